@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "auction/command.h"
+
+// What the state machine keeps about auctions and bidders.
+namespace gavel::auction {
+
+using AuctionId = std::uint64_t;  // Index of the creating entry.
+using BidderId = std::uint64_t;   // Position in order of registration, from 1.
+
+// Bounds.  They are part of the rules: every node must have the same ones (R14).
+constexpr std::size_t MAX_NAME_BYTES = 128;
+constexpr std::size_t MAX_ITEM_BYTES = 4096;
+constexpr Nanoseconds MAX_DURATION = 10LL * 366 * 24 * 3600 * 1'000'000'000;  // Ten years.
+constexpr std::int64_t MAX_INCREMENT_PERCENT = 100'000;  // 1,000 %, in hundredths of a percent.
+
+// One accepted change of an auction.  History is the list of these, numbered from 1 without gaps.
+struct Version {
+  enum class Kind : std::uint8_t { created, bid, closed, cancelled };
+  Kind kind = Kind::created;
+  Stamp stamp = 0;
+  std::uint64_t index = 0;  // Entry that made it.
+  // created, cancelled: the owner.  bid: who bid.  closed: the winner, 0 for no sale; whether it
+  // was closed early shows in the stamp being before the deadline.
+  BidderId bidder = 0;
+  Amount amount = 0;   // bid: the amount.  closed: the price, 0 for no sale.  Else 0.
+  Stamp deadline = 0;  // In force after it.
+};
+
+struct Auction {
+  enum class Phase : std::uint8_t { open, closed, cancelled };
+
+  AuctionId id = 0;
+  std::string name;
+  std::string item;
+  BidderId owner = 0;
+  Stamp created = 0;
+  Stamp deadline = 0;
+  Stamp hardEnd = 0;  // 0 where there is no soft close.
+  Amount startingPrice = 0;
+  Amount reserve = 0;
+  Increment increment;
+  Nanoseconds softCloseWindow = 0;
+  Nanoseconds softCloseExtension = 0;
+  Phase phase = Phase::open;
+  Amount highest = 0;  // 0 while there is no bid.
+  BidderId highestBidder = 0;
+  std::vector<Version> history;  // history[v - 1] is version v.
+
+  std::uint64_t version() const { return history.size(); }
+  // The lowest amount that would be accepted now; 0 if the auction is over or no int64 is high
+  // enough.
+  Amount nextValid() const;
+  // Closed with a winner: a bid, and the reserve met.
+  bool sold() const;
+};
+
+// A name and the credential it is bound to.  Owners of auctions are bidders as well.
+struct Bidder {
+  BidderId id = 0;
+  std::string name;
+  CredentialHash credential{};
+};
+
+}  // namespace gavel::auction

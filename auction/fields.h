@@ -1,0 +1,129 @@
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "auction/auction.h"
+#include "auction/command.h"
+#include "auction/outcome.h"
+#include "auction/sessions.h"
+
+// The one list of each struct's fields, in the order in which they are written, read and hashed.
+// `Archive` is a Writer or a Reader (archive.h).  Changing a list of a stored struct changes the
+// snapshot format (snapshot.h), one of a command the fingerprints: both only with a new chain
+// format (R14).
+namespace gavel::auction {
+
+template <class T, class Struct>
+concept Fields = std::same_as<std::remove_const_t<T>, Struct>;
+
+// The highest value of each enumeration that is read: anything above it is damage.
+constexpr Version::Kind highestValue(Version::Kind) {
+  return Version::Kind::cancelled;
+}
+constexpr Auction::Phase highestValue(Auction::Phase) {
+  return Auction::Phase::cancelled;
+}
+constexpr Increment::Kind highestValue(Increment::Kind) {
+  return Increment::Kind::percent;
+}
+constexpr Outcome::Kind highestValue(Outcome::Kind) {
+  return Outcome::Kind::tooManyIncomplete;
+}
+constexpr Outcome::Argument highestValue(Outcome::Argument) {
+  return Outcome::Argument::sequence;
+}
+
+// Stored structs.
+
+template <class Archive>
+void fields(Archive& archive, Fields<Increment> auto& increment) {
+  archive(increment.kind, increment.value);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<Version> auto& version) {
+  archive(version.kind, version.stamp, version.index, version.bidder, version.amount,
+          version.deadline);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<Auction> auto& auction) {
+  archive(auction.id, auction.name, auction.item, auction.owner, auction.created, auction.deadline,
+          auction.hardEnd, auction.startingPrice, auction.reserve, auction.increment,
+          auction.softCloseWindow, auction.softCloseExtension, auction.phase, auction.highest,
+          auction.highestBidder, auction.history);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<Bidder> auto& bidder) {
+  archive(bidder.id, bidder.name, bidder.credential);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<Outcome> auto& outcome) {
+  archive(outcome.kind, outcome.argument, outcome.index, outcome.version, outcome.stamp,
+          outcome.deadline, outcome.highest, outcome.nextValid);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<RequestRecord> auto& record) {
+  archive(record.fingerprint, record.outcome);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<Session> auto& session) {
+  archive(session.id, session.lastUsed, session.lastUsedIndex, session.lowestIncomplete,
+          session.records);
+}
+
+// Commands.  Only ever written, for their fingerprint.
+
+template <class Archive>
+void fields(Archive& archive, const Identity& identity) {
+  archive(identity.name, identity.credential);
+}
+
+template <class Archive>
+void fields(Archive& archive, const SoftClose& soft) {
+  archive(soft.window, soft.extension, soft.hardEnd);
+}
+
+template <class Archive>
+void fields(Archive& archive, const Terms& terms) {
+  archive(terms.item, terms.duration, terms.startingPrice, terms.reserve, terms.increment,
+          terms.softClose);
+}
+
+template <class Archive>
+void fields(Archive&, const OpenSession&) {}
+
+template <class Archive>
+void fields(Archive& archive, const ExpireSessions& expire) {
+  archive(expire.idleSince);
+}
+
+template <class Archive>
+void fields(Archive& archive, const Bid& bid) {
+  archive(bid.auction, bid.bidder, bid.amount);
+}
+
+template <class Archive>
+void fields(Archive& archive, const CreateAuction& create) {
+  archive(create.auction, create.owner, create.terms);
+}
+
+template <class Archive>
+void fields(Archive& archive, const CloseAuction& close) {
+  archive(close.auction, close.owner);
+}
+
+template <class Archive>
+void fields(Archive& archive, const CancelAuction& cancel) {
+  archive(cancel.auction, cancel.owner);
+}
+
+template <class Archive>
+void fields(Archive&, const CloseExpired&) {}
+
+}  // namespace gavel::auction

@@ -1,0 +1,52 @@
+#include "auction/registry.h"
+
+#include <string>
+
+namespace gavel::auction {
+
+const Bidder* Bidders::find(std::string_view name) const {
+  const auto found = byName.find(name);
+  return found == byName.end() ? nullptr : found->second;
+}
+
+const Bidder& Bidders::at(BidderId id) const {
+  return byId.at(id - 1);  // Id 0 wraps around and is out of range as well.
+}
+
+void Bidders::add(std::string_view name, const CredentialHash& credential) {
+  const BidderId id = nextId();
+  const Bidder& added = byId.emplace_back(Bidder{id, std::string(name), credential});
+  byName.emplace(added.name, &added);
+}
+
+const Auction* Auctions::find(std::string_view name) const {
+  const auto found = byName.find(name);
+  return found == byName.end() ? nullptr : found->second;
+}
+
+const Auction* Auctions::endingFirst() const {
+  return open.empty() ? nullptr : open.begin()->second;
+}
+
+Auction& Auctions::add(Auction&& auction) {
+  const AuctionId id = auction.id;
+  Auction& added = byId.emplace_hint(byId.end(), id, std::move(auction))->second;
+  byName.emplace(added.name, &added);
+  if (added.phase == Auction::Phase::open) open.emplace(Ending{added.deadline, id}, &added);
+  return added;
+}
+
+void Auctions::moveDeadline(Auction& element, Stamp deadline) {
+  if (deadline == element.deadline) return;
+  auto node = open.extract(Ending{element.deadline, element.id});
+  element.deadline = deadline;
+  node.key().first = deadline;
+  open.insert(std::move(node));
+}
+
+void Auctions::end(Auction& element, Auction::Phase phase) {
+  open.erase(Ending{element.deadline, element.id});
+  element.phase = phase;
+}
+
+}  // namespace gavel::auction

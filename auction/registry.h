@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "auction/auction.h"
+
+// Who and what is known by which name.  Elements keep their addresses for the table's life, also
+// when the table is moved, so that the indexes may point to them and borrow their names as keys.
+namespace gavel::auction {
+
+class Bidders {
+public:
+  const Bidder* find(std::string_view name) const;
+  const Bidder& at(BidderId id) const;                    // Throws std::out_of_range.
+  const std::deque<Bidder>& all() const { return byId; }  // In order of id.
+  std::size_t size() const { return byId.size(); }
+  // What the next one to register will be called.
+  BidderId nextId() const { return byId.size() + 1; }
+
+  // Registers `name`, which must be unknown.
+  void add(std::string_view name, const CredentialHash& credential);
+
+private:
+  std::deque<Bidder> byId;
+  std::unordered_map<std::string_view, const Bidder*> byName;
+};
+
+class Auctions {
+public:
+  const Auction* find(std::string_view name) const;
+  const std::map<AuctionId, Auction>& all() const { return byId; }
+  std::size_t size() const { return byId.size(); }
+
+  // The open auction that ends first, by (deadline, id); null if none is open.
+  const Auction* endingFirst() const;
+
+  // Adds an auction whose id and name must be unknown.
+  Auction& add(Auction&& auction);
+
+  // Write access to one of the table's own elements, without looking it up again.  Deadline and
+  // phase are changed by the two functions below instead.
+  Auction& edit(const Auction& element) { return const_cast<Auction&>(element); }
+  void moveDeadline(Auction& element, Stamp deadline);
+  // Ends an open auction.
+  void end(Auction& element, Auction::Phase phase);
+
+private:
+  using Ending = std::pair<Stamp, AuctionId>;
+
+  std::map<AuctionId, Auction> byId;
+  std::unordered_map<std::string_view, const Auction*> byName;
+  std::map<Ending, const Auction*> open;
+};
+
+}  // namespace gavel::auction

@@ -1,0 +1,103 @@
+#include "auction/sessions.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace gavel::auction {
+namespace {
+
+// How many of the session's records a request leaves that frees all below `lowestIncomplete`.
+std::size_t recordsLeft(const Session& session, std::uint64_t lowestIncomplete) {
+  const auto& records = session.records;
+  return std::distance(records.lower_bound(lowestIncomplete), records.end());
+}
+
+}  // namespace
+
+Sessions::Standing Sessions::standing(const RequestId& request) const {
+  using enum Standing::Kind;
+  const Session* session = find(request.session);
+  if (session == nullptr) return {unknown};
+
+  const auto lowest = std::max(session->lowestIncomplete, request.lowestIncomplete);
+  if (request.sequence < lowest) return {forgotten, session};
+
+  const auto found = session->records.find(request.sequence);
+  if (found != session->records.end()) return {recorded, session, &found->second};
+
+  // The first test is only there because counting is slow.
+  if (session->records.size() >= MAX_RECORDS_PER_SESSION &&
+      recordsLeft(*session, lowest) >= MAX_RECORDS_PER_SESSION) {
+    return {full, session};
+  }
+  return {fresh, session};
+}
+
+const Session* Sessions::find(std::uint64_t id) const {
+  const auto found = byId.find(id);
+  return found == byId.end() ? nullptr : &*found->second;
+}
+
+std::vector<const Session*> Sessions::inOrderOfId() const {
+  std::vector<const Session*> sessions;
+  sessions.reserve(byUse.size());
+  for (const Session& session: byUse) sessions.push_back(&session);
+  std::sort(sessions.begin(), sessions.end(),
+            [](const Session* a, const Session* b) { return a->id < b->id; });
+  return sessions;
+}
+
+void Sessions::open(std::uint64_t id, Stamp stamp) {
+  if (size() >= MAX_SESSIONS) endIdlest();
+  Session session;
+  session.id = id;
+  session.lastUsed = stamp;
+  session.lastUsedIndex = id;
+  add(std::move(session));
+}
+
+void Sessions::expire(Stamp idleSince) {
+  while (!byUse.empty() && byUse.front().lastUsed < idleSince) endIdlest();
+}
+
+void Sessions::record(const Entry& entry, const RequestRecord& record) {
+  const auto session = byId.at(entry.request.session);
+  byUse.splice(byUse.end(), byUse, session);
+  session->lastUsed = entry.stamp;
+  session->lastUsedIndex = entry.index;
+  session->lowestIncomplete = std::max(session->lowestIncomplete, entry.request.lowestIncomplete);
+
+  auto& records = session->records;
+  const auto kept = records.lower_bound(session->lowestIncomplete);
+  if (kept == records.begin()) {
+    records.emplace_hint(records.end(), entry.request.sequence, record);
+    return;
+  }
+  // A client that frees as it goes costs no allocation: a freed record's place is used again.
+  auto node = records.extract(records.begin());
+  records.erase(records.begin(), kept);
+  node.key() = entry.request.sequence;
+  node.mapped() = record;
+  records.insert(records.end(), std::move(node));
+}
+
+void Sessions::add(Session&& session) {
+  const std::uint64_t id = session.id;
+  byId.emplace(id, byUse.insert(byUse.end(), std::move(session)));
+}
+
+bool Sessions::sortByUse() {
+  byUse.sort([](const Session& a, const Session& b) { return a.lastUsedIndex < b.lastUsedIndex; });
+  const auto broken = [](const Session& a, const Session& b) {
+    return a.lastUsedIndex == b.lastUsedIndex || a.lastUsed > b.lastUsed;
+  };
+  return std::adjacent_find(byUse.begin(), byUse.end(), broken) == byUse.end();
+}
+
+void Sessions::endIdlest() {
+  byId.erase(byUse.front().id);
+  byUse.pop_front();
+}
+
+}  // namespace gavel::auction

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "auction/command.h"
+#include "auction/outcome.h"
+
+// Sessions and the recorded outcomes of their requests: what makes requests happen exactly once
+// (R7), after "Implementing Linearizability at Large Scale and Low Latency" (RIFL, SOSP 2015).
+namespace gavel::auction {
+
+// Bounds.  They are part of the rules: every node must have the same ones (R14).
+constexpr std::size_t MAX_SESSIONS = 100'000;            // Opening one more evicts the idlest.
+constexpr std::size_t MAX_RECORDS_PER_SESSION = 16'384;  // Requests told but not yet freed.
+
+// The recorded outcome of a request (R7).
+struct RequestRecord {
+  std::uint64_t fingerprint = 0;  // Of the command, to tell a retry from another use of the id.
+  Outcome outcome;                // outcome.index says when it is committed.
+};
+
+struct Session {
+  std::uint64_t id = 0;  // Index of the entry that opened it.
+  Stamp lastUsed = 0;
+  std::uint64_t lastUsedIndex = 0;  // Orders sessions from idlest to busiest; no two are equal.
+  std::uint64_t lowestIncomplete = 1;
+  std::map<std::uint64_t, RequestRecord> records;  // By sequence, none below lowestIncomplete.
+};
+
+// All sessions, also in order of their last use.  Each operation is O(1) in the number of sessions
+// and O(log n) in the records of the one it is about, not counting what it frees.
+class Sessions {
+public:
+  // How a request stands with its session.
+  struct Standing {
+    enum class Kind : std::uint8_t {
+      unknown,    // No such session.
+      forgotten,  // Freed by the session's client, or by this very request.
+      recorded,   // Decided before: see `record`.
+      full,       // It would be one record too many.
+      fresh,      // May run.
+    };
+    Kind kind = Kind::unknown;
+    const Session* session = nullptr;
+    const RequestRecord* record = nullptr;
+  };
+  Standing standing(const RequestId& request) const;
+
+  const Session* find(std::uint64_t id) const;
+  std::size_t size() const { return byId.size(); }
+  const Session* idlest() const { return byUse.empty() ? nullptr : &byUse.front(); }
+  std::vector<const Session*> inOrderOfId() const;
+
+  // Opens session `id`, evicting the idlest one if there are MAX_SESSIONS.
+  void open(std::uint64_t id, Stamp stamp);
+  // Ends the sessions last used before `idleSince`.
+  void expire(Stamp idleSince);
+  // Records what the request of `entry` came to, and frees what it says may be freed.  Its standing
+  // must be `fresh`.
+  void record(const Entry& entry, const RequestRecord& record);
+
+  // For restoring: takes sessions in any order, of which no two may have the same id...
+  void add(Session&& session);
+  // ...and puts them in order of use.  False if no log can have left them like this.
+  bool sortByUse();
+
+private:
+  std::list<Session> byUse;  // From idlest to busiest: lastUsedIndex rises, lastUsed does not fall.
+  std::unordered_map<std::uint64_t, std::list<Session>::iterator> byId;
+
+  void endIdlest();
+};
+
+}  // namespace gavel::auction

@@ -1,0 +1,164 @@
+#include "auction/state.h"
+
+#include <stdexcept>
+#include <utility>
+#include <variant>
+
+#include "auction/decision.h"
+#include "auction/rules.h"
+
+// Applying entries, and looking at the state they leave.
+namespace gavel::auction {
+namespace {
+
+// Makes the next version of `auction`, which must already be as it is to be after it.
+void addVersion(Auction& auction, Version::Kind kind, const Entry& entry, BidderId bidder,
+                Amount amount, std::vector<Event>* events) {
+  auction.history.push_back(
+      Version{kind, entry.stamp, entry.index, bidder, amount, auction.deadline});
+  if (events != nullptr) events->push_back(Event{auction.id, auction.version()});
+}
+
+}  // namespace
+
+State::State() = default;
+State::~State() = default;
+State::State(State&&) noexcept = default;
+State& State::operator=(State&&) noexcept = default;
+
+Outcome State::apply(const Entry& entry, std::vector<Event>* events) {
+  if (entry.index != lastIndex_ + 1) {
+    throw std::logic_error("log broken: entry " + std::to_string(entry.index) + " follows entry " +
+                           std::to_string(lastIndex_));
+  }
+  if (entry.stamp < lastStamp_) {
+    throw std::logic_error("log broken: stamp " + std::to_string(entry.stamp) + " of entry " +
+                           std::to_string(entry.index) + " is before its predecessor's, " +
+                           std::to_string(lastStamp_));
+  }
+  const Decision decision = decide(entry);
+  Outcome outcome = decision.judgement.outcome;
+  if (!decision.retry) outcome.index = entry.index;
+
+  lastIndex_ = entry.index;
+  lastStamp_ = entry.stamp;
+  if (decision.registers != nullptr) {
+    bidders.add(decision.registers->name, decision.registers->credential);
+  }
+  if (decision.runs) {
+    std::visit([&](const auto& command) { run(command, entry, decision, events); }, entry.command);
+  }
+  if (decision.session != nullptr) {
+    sessions.record(entry, RequestRecord{fingerprint(entry.command), outcome});
+  }
+  return outcome;
+}
+
+void State::run(const OpenSession&, const Entry& entry, const Decision&, Events*) {
+  sessions.open(entry.index, entry.stamp);
+}
+
+void State::run(const ExpireSessions& expire, const Entry&, const Decision&, Events*) {
+  sessions.expire(expire.idleSince);
+}
+
+void State::run(const Bid& bid, const Entry& entry, const Decision& decision, Events* events) {
+  Auction& auction = auctions.edit(*decision.auction);
+  auctions.moveDeadline(auction, decision.judgement.outcome.deadline);
+  auction.highest = bid.amount;
+  auction.highestBidder = decision.asker;
+  addVersion(auction, Version::Kind::bid, entry, decision.asker, bid.amount, events);
+}
+
+void State::run(const CreateAuction& create, const Entry& entry, const Decision& decision,
+                Events* events) {
+  const Terms& terms = create.terms;
+  Auction auction;
+  auction.id = entry.index;
+  auction.name = create.auction;
+  auction.item = terms.item;
+  auction.owner = decision.asker;
+  auction.created = entry.stamp;
+  auction.deadline = decision.judgement.outcome.deadline;
+  auction.startingPrice = terms.startingPrice;
+  auction.reserve = terms.reserve;
+  auction.increment = terms.increment;
+  auction.softCloseWindow = terms.softClose.window;
+  auction.softCloseExtension = terms.softClose.extension;
+  if (terms.softClose.window > 0) auction.hardEnd = after(entry.stamp, terms.softClose.hardEnd);
+  addVersion(auctions.add(std::move(auction)), Version::Kind::created, entry, decision.asker, 0,
+             events);
+}
+
+void State::run(const CloseAuction&, const Entry& entry, const Decision& decision, Events* events) {
+  close(*decision.auction, entry, events);
+}
+
+void State::run(const CancelAuction&, const Entry& entry, const Decision& decision,
+                Events* events) {
+  Auction& auction = auctions.edit(*decision.auction);
+  auctions.end(auction, Auction::Phase::cancelled);
+  addVersion(auction, Version::Kind::cancelled, entry, decision.asker, 0, events);
+}
+
+void State::run(const CloseExpired&, const Entry& entry, const Decision&, Events* events) {
+  while (expired(entry.stamp)) close(*auctions.endingFirst(), entry, events);
+}
+
+void State::close(const Auction& element, const Entry& entry, Events* events) {
+  Auction& auction = auctions.edit(element);
+  auctions.end(auction, Auction::Phase::closed);
+  const bool sold = auction.sold();
+  addVersion(auction, Version::Kind::closed, entry, sold ? auction.highestBidder : 0,
+             sold ? auction.highest : 0, events);
+}
+
+std::optional<Stamp> State::nextDeadline() const {
+  const Auction* auction = auctions.endingFirst();
+  return auction == nullptr ? std::nullopt : std::optional(auction->deadline);
+}
+
+bool State::expired(Stamp stamp) const {
+  const Auction* auction = auctions.endingFirst();
+  return auction != nullptr && auction->deadline <= stamp;
+}
+
+std::optional<Stamp> State::idlestSession() const {
+  const Session* session = sessions.idlest();
+  return session == nullptr ? std::nullopt : std::optional(session->lastUsed);
+}
+
+const Auction* State::findAuction(std::string_view name) const {
+  return auctions.find(name);
+}
+
+std::vector<const Auction*> State::listAuctions(AuctionId after, std::size_t limit) const {
+  std::vector<const Auction*> list;
+  const auto& all = auctions.all();
+  for (auto i = all.upper_bound(after); i != all.end() && list.size() < limit; ++i) {
+    list.push_back(&i->second);
+  }
+  return list;
+}
+
+const Bidder* State::findBidder(std::string_view name) const {
+  return bidders.find(name);
+}
+const Bidder& State::bidder(BidderId id) const {
+  return bidders.at(id);
+}
+const Session* State::findSession(std::uint64_t id) const {
+  return sessions.find(id);
+}
+
+std::size_t State::auctionCount() const {
+  return auctions.size();
+}
+std::size_t State::bidderCount() const {
+  return bidders.size();
+}
+std::size_t State::sessionCount() const {
+  return sessions.size();
+}
+
+}  // namespace gavel::auction

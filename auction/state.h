@@ -1,0 +1,136 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auction/auction.h"
+#include "auction/command.h"
+#include "auction/outcome.h"
+#include "auction/registry.h"
+#include "auction/sessions.h"
+
+// The auction rules as a deterministic state machine (design.md §3).
+//
+// The only input is log entries in order, the only outputs are outcomes and versions: equal logs
+// give equal states, equal snapshots byte for byte, and equal hashes on every node.  No clock, I/O,
+// promises or randomness; used from one thread.
+namespace gavel::auction {
+
+// Whether and how a command may run, judged without changing anything.
+struct Judgement {
+  Outcome outcome;
+  // The command has to go into the log (R8).  False only for rejects that no later state can turn
+  // into a success, and for retries: those are answered from the state, once it is committed up to
+  // `basis`.
+  bool log = true;
+  // The index up to which the log must be committed before `outcome` may be told to anybody; 0
+  // where it follows from the command alone.  Only meaningful where `log` is false.
+  std::uint64_t basis = 0;
+};
+
+// A change that apply() made, for watchers and operators.
+struct Event {
+  AuctionId auction = 0;
+  std::uint64_t version = 0;
+};
+
+class State {
+public:
+  State();
+  ~State();
+  State(State&&) noexcept;
+  State& operator=(State&&) noexcept;
+
+  // Judges `entry` as apply() would if it came next, with entry.index == lastIndex() + 1 and a
+  // stamp not below lastStamp().  A stamp at or past an auction's deadline is not by itself a
+  // reason to answer without a log entry, since a later head might stamp lower: callers close what
+  // has expired first (see expired()), so that the reject rests on a committed CloseExpired.
+  Judgement judge(const Entry& entry) const;
+
+  // Applies the next entry and returns its outcome (for OpenSession: success, the session id being
+  // the index).  Appends what changed to `events` if given.  Throws std::logic_error, without
+  // having changed anything, if the entry is not the next one or its stamp goes backwards: a broken
+  // log.
+  //
+  // The outcome is judge()'s, except that a reject which need not have been logged gets this index.
+  // Such entries change nothing that anybody sees, but their outcome is recorded like any other.
+  // Retries, and requests that their session does not admit, change nothing at all (R7).
+  Outcome apply(const Entry& entry, std::vector<Event>* events = nullptr);
+
+  std::uint64_t lastIndex() const { return lastIndex_; }
+  Stamp lastStamp() const { return lastStamp_; }
+
+  // The earliest deadline of an open auction.
+  std::optional<Stamp> nextDeadline() const;
+  // Whether an open auction's deadline is at or before `stamp`: time for a CloseExpired entry.
+  bool expired(Stamp stamp) const;
+  // When the idlest session was last used.
+  std::optional<Stamp> idlestSession() const;
+
+  const Auction* findAuction(std::string_view name) const;
+  // Up to `limit` auctions with an id above `after`, in order of creation.
+  std::vector<const Auction*> listAuctions(AuctionId after, std::size_t limit) const;
+  const Bidder* findBidder(std::string_view name) const;
+  const Bidder& bidder(BidderId id) const;  // Throws std::out_of_range.
+  const Session* findSession(std::uint64_t id) const;
+
+  std::size_t auctionCount() const;
+  std::size_t bidderCount() const;
+  std::size_t sessionCount() const;
+
+  // The whole state as bytes, the same on every node with the same log.  The layout is described in
+  // snapshot.h.
+  std::string snapshot() const;
+  // The inverse.  Throws std::runtime_error that names the offset and what is wrong; never trusts a
+  // length it has not checked.
+  static State restore(std::string_view bytes);
+  // SHA-256 of snapshot(), without building it.
+  std::array<std::uint8_t, 32> hash() const;
+
+private:
+  struct Decision;
+
+  std::uint64_t lastIndex_ = 0;
+  Stamp lastStamp_ = 0;
+  Auctions auctions;
+  Bidders bidders;
+  Sessions sessions;
+
+  // In judge.cc: what is to come of an entry.
+  Decision decide(const Entry& entry) const;
+  template <class Request>
+  Decision decideRequest(const Entry& entry, const Request& request) const;
+  void decideEffect(Decision& decision, const Entry& entry, const Bid& bid) const;
+  void decideEffect(Decision& decision, const Entry& entry, const CreateAuction& create) const;
+  void decideEffect(Decision& decision, const Entry& entry, const CloseAuction& close) const;
+  void decideEffect(Decision& decision, const Entry& entry, const CancelAuction& cancel) const;
+  void decideEarlyEnd(Decision& decision, const Entry& entry, std::string_view auction,
+                      const Identity& owner) const;
+  bool identify(Decision& decision, const Identity& asker) const;
+
+  // In state.cc: the effects of entries decided to run.
+  using Events = std::vector<Event>;
+  void run(const OpenSession&, const Entry& entry, const Decision&, Events*);
+  void run(const ExpireSessions& expire, const Entry&, const Decision&, Events*);
+  void run(const Bid& bid, const Entry& entry, const Decision& decision, Events* events);
+  void run(const CreateAuction& create, const Entry& entry, const Decision& decision,
+           Events* events);
+  void run(const CloseAuction&, const Entry& entry, const Decision& decision, Events* events);
+  void run(const CancelAuction&, const Entry& entry, const Decision& decision, Events* events);
+  void run(const CloseExpired&, const Entry& entry, const Decision&, Events* events);
+  void close(const Auction& auction, const Entry& entry, Events* events);
+
+  // In snapshot.cc.
+  template <class Writer>
+  void write(Writer& writer) const;
+};
+
+// Identifies what a request asks for, so that another use of its id can be told from a retry (R7).
+std::uint64_t fingerprint(const Command& command);
+
+}  // namespace gavel::auction

@@ -1,0 +1,30 @@
+#include "base/process.h"
+
+#include <kj/debug.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace gavel {
+
+unsigned raiseFileLimit() {
+  struct rlimit limit {};
+  KJ_SYSCALL(getrlimit(RLIMIT_NOFILE, &limit));
+  limit.rlim_cur = limit.rlim_max;
+  KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &limit));
+  return static_cast<unsigned>(std::min<rlim_t>(limit.rlim_cur, 1u << 20));
+}
+
+void captureStopSignals() {
+  kj::UnixEventPort::captureSignal(SIGINT);
+  kj::UnixEventPort::captureSignal(SIGTERM);
+}
+
+kj::Promise<int> onStopSignal(kj::UnixEventPort& port) {
+  return port.onSignal(SIGINT)
+      .exclusiveJoin(port.onSignal(SIGTERM))
+      .then([](siginfo_t&& info) { return info.si_signo; });
+}
+
+}  // namespace gavel

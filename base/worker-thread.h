@@ -1,0 +1,50 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/function.h>
+#include <kj/thread.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+namespace gavel {
+
+// One extra thread for work that blocks, so that the event loop never does: jobs run one at a time, in
+// order.  Used for storage and nothing else.
+//
+// Dropping the promise of a job does not stop the job: a job owns what it uses.
+class WorkerThread {
+public:
+  WorkerThread();
+  // Runs what is queued to its end first.
+  ~WorkerThread() noexcept(false);
+  KJ_DISALLOW_COPY(WorkerThread);
+
+  // Runs `job` on the thread; the promise is for the calling thread's event loop.
+  kj::Promise<void> run(kj::Function<void()> job);
+
+  template <typename T>
+  kj::Promise<T> compute(kj::Function<T()> job) {
+    auto paf = kj::newPromiseAndCrossThreadFulfiller<T>();
+    post([job = kj::mv(job), fulfiller = kj::mv(paf.fulfiller)]() mutable {
+      fulfiller->rejectIfThrows([&]() { fulfiller->fulfill(job()); });
+    });
+    return kj::mv(paf.promise);
+  }
+
+  // Runs `job` on the thread; it must not throw.
+  void post(kj::Function<void()> job);
+
+private:
+  // std::mutex, because ThreadSanitizer takes libkj's locks for races.
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<kj::Function<void()>> jobs;
+  bool stopping = false;
+  kj::Thread thread;  // Last: it uses the rest.
+
+  void loop();
+};
+
+}  // namespace gavel

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <capnp/serialize.h>
+#include <kj/array.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "auction/command.h"
+#include "chain/entry-codec.h"
+#include "schema/log.capnp.h"
+
+namespace gavel::chain {
+
+// A point in a log: the end of a batch.  All zero: before the first.  Equal positions mean equal logs
+// up to there, since checksums are chained (log.capnp).
+struct Position {
+  std::uint64_t epoch = 0;
+  std::uint64_t index = 0;
+  std::uint64_t checksum = 0;
+
+  bool operator==(const Position&) const = default;
+};
+
+class Batch;
+// Shared with the storage thread, which reads only bytes().
+using BatchPtr = std::shared_ptr<const Batch>;
+
+// The unit of replication: entries with consecutive indexes that the head made in one turn.  Immutable,
+// and kept as the very bytes that are sent and stored; the format is log.capnp's Batch.
+class Batch {
+public:
+  // Encodes `entries`, at least one, with indexes from previous.index + 1 on.
+  static BatchPtr make(std::uint64_t epoch, Position previous,
+                       std::span<const auction::Entry> entries);
+
+  // Reads bytes from a peer or from disk, copying them.  Throws FAILED, saying what is wrong, if they
+  // are not a batch or their checksum does not match.
+  static BatchPtr parse(kj::ArrayPtr<const kj::byte> bytes);
+
+  // Only for make() and parse(): `words` is the framed batch.
+  explicit Batch(kj::Array<capnp::word> words);
+  KJ_DISALLOW_COPY(Batch);
+
+  kj::ArrayPtr<const kj::byte> bytes() const { return words.asBytes(); }
+  std::uint64_t epoch() const { return epoch_; }
+  std::uint64_t firstIndex() const { return previous_.index + 1; }
+  std::uint64_t lastIndex() const { return previous_.index + count_; }
+  // The position that this batch follows, and the one at its end.
+  const Position& previous() const { return previous_; }
+  Position end() const { return {epoch_, lastIndex(), checksum_}; }
+
+  // Calls `visit` with each entry in order; texts in it live as long as the batch.
+  template <typename Visitor>
+  void forEach(Visitor&& visit) const {
+    auto index = firstIndex();
+    for (auto entry : message_.getEntries()) visit(decodeEntry(entry, index++));
+  }
+
+private:
+  // The checksum in the first word, then the message: all of it in one aligned array.
+  kj::Array<capnp::word> words;
+  mutable capnp::FlatArrayMessageReader reader;
+  schema::Batch::Reader message_;
+  std::uint64_t epoch_;
+  std::uint64_t checksum_;
+  std::uint64_t count_;
+  Position previous_;
+};
+
+}  // namespace gavel::chain

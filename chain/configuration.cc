@@ -1,0 +1,119 @@
+#include "chain/configuration.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+#include <set>
+
+namespace gavel::chain {
+
+const char* roleName(Role role) {
+  switch (role) {
+    case Role::waiting: return "waiting";
+    case Role::head: return "head";
+    case Role::middle: return "middle";
+    case Role::tail: return "tail";
+    case Role::single: return "single";
+  }
+  return "waiting";
+}
+
+Configuration Configuration::read(schema::Configuration::Reader reader) {
+  Configuration result;
+  result.clusterId = reader.getClusterId();
+  result.epoch = reader.getEpoch();
+  result.stamp = reader.getStamp();
+  result.cause = reader.getCause().cStr();
+  std::set<std::uint64_t> stores;
+  std::set<std::uint64_t> incarnations;
+  bool syncing = false;
+  for (auto member : reader.getMembers()) {
+    bool serving = member.getState() == schema::Member::State::SERVING;
+    KJ_REQUIRE(!(syncing && serving), "configuration with a serving member behind a syncing one",
+               result.epoch);
+    KJ_REQUIRE(stores.insert(member.getStoreId()).second,
+               "configuration that names a store twice (R2)", result.epoch, member.getName());
+    KJ_REQUIRE(incarnations.insert(member.getIncarnation()).second,
+               "configuration that names a process twice", result.epoch, member.getName());
+    syncing = syncing || !serving;
+    result.members.push_back({member.getName().cStr(), member.getAddress().cStr(),
+                              member.getIncarnation(), member.getStoreId(), serving});
+  }
+  KJ_REQUIRE((result.epoch == 0) == (result.servingCount() == 0),
+             "configuration without serving members", result.epoch);
+  return result;
+}
+
+void Configuration::write(schema::Configuration::Builder builder) const {
+  builder.setClusterId(clusterId);
+  builder.setEpoch(epoch);
+  builder.setStamp(stamp);
+  builder.setCause(cause.c_str());
+  auto list = builder.initMembers(static_cast<unsigned>(members.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    list[i].setName(members[i].name.c_str());
+    list[i].setAddress(members[i].address.c_str());
+    list[i].setIncarnation(members[i].incarnation);
+    list[i].setStoreId(members[i].storeId);
+    list[i].setState(members[i].serving ? schema::Member::State::SERVING
+                                        : schema::Member::State::SYNCING);
+  }
+}
+
+const Member* Configuration::find(std::uint64_t incarnation) const {
+  for (auto& member : members) {
+    if (member.incarnation == incarnation) return &member;
+  }
+  return nullptr;
+}
+
+std::size_t Configuration::servingCount() const {
+  return static_cast<std::size_t>(
+      std::count_if(members.begin(), members.end(), [](auto& member) { return member.serving; }));
+}
+
+std::optional<std::size_t> Configuration::servingPosition(std::uint64_t incarnation) const {
+  for (std::size_t i = 0; i < members.size() && members[i].serving; ++i) {
+    if (members[i].incarnation == incarnation) return i;
+  }
+  return std::nullopt;
+}
+
+const Member* Configuration::head() const {
+  return servingCount() == 0 ? nullptr : &members.front();
+}
+
+const Member* Configuration::tail() const {
+  auto count = servingCount();
+  return count == 0 ? nullptr : &members[count - 1];
+}
+
+const Member* Configuration::predecessor(std::uint64_t incarnation) const {
+  auto position = servingPosition(incarnation);
+  return position.value_or(0) == 0 ? nullptr : &members[*position - 1];
+}
+
+const Member* Configuration::successor(std::uint64_t incarnation) const {
+  auto position = servingPosition(incarnation);
+  return !position || *position + 1 == servingCount() ? nullptr : &members[*position + 1];
+}
+
+Role Configuration::roleOf(std::uint64_t incarnation) const {
+  if (!servingPosition(incarnation)) return Role::waiting;
+  bool first = predecessor(incarnation) == nullptr;
+  bool last = successor(incarnation) == nullptr;
+  if (first && last) return Role::single;
+  return first ? Role::head : last ? Role::tail : Role::middle;
+}
+
+std::string Configuration::describe() const {
+  std::string text;
+  for (auto& member : members) {
+    if (!text.empty()) text += " > ";
+    text += member.name;
+    if (!member.serving) text += " (syncing)";
+  }
+  return text.empty() ? "(empty)" : text;
+}
+
+}  // namespace gavel::chain

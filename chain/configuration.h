@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/topology.capnp.h"
+
+namespace gavel::chain {
+
+// What a node does in a configuration.
+enum class Role : std::uint8_t { waiting, head, middle, tail, single };
+
+const char* roleName(Role role);
+inline bool isHead(Role role) { return role == Role::head || role == Role::single; }
+inline bool isTail(Role role) { return role == Role::tail || role == Role::single; }
+
+struct Member {
+  std::string name;
+  std::string address;
+  std::uint64_t incarnation = 0;
+  std::uint64_t storeId = 0;
+  bool serving = true;
+
+  bool operator==(const Member&) const = default;
+};
+
+// Who is in the chain, in which order, in one epoch (R3).  Epoch 0 is the empty configuration from
+// before the chain was formed.
+struct Configuration {
+  std::uint64_t clusterId = 0;
+  std::uint64_t epoch = 0;
+  std::vector<Member> members;  // Serving ones from head to tail, then at most one syncing.
+  std::int64_t stamp = 0;
+  std::string cause;
+
+  bool operator==(const Configuration&) const = default;
+
+  // Throws FAILED if the message breaks the rules of a configuration: epoch without members, a store
+  // id or an incarnation twice, a serving member behind a syncing one.
+  static Configuration read(schema::Configuration::Reader reader);
+  void write(schema::Configuration::Builder builder) const;
+
+  const Member* find(std::uint64_t incarnation) const;
+  const Member* head() const;
+  const Member* tail() const;
+  // Of the serving member with that incarnation, among serving members.
+  const Member* predecessor(std::uint64_t incarnation) const;
+  const Member* successor(std::uint64_t incarnation) const;
+  Role roleOf(std::uint64_t incarnation) const;
+
+  // "n1 > n2 > n3", for people.
+  std::string describe() const;
+
+private:
+  std::optional<std::size_t> servingPosition(std::uint64_t incarnation) const;
+  std::size_t servingCount() const;
+};
+
+}  // namespace gavel::chain

@@ -1,0 +1,162 @@
+#include "chain/entry-codec.h"
+
+#include <kj/debug.h>
+
+#include <cstring>
+
+namespace gavel::chain {
+namespace {
+
+template <class... Ts>
+struct Overloaded: Ts... {
+  using Ts::operator()...;
+};
+
+// Cap'n Proto wants a terminating NUL, which a view need not have: so through init and memcpy.
+void copyText(std::string_view from, capnp::Text::Builder to) {
+  std::memcpy(to.begin(), from.data(), from.size());
+}
+
+unsigned sizeOf(std::string_view text) { return static_cast<unsigned>(text.size()); }
+
+auction::Identity decodeIdentity(schema::StoredIdentity::Reader reader) {
+  auction::Identity identity{view(reader.getName()), {}};
+  const std::uint64_t parts[] = {reader.getCredential0(), reader.getCredential1(),
+                                 reader.getCredential2(), reader.getCredential3()};
+  static_assert(sizeof(parts) == sizeof(identity.credential));
+  std::memcpy(identity.credential.data(), parts, sizeof(parts));
+  return identity;
+}
+
+void encodeIdentity(const auction::Identity& identity, schema::StoredIdentity::Builder builder) {
+  copyText(identity.name, builder.initName(sizeOf(identity.name)));
+  std::uint64_t parts[4];
+  static_assert(sizeof(parts) == sizeof(identity.credential));
+  std::memcpy(parts, identity.credential.data(), sizeof(parts));
+  builder.setCredential0(parts[0]);
+  builder.setCredential1(parts[1]);
+  builder.setCredential2(parts[2]);
+  builder.setCredential3(parts[3]);
+}
+
+}  // namespace
+
+auction::Terms decodeTerms(schema::Terms::Reader reader) {
+  auction::Terms terms;
+  terms.item = view(reader.getItem());
+  terms.duration = reader.getDuration();
+  terms.startingPrice = reader.getStartingPrice();
+  terms.reserve = reader.getReserve();
+  auto increment = reader.getIncrement();
+  switch (increment.which()) {
+    case schema::Increment::ABSOLUTE:
+      terms.increment = {auction::Increment::Kind::absolute, increment.getAbsolute()};
+      break;
+    case schema::Increment::PERCENT:
+      terms.increment = {auction::Increment::Kind::percent, increment.getPercent()};
+      break;
+  }
+  auto softClose = reader.getSoftClose();
+  terms.softClose = {softClose.getWindow(), softClose.getExtension(), softClose.getHardEnd()};
+  return terms;
+}
+
+void encodeTerms(const auction::Terms& terms, schema::Terms::Builder builder) {
+  copyText(terms.item, builder.initItem(sizeOf(terms.item)));
+  builder.setDuration(terms.duration);
+  builder.setStartingPrice(terms.startingPrice);
+  builder.setReserve(terms.reserve);
+  auto increment = builder.initIncrement();
+  switch (terms.increment.kind) {
+    case auction::Increment::Kind::absolute: increment.setAbsolute(terms.increment.value); break;
+    case auction::Increment::Kind::percent:
+      increment.setPercent(static_cast<std::uint32_t>(terms.increment.value));
+      break;
+  }
+  auto softClose = builder.initSoftClose();
+  softClose.setWindow(terms.softClose.window);
+  softClose.setExtension(terms.softClose.extension);
+  softClose.setHardEnd(terms.softClose.hardEnd);
+}
+
+auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index) {
+  auction::Entry entry;
+  entry.index = index;
+  entry.stamp = reader.getStamp();
+  entry.request = {reader.getSession(), reader.getSequence(), reader.getLowestIncomplete()};
+  auto command = reader.getCommand();
+  switch (command.which()) {
+    case schema::Entry::Command::OPEN_SESSION: entry.command = auction::OpenSession{}; return entry;
+    case schema::Entry::Command::EXPIRE_SESSIONS:
+      entry.command = auction::ExpireSessions{command.getExpireSessions().getIdleSince()};
+      return entry;
+    case schema::Entry::Command::BID: {
+      auto bid = command.getBid();
+      entry.command =
+          auction::Bid{view(bid.getAuction()), decodeIdentity(bid.getBidder()), bid.getAmount()};
+      return entry;
+    }
+    case schema::Entry::Command::CREATE: {
+      auto create = command.getCreate();
+      entry.command =
+          auction::CreateAuction{view(create.getAuction()), decodeIdentity(create.getOwner()),
+                                 decodeTerms(create.getTerms())};
+      return entry;
+    }
+    case schema::Entry::Command::CLOSE: {
+      auto close = command.getClose();
+      entry.command =
+          auction::CloseAuction{view(close.getAuction()), decodeIdentity(close.getOwner())};
+      return entry;
+    }
+    case schema::Entry::Command::CANCEL: {
+      auto cancel = command.getCancel();
+      entry.command =
+          auction::CancelAuction{view(cancel.getAuction()), decodeIdentity(cancel.getOwner())};
+      return entry;
+    }
+    case schema::Entry::Command::CLOSE_EXPIRED: entry.command = auction::CloseExpired{}; return entry;
+  }
+  KJ_FAIL_REQUIRE("log entry with a command that this version does not know", index,
+                  static_cast<unsigned>(command.which()));
+}
+
+void encodeEntry(const auction::Entry& entry, schema::Entry::Builder builder) {
+  builder.setStamp(entry.stamp);
+  builder.setSession(entry.request.session);
+  builder.setSequence(entry.request.sequence);
+  builder.setLowestIncomplete(entry.request.lowestIncomplete);
+  auto to = builder.initCommand();
+  std::visit(Overloaded{
+                 [&](const auction::OpenSession&) { to.setOpenSession(); },
+                 [&](const auction::ExpireSessions& expire) {
+                   to.initExpireSessions().setIdleSince(expire.idleSince);
+                 },
+                 [&](const auction::Bid& bid) {
+                   auto group = to.initBid();
+                   copyText(bid.auction, group.initAuction(sizeOf(bid.auction)));
+                   encodeIdentity(bid.bidder, group.initBidder());
+                   group.setAmount(bid.amount);
+                 },
+                 [&](const auction::CreateAuction& create) {
+                   auto group = to.initCreate();
+                   copyText(create.auction, group.initAuction(sizeOf(create.auction)));
+                   encodeIdentity(create.owner, group.initOwner());
+                   encodeTerms(create.terms, group.initTerms());
+                 },
+                 [&](const auction::CloseAuction& close) {
+                   auto group = to.initClose();
+                   copyText(close.auction, group.initAuction(sizeOf(close.auction)));
+                   encodeIdentity(close.owner, group.initOwner());
+                 },
+                 [&](const auction::CancelAuction& cancel) {
+                   auto group = to.initCancel();
+                   copyText(cancel.auction, group.initAuction(sizeOf(cancel.auction)));
+                   encodeIdentity(cancel.owner, group.initOwner());
+                 },
+                 [&](const auction::CloseExpired&) { to.setCloseExpired(); },
+             },
+             entry.command);
+}
+
+}  // namespace gavel::chain

@@ -1,0 +1,44 @@
+#include "chain/log.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+
+namespace gavel::chain {
+
+void Log::append(BatchPtr batch) {
+  auto at = end();
+  KJ_REQUIRE(batch->previous() == at, "a batch that does not follow the log's end (R4)",
+             batch->previous().epoch, batch->previous().index, at.epoch, at.index);
+  bytes_ += batch->bytes().size();
+  batches.push_back(std::move(batch));
+}
+
+BatchPtr Log::after(std::uint64_t index) const {
+  if (index == end().index) return nullptr;
+  auto found = std::lower_bound(
+      batches.begin(), batches.end(), index,
+      [](const BatchPtr& batch, std::uint64_t value) { return batch->previous().index < value; });
+  KJ_REQUIRE(found != batches.end() && (*found)->previous().index == index,
+             "no batch begins after this index", index, start_.index, end().index);
+  return *found;
+}
+
+bool Log::contains(const Position& position) const {
+  if (position == start_) return true;
+  auto found = std::lower_bound(
+      batches.begin(), batches.end(), position.index,
+      [](const BatchPtr& batch, std::uint64_t value) { return batch->lastIndex() < value; });
+  return found != batches.end() && (*found)->end() == position;
+}
+
+void Log::trim(std::uint64_t index, std::size_t keepBytes) {
+  while (!batches.empty() && batches.front()->lastIndex() <= index &&
+         bytes_ - batches.front()->bytes().size() >= keepBytes) {
+    bytes_ -= batches.front()->bytes().size();
+    start_ = batches.front()->end();
+    batches.pop_front();
+  }
+}
+
+}  // namespace gavel::chain

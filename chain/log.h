@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "chain/batch.h"
+
+namespace gavel::chain {
+
+// The newest part of a node's log, in memory: at least what is not committed yet (R4), for applying and
+// for resending to a successor.
+//
+// Invariant: batches are contiguous from start() to end(), each following the one before.
+// Pure state: no clock, I/O or promises.
+class Log {
+public:
+  explicit Log(Position start = {}): start_(start) {}
+
+  const Position& start() const { return start_; }
+  Position end() const { return batches.empty() ? start_ : batches.back()->end(); }
+  std::size_t bytes() const { return bytes_; }
+
+  // Throws FAILED, changing nothing, unless the batch follows end() (R4).
+  void append(BatchPtr batch);
+
+  // The batch that begins right after `index`; null at the end.  Throws FAILED if `index` is outside of
+  // [start, end] or inside of a batch.
+  BatchPtr after(std::uint64_t index) const;
+
+  // Whether `position` is a batch's end in this log, or its start.
+  bool contains(const Position& position) const;
+
+  // Drops batches up to and including `index` from the front, but keeps the newest `keepBytes`.
+  void trim(std::uint64_t index, std::size_t keepBytes);
+
+private:
+  Position start_;
+  std::deque<BatchPtr> batches;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace gavel::chain

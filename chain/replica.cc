@@ -1,0 +1,268 @@
+#include "chain/replica.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+
+#include "base/logging.h"
+
+namespace gavel::chain {
+namespace {
+
+// Committed entries kept in memory, for a successor that is a little behind.
+constexpr std::size_t KEEP_BYTES = 1024 * 1024;
+
+}  // namespace
+
+Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, std::uint64_t incarnation,
+                 Observer& observer)
+    : network(network),
+      timer(timer),
+      store(store),
+      self(incarnation),
+      observer(observer),
+      configuration(store.recovered().configuration),
+      adoption(kj::Promise<void>(kj::READY_NOW).fork()),
+      log_(store.recovered().logEnd),
+      tasks(*this) {
+  tasks.add(followDisk(log_.end().index));
+}
+
+Replica::~Replica() noexcept(false) = default;
+
+// -- configurations
+
+kj::Promise<void> Replica::adopt(const Configuration& newer) {
+  if (newer.epoch < configuration.epoch) return kj::READY_NOW;
+  if (configuration.clusterId != 0 && newer.clusterId != configuration.clusterId) {
+    KJ_FAIL_REQUIRE("a configuration of another cluster", newer.clusterId, configuration.clusterId);
+  }
+  if (newer.epoch == configuration.epoch) {
+    if (newer.members != configuration.members) {
+      die("two different configurations of one epoch: the master's store is broken",
+          {{"epoch", newer.epoch},
+           {"have", configuration.describe()},
+           {"heard", newer.describe()}});
+    }
+    return adoption.addBranch();
+  }
+  if (acting_) stopActing();
+  configuration = newer;
+  adoption = store.saveConfiguration(newer)
+                 .then([this, epoch = newer.epoch]() {
+                   if (configuration.epoch == epoch) startActing();
+                 })
+                 .fork();
+  // A branch of our own: it must be carried out, whether or not the caller waits for it.
+  tasks.add(adoption.addBranch());
+  return adoption.addBranch();
+}
+
+void Replica::stopActing() {
+  acting_ = false;
+  retire(successorLink);
+  retire(predecessorLink);
+  auto waiting = kj::mv(readWaiters);
+  readWaiters.clear();
+  for (auto& waiter : waiting) {
+    waiter->reject(KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again"));
+  }
+  observer.stopped();
+}
+
+// A link may be on the stack of what made it obsolete, so it ends in a later turn.
+template <typename Link>
+void Replica::retire(kj::Maybe<kj::Own<Link>>& link) {
+  KJ_IF_MAYBE (old, link) {
+    (*old)->close();
+    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
+    link = nullptr;
+  }
+}
+
+void Replica::startActing() {
+  acting_ = true;
+  auto now = role();
+  tracker.adopt(now, log_.end().index);
+  // The new head orders on top of all that it holds; every entry of its log stands (R6).
+  if (isHead(now)) apply(log_.end().index);
+  if (configuration.successor(self) != nullptr) {
+    successorLink = kj::heap<SuccessorLink>(static_cast<SuccessorLink::Host&>(*this), network, timer, configuration, self);
+  }
+  logInfo("adopted configuration", {{"epoch", configuration.epoch},
+                                    {"role", roleName(now)},
+                                    {"chain", configuration.describe()},
+                                    {"last", log_.end().index},
+                                    {"commit", tracker.commit()},
+                                    {"cause", configuration.cause}});
+  observer.started();
+  advance();
+}
+
+bool Replica::reject(const Header& header,
+                     kj::Function<schema::Rejection::Builder()> rejection) const {
+  if (header.clusterId != configuration.clusterId || header.receiver != self) {
+    auto builder = rejection();
+    builder.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
+    builder.setDetail(header.clusterId != configuration.clusterId
+                          ? "this node belongs to another cluster"
+                          : "this is another process: the one meant is gone");
+    return true;
+  }
+  if (header.epoch < configuration.epoch) {
+    auto builder = rejection();
+    builder.setReason(schema::Rejection::Reason::LOWER_EPOCH);
+    builder.setDetail(kj::str("epoch ", header.epoch, " is over: it is ", configuration.epoch));
+    configuration.write(builder.initConfiguration());
+    return true;
+  }
+  if (header.epoch > configuration.epoch || !acting_) {
+    auto builder = rejection();
+    builder.setReason(schema::Rejection::Reason::BUSY);
+    builder.setDetail("this node is still adopting its configuration");
+    return true;
+  }
+  return false;
+}
+
+// -- the log
+
+void Replica::append(std::span<const auction::Entry> entries) {
+  KJ_REQUIRE(isHead(role()));
+  auto batch = Batch::make(configuration.epoch, log_.end(), entries);
+  log_.append(batch);
+  store.append(kj::mv(batch));
+  advance();
+}
+
+void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) {
+  for (auto& batch : batches) {
+    KJ_REQUIRE(batch->epoch() <= configuration.epoch, "a batch from the future", batch->epoch(),
+               configuration.epoch);
+    log_.append(batch);
+    store.append(kj::mv(batch));
+  }
+  tracker.heardUpstream(upstreamDurable);
+  advance();
+}
+
+kj::Promise<void> Replica::followDisk(std::uint64_t above) {
+  return store.durableAbove(above).then([this](std::uint64_t index) {
+    tracker.persisted(index);
+    advance();
+    return followDisk(index);
+  });
+}
+
+void Replica::heardCommit(std::uint64_t index) {
+  KJ_REQUIRE(index <= log_.end().index, "a commit index beyond this node's log", index,
+             log_.end().index);
+  tracker.heardCommit(index);
+  advance();
+}
+
+// Brings everything in line with the log, the disk and the neighbours' numbers.
+void Replica::advance() {
+  KJ_IF_MAYBE (link, successorLink) (*link)->wake();
+  if (tracker.commit() == announcedCommit) return;
+  announcedCommit = tracker.commit();
+  if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
+  log_.trim(announcedCommit, KEEP_BYTES);
+  KJ_IF_MAYBE (link, predecessorLink) (*link)->wake();
+  observer.committed(announcedCommit);
+  answerWaiters();
+}
+
+void Replica::apply(std::uint64_t upTo) {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 while (state_.lastIndex() < upTo) {
+                   auto batch = log_.after(state_.lastIndex());
+                   batch->forEach([&](const auction::Entry& entry) { state_.apply(entry); });
+                 }
+               })) {
+    die("cannot apply the log: it is damaged, or was written by a newer version",
+        {{"index", state_.lastIndex() + 1}, {"error", exception->getDescription()}});
+  }
+}
+
+std::size_t Replica::uncommittedBytes() const {
+  return log_.end().index == tracker.commit() ? 0 : log_.bytes();
+}
+
+// -- who waits
+
+kj::Promise<void> Replica::whenCommitted(std::uint64_t index) {
+  if (index <= tracker.commit()) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  commitWaiters.emplace(index, kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
+}
+
+kj::Promise<void> Replica::whenReadable() {
+  if (!isTail(role())) return KJ_EXCEPTION(OVERLOADED, "this node is not the tail: try again");
+  if (tracker.pastBarrier()) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  readWaiters.push_back(kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
+}
+
+void Replica::answerWaiters() {
+  auto end = commitWaiters.upper_bound(tracker.commit());
+  for (auto waiter = commitWaiters.begin(); waiter != end; ++waiter) waiter->second->fulfill();
+  commitWaiters.erase(commitWaiters.begin(), end);
+  if (!tracker.pastBarrier()) return;
+  for (auto& waiter : readWaiters) waiter->fulfill();
+  readWaiters.clear();
+}
+
+// -- neighbours
+
+kj::Promise<void> Replica::attach(AttachContext context) {
+  auto params = context.getParams();
+  auto header = Header::read(params.getHeader());
+  auto version = schema::PROTOCOL_VERSION;
+  KJ_REQUIRE(params.getProtocolVersion() == version,
+             "the predecessor speaks another version of the protocol",
+             params.getProtocolVersion(), version);
+  kj::Promise<void> ready = adoption.addBranch();
+  if (header.receiver == self && header.epoch > configuration.epoch) {
+    // The peer that shows a higher epoch brings the configuration along (R1).
+    auto newer = Configuration::read(params.getConfiguration());
+    KJ_REQUIRE(newer.epoch == header.epoch && newer.clusterId == header.clusterId,
+               "an attachment whose configuration is of another epoch", newer.epoch, header.epoch);
+    ready = adopt(newer);
+  }
+  return ready.then([this, context, header]() mutable {
+    auto result = context.getResults().initResult();
+    if (reject(header, [&]() { return result.initRejected(); })) return;
+    auto* predecessor = configuration.predecessor(self);
+    if (predecessor == nullptr || predecessor->incarnation != header.sender) {
+      auto rejected = result.initRejected();
+      rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
+      rejected.setDetail("the caller is not this node's predecessor");
+      return;
+    }
+    retire(predecessorLink);
+    auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), header,
+                                          context.getParams().getAcks());
+    auto attached = result.initAttached();
+    attached.setLink(link->capability());
+    writePosition(log_.end(), attached.initEnd());
+    predecessorLink = kj::mv(link);
+    logInfo("predecessor attached", {{"epoch", header.epoch},
+                                     {"predecessor", predecessor->name},
+                                     {"index", log_.end().index}});
+  });
+}
+
+void Replica::heardConfiguration(const Configuration& newer) { tasks.add(adopt(newer)); }
+
+void Replica::successorUnreachable(const Member& successor, kj::StringPtr reason) {
+  observer.unreachable(configuration.epoch, successor, reason);
+}
+
+void Replica::taskFailed(kj::Exception&& exception) {
+  die("the replica broke down", {{"error", exception.getDescription()}});
+}
+
+}  // namespace gavel::chain

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <map>
+
+#include "auction/state.h"
+#include "chain/commit-tracker.h"
+#include "chain/configuration.h"
+#include "chain/header.h"
+#include "chain/log.h"
+#include "chain/predecessor-link.h"
+#include "chain/store.h"
+#include "chain/successor-link.h"
+
+namespace gavel::chain {
+
+// One node's copy of the replicated log and of the auction state, and its links to its neighbours: what
+// is common to head, middle and tail (R1, R4, R5, R6).
+//
+// Invariants:
+// - The log grows only at its end; commit() never decreases and never exceeds what is durable here.
+// - newest() is the highest configuration heard of.  The node acts (acting()) only once that is durable,
+//   and obeys no message of a lower epoch from the moment it has heard of it.
+// - state() has applied exactly the committed entries; at the head of the chain, all entries of the log:
+//   what is read from it may be shown only once state().lastIndex() is committed (whenCommitted()).
+class Replica final: private SuccessorLink::Host,
+                     private PredecessorLink::Host,
+                     private kj::TaskSet::ErrorHandler {
+public:
+  // The roles on top of this.  All calls come from within the event loop's turn of what caused them.
+  class Observer {
+  public:
+    // It no longer acts in the configuration it had.
+    virtual void stopped() = 0;
+    // It acts in newest().
+    virtual void started() = 0;
+    virtual void committed(std::uint64_t index) = 0;
+    // For the master: a neighbour cannot be reached (design.md §5).
+    virtual void unreachable(std::uint64_t epoch, const Member& neighbour, kj::StringPtr reason) = 0;
+  };
+
+  // All references outlive the replica.  A store that is not fresh makes a replica that follows
+  // configurations but is a member of none until one names this incarnation (R2).
+  Replica(kj::Network& network, kj::Timer& timer, Store& store, std::uint64_t incarnation,
+          Observer& observer);
+  ~Replica() noexcept(false);
+  KJ_DISALLOW_COPY(Replica);
+
+  std::uint64_t incarnation() const { return self; }
+
+  // Makes a configuration, stored by the master, the one this node acts in; resolves once it does.  An
+  // older one than newest() is ignored.  Another one of the same epoch ends the process (R1).
+  kj::Promise<void> adopt(const Configuration& configuration);
+  const Configuration& newest() const { return configuration; }
+  bool acting() const { return acting_; }
+  // In newest(), as soon as the node acts in it; `waiting` before.
+  Role role() const { return acting_ ? configuration.roleOf(self) : Role::waiting; }
+
+  // Head only: adds entries that the caller has already applied to state(), in order, with indexes from
+  // logEnd().index + 1 on.
+  void append(std::span<const auction::Entry> entries);
+
+  Position logEnd() const { return log_.end(); }
+  std::uint64_t durable() const { return tracker.durable(); }
+  std::uint64_t commit() const { return tracker.commit(); }
+  std::size_t uncommittedBytes() const;
+
+  auction::State& state() { return state_; }
+  const auction::State& state() const { return state_; }
+
+  // Resolves when everything up to `index` is committed.
+  kj::Promise<void> whenCommitted(std::uint64_t index);
+
+  // Resolves when this node may answer queries as tail: it is past its barrier (R6).  Fails with
+  // OVERLOADED when it is not the tail or ceases to be.
+  kj::Promise<void> whenReadable();
+
+  // A call of the Peer interface (R6).
+  using AttachContext =
+      capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
+  kj::Promise<void> attach(AttachContext context);
+
+  // Says why a message with this header is not to be obeyed; false if it is.  For messages that belong
+  // to the configuration this node acts in (R1).
+  bool reject(const Header& header, kj::Function<schema::Rejection::Builder()> rejection) const;
+
+private:
+  kj::Network& network;
+  kj::Timer& timer;
+  Store& store;
+  std::uint64_t self;
+  Observer& observer;
+
+  Configuration configuration;
+  bool acting_ = false;
+  kj::ForkedPromise<void> adoption;
+
+  Log log_;
+  CommitTracker tracker;
+  auction::State state_;
+  std::uint64_t announcedCommit = 0;
+
+  std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> readWaiters;
+
+  kj::Maybe<kj::Own<SuccessorLink>> successorLink;
+  kj::Maybe<kj::Own<PredecessorLink>> predecessorLink;
+  kj::TaskSet tasks;  // Last: its tasks use the rest.
+
+  void stopActing();
+  void startActing();
+  kj::Promise<void> followDisk(std::uint64_t above);
+  void advance();
+  void apply(std::uint64_t upTo);
+  void answerWaiters();
+  template <typename Link>
+  void retire(kj::Maybe<kj::Own<Link>>& link);
+
+  const Log& log() const override { return log_; }
+  std::uint64_t durableForSuccessor() const override { return tracker.toSuccessor(); }
+  void heardCommit(std::uint64_t index) override;
+  void heardConfiguration(const Configuration& newer) override;
+  void successorUnreachable(const Member& successor, kj::StringPtr reason) override;
+  void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) override;
+  std::uint64_t commitIndex() const override { return tracker.commit(); }
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel::chain

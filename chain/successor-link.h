@@ -1,0 +1,76 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include "base/connection.h"
+#include "base/weak.h"
+#include "chain/configuration.h"
+#include "chain/header.h"
+#include "chain/log.h"
+
+namespace gavel::chain {
+
+// A node's link to its successor, for one epoch: attaches, resends what is missing, streams what is
+// new, and hears what is committed (R5, R6).  Keeps trying until it is destroyed.
+//
+// Flow control is that of Cap'n Proto's streaming calls: while the successor does not keep up, entries
+// stay in the log, whose bound pushes back to the head (R13).
+class SuccessorLink final: private kj::TaskSet::ErrorHandler {
+public:
+  // The replica.  Outlives the link.
+  class Host {
+  public:
+    virtual const Log& log() const = 0;
+    // Durable on this node and all upstream (R5).
+    virtual std::uint64_t durableForSuccessor() const = 0;
+    virtual void heardCommit(std::uint64_t index) = 0;
+    // The successor has adopted a newer one.  May destroy the link, though not before this returns to
+    // the event loop.
+    virtual void heardConfiguration(const Configuration& newer) = 0;
+    virtual void successorUnreachable(const Member& successor, kj::StringPtr reason) = 0;
+  };
+
+  SuccessorLink(Host& host, kj::Network& network, kj::Timer& timer,
+                const Configuration& configuration, std::uint64_t self);
+  KJ_DISALLOW_COPY(SuccessorLink);
+
+  // The log has grown, or the durable number has.
+  void wake();
+
+  // Obeys nothing more that comes in.  For a link that is about to be destroyed.
+  void close() { anchor.clear(); }
+
+private:
+  class AcksServer;
+
+  Host& host;
+  kj::Network& network;
+  kj::Timer& timer;
+  Configuration configuration;
+  Member successor;
+  Header header;
+
+  // Of the present attachment.
+  kj::Maybe<kj::Own<Connection>> connection;
+  kj::Maybe<schema::Link::Client> link;
+  std::uint64_t sentIndex = 0;
+  std::uint64_t sentDurable = 0;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;    // Fulfilled by wake().
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> broken;  // Rejected when the successor refuses.
+
+  kj::Duration backoff;
+  bool reported = false;  // One line and one report per outage, not one per attempt.
+  WeakAnchor<SuccessorLink> anchor;
+  kj::TaskSet tasks;
+
+  kj::Promise<void> run();
+  kj::Promise<void> attempt();
+  kj::Promise<void> attach();
+  void attached(Position end);
+  kj::Promise<void> pump();
+  void failed(kj::Exception&& exception);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel::chain

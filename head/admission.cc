@@ -1,0 +1,162 @@
+#include "head/admission.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+
+#include "base/logging.h"
+
+namespace gavel::head {
+namespace {
+
+// A batch is the unit of resending and of a disk write: large enough to amortise both, far below the
+// RPC layer's limit.
+constexpr std::size_t BATCH_BYTES = 512 * 1024;
+constexpr std::size_t BYTES_PER_ENTRY = 256;
+
+}  // namespace
+
+Admission::Admission(chain::Replica& replica, kj::Timer& timer, const ChainClock& clock,
+                     Limits limits)
+    : replica(replica),
+      clock(clock),
+      limits(limits),
+      alarm(timer, clock, [this]() { scheduleFlush(); }),
+      tasks(*this) {}
+
+kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t bytes) {
+  if (!leading) {
+    return Answer{Answer::Kind::unavailable, "this node is not the head: ask again", {}};
+  }
+  if (pendingBytes + bytes > limits.pendingBytes ||
+      replica.uncommittedBytes() > limits.uncommittedBytes) {
+    return Answer{Answer::Kind::unavailable, "overloaded: ask again later", {}};
+  }
+  auto paf = kj::newPromiseAndFulfiller<Answer>();
+  pendingBytes += bytes;
+  arrived.push_back(Call{kj::mv(requests), bytes, {}, 0, kj::mv(paf.fulfiller)});
+  scheduleFlush();
+  return kj::mv(paf.promise);
+}
+
+// Everything that arrives in one turn goes into one batch.
+void Admission::scheduleFlush() {
+  if (flushing || !leading || !replica.acting()) return;
+  flushing = true;
+  tasks.add(kj::evalLast([this]() {
+    flushing = false;
+    if (leading && replica.acting()) flush();
+  }));
+}
+
+void Admission::flush() {
+  housekeeping();
+  auto calls = kj::mv(arrived);
+  arrived.clear();
+  for (auto& call : calls) judge(call);
+  // The batch borrows texts from the calls, which settle() may end.
+  endBatch();
+  for (auto& call : calls) settle(kj::mv(call));
+  alarm.set(replica.state().nextDeadline());
+}
+
+// Auctions are closed before bids are judged: a bid that is late is then refused on the ground of an
+// entry that every later head has in its log, whatever its clock says.
+void Admission::housekeeping() {
+  auto& state = replica.state();
+  auto entry = nextEntry({}, auction::CloseExpired{});
+  if (state.expired(entry.stamp)) log(entry, BYTES_PER_ENTRY);
+  auto idleSince = entry.stamp - limits.sessionIdle / kj::NANOSECONDS;
+  if (auto idlest = state.idlestSession(); idlest && *idlest < idleSince) {
+    log(nextEntry({}, auction::ExpireSessions{idleSince}), BYTES_PER_ENTRY);
+  }
+}
+
+void Admission::judge(Call& call) {
+  auto bytesEach = call.bytes / std::max<std::size_t>(1, call.requests.size());
+  call.answer.outcomes.reserve(call.requests.size());
+  for (auto& request : call.requests) {
+    if (request.invalid != auction::Outcome::Argument::none) {
+      call.answer.outcomes.push_back(
+          {.kind = auction::Outcome::Kind::invalidArgument, .argument = request.invalid});
+      continue;
+    }
+    auto entry = nextEntry(request.id, request.command);
+    auto judgement = replica.state().judge(entry);
+    if (judgement.log) {
+      call.answer.outcomes.push_back(log(entry, bytesEach));
+      call.basis = entry.index;
+    } else {
+      call.answer.outcomes.push_back(judgement.outcome);
+      call.basis = std::max(call.basis, judgement.basis);
+    }
+  }
+}
+
+auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) const {
+  auto& state = replica.state();
+  return {state.lastIndex() + 1, std::max(state.lastStamp() + 1, clock.now()), id, command};
+}
+
+auction::Outcome Admission::log(const auction::Entry& entry, std::size_t bytes) {
+  auto outcome = replica.state().apply(entry);
+  batch.push_back(entry);
+  batchBytes += bytes;
+  if (batchBytes >= BATCH_BYTES) endBatch();
+  return outcome;
+}
+
+void Admission::endBatch() {
+  if (batch.empty()) return;
+  replica.append(batch);
+  batch.clear();
+  batchBytes = 0;
+}
+
+void Admission::settle(Call call) {
+  if (call.basis <= replica.commit()) {
+    pendingBytes -= call.bytes;
+    call.fulfiller->fulfill(kj::mv(call.answer));
+    return;
+  }
+  // A retry may rest on an earlier entry than the call before it; waiting a little longer keeps order.
+  if (!awaiting.empty()) call.basis = std::max(call.basis, awaiting.back().basis);
+  awaiting.push_back(kj::mv(call));
+}
+
+void Admission::committed(std::uint64_t index) {
+  while (!awaiting.empty() && awaiting.front().basis <= index) {
+    auto call = kj::mv(awaiting.front());
+    awaiting.pop_front();
+    pendingBytes -= call.bytes;
+    call.fulfiller->fulfill(kj::mv(call.answer));
+  }
+}
+
+void Admission::stopped() { alarm.set(std::nullopt); }
+
+void Admission::started() {
+  bool now = chain::isHead(replica.role());
+  if (leading && !now) {
+    abandon(arrived, Answer::Kind::unavailable, "this node was removed from the chain: ask again");
+    abandon(awaiting, Answer::Kind::unknown,
+            "this node was removed from the chain before the outcome was known: ask again");
+  }
+  leading = now;
+  // Deadlines may have passed while there was no head.
+  scheduleFlush();
+}
+
+void Admission::abandon(std::deque<Call>& calls, Answer::Kind kind, const char* detail) {
+  for (auto& call : calls) {
+    pendingBytes -= call.bytes;
+    call.fulfiller->fulfill(Answer{kind, detail, {}});
+  }
+  calls.clear();
+}
+
+void Admission::taskFailed(kj::Exception&& exception) {
+  die("the head cannot go on", {{"error", exception.getDescription()}});
+}
+
+}  // namespace gavel::head

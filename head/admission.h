@@ -1,0 +1,104 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <deque>
+#include <vector>
+
+#include "auction/command.h"
+#include "auction/outcome.h"
+#include "base/clock.h"
+#include "chain/replica.h"
+#include "head/deadline-alarm.h"
+
+namespace gavel::head {
+
+struct Request {
+  auction::RequestId id;
+  auction::Command command;
+  // An argument that is wrong whatever the state, and that the rules would not see.
+  auction::Outcome::Argument invalid = auction::Outcome::Argument::none;
+};
+
+// What became of a call.
+struct Answer {
+  enum class Kind : std::uint8_t {
+    decided,      // `outcomes`, one per request, committed.
+    unavailable,  // Nothing of it was run, and nothing will be.
+    unknown,      // This node was removed from the chain before it could know.
+  };
+  Kind kind = Kind::decided;
+  const char* detail = "";
+  std::vector<auction::Outcome> outcomes;
+};
+
+// The head's desk: puts requests in order, stamps them with chain time (R15), judges them, and makes
+// one batch per turn of the event loop of those that belong into the log (R5, R8).  Answers a call once
+// everything it rests on is committed (R7, R8).
+//
+// A request is judged on the state that all requests before it have made, committed or not; its answer
+// waits until that state is committed.  A retry of a request in flight thereby waits for the same
+// outcome.  After a promotion there is nothing to take over but the log: the new head has applied it,
+// request records included, so that retries find their outcomes.
+class Admission final: private kj::TaskSet::ErrorHandler {
+public:
+  struct Limits {
+    // Of calls not yet answered, and of log entries not yet committed (R13).
+    std::size_t pendingBytes = 64 * 1024 * 1024;
+    std::size_t uncommittedBytes = 64 * 1024 * 1024;
+    // Sessions unused for longer are ended (R7).
+    kj::Duration sessionIdle = 60 * kj::MINUTES;
+  };
+
+  Admission(chain::Replica& replica, kj::Timer& timer, const ChainClock& clock, Limits limits);
+  KJ_DISALLOW_COPY(Admission);
+
+  // This node is the head, or was until a moment ago and may be again: it takes calls.
+  bool takesCalls() const { return leading; }
+
+  // `bytes` is about what the call holds in memory.  Texts in `requests` must stay valid until the
+  // promise is done: calls are not to be cancelled.
+  kj::Promise<Answer> submit(std::vector<Request> requests, std::size_t bytes);
+
+  // From the replica, by way of the node.
+  void stopped();
+  void started();
+  void committed(std::uint64_t index);
+
+private:
+  struct Call {
+    std::vector<Request> requests;
+    std::size_t bytes = 0;
+    Answer answer;
+    std::uint64_t basis = 0;  // To be committed before the answer may be told.
+    kj::Own<kj::PromiseFulfiller<Answer>> fulfiller;
+  };
+
+  chain::Replica& replica;
+  const ChainClock& clock;
+  Limits limits;
+  bool leading = false;  // Head in the newest configuration acted in; kept while adopting the next.
+
+  std::deque<Call> arrived;   // Not judged yet.
+  std::deque<Call> awaiting;  // Judged; in order of `basis`.
+  std::size_t pendingBytes = 0;
+  std::vector<auction::Entry> batch;
+  std::size_t batchBytes = 0;
+  bool flushing = false;
+  DeadlineAlarm alarm;
+  kj::TaskSet tasks;
+
+  void scheduleFlush();
+  void flush();
+  void housekeeping();
+  void judge(Call& call);
+  auction::Entry nextEntry(auction::RequestId id, const auction::Command& command) const;
+  auction::Outcome log(const auction::Entry& entry, std::size_t bytes);
+  void endBatch();
+  void settle(Call call);
+  void abandon(std::deque<Call>& calls, Answer::Kind kind, const char* detail);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel::head

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <kj/async.h>
+#include <kj/function.h>
+#include <kj/timer.h>
+
+#include <optional>
+
+#include "auction/command.h"
+#include "base/clock.h"
+
+namespace gavel::head {
+
+// Rings once when chain time reaches the next deadline, or after CHECK if that comes first, so that rarer
+// housekeeping gets its turn.  Whoever is called looks at the clock, and sets the alarm again.
+class DeadlineAlarm {
+public:
+  static constexpr auto CHECK = 1 * kj::SECONDS;
+
+  DeadlineAlarm(kj::Timer& timer, const ChainClock& clock, kj::Function<void()> ring);
+  KJ_DISALLOW_COPY(DeadlineAlarm);
+
+  // The next deadline, if any.  Not to be called from within `ring`.
+  void set(std::optional<auction::Stamp> deadline);
+
+private:
+  kj::Timer& timer;
+  const ChainClock& clock;
+  kj::Function<void()> ring;
+  kj::Promise<void> armed;
+};
+
+}  // namespace gavel::head

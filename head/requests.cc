@@ -1,0 +1,148 @@
+#include "head/requests.h"
+
+#include <kj/debug.h>
+#include <openssl/sha.h>
+
+#include "chain/entry-codec.h"
+
+namespace gavel::head {
+namespace {
+
+using Kind = auction::Outcome::Kind;
+using Argument = auction::Outcome::Argument;
+using Reason = schema::Outcome::Exception::Reason;
+
+auction::Identity readIdentity(schema::Identity::Reader reader) {
+  auction::Identity identity{chain::view(reader.getName()), {}};
+  auto secret = reader.getCredential();
+  SHA256(secret.begin(), secret.size(), identity.credential.data());
+  return identity;
+}
+
+Request makeRequest(schema::RequestId::Reader id, schema::Identity::Reader who,
+                    auction::Command command) {
+  auto size = who.getCredential().size();
+  bool usable = size >= MIN_CREDENTIAL_BYTES && size <= MAX_CREDENTIAL_BYTES;
+  return {{id.getSession(), id.getSequence(), id.getLowestIncomplete()},
+          command,
+          usable ? Argument::none : Argument::credential};
+}
+
+kj::StringPtr describe(Argument argument) {
+  switch (argument) {
+    case Argument::none: return "an argument is invalid";
+    case Argument::auctionName:
+      return "the auction's name must be 1 to 128 bytes of UTF-8 without control characters";
+    case Argument::bidderName:
+      return "the name must be 1 to 128 bytes of UTF-8 without control characters";
+    case Argument::item:
+      return "the item's text must be at most 4096 bytes of UTF-8 without control characters";
+    case Argument::duration: return "the duration must be positive, and at most ten years";
+    case Argument::startingPrice: return "the starting price must not be negative";
+    case Argument::reserve: return "the reserve must not be negative";
+    case Argument::increment: return "the increment must be positive, and at most 1000 %";
+    case Argument::softClose:
+      return "a soft close needs a positive window and extension, and a hard end that is not before "
+             "the deadline";
+    case Argument::credential: return "the credential must be 16 to 64 bytes";
+    case Argument::sequence:
+      return "the request's sequence must be positive, and not below its own lowest incomplete one";
+  }
+  return "an argument is invalid";
+}
+
+}  // namespace
+
+Request readOpenSession() { return {{}, auction::OpenSession{}}; }
+
+Request readBid(schema::RequestId::Reader id, schema::Bid::Reader bid) {
+  return makeRequest(id, bid.getBidder(),
+                     auction::Bid{chain::view(bid.getAuction()), readIdentity(bid.getBidder()),
+                                  bid.getAmount()});
+}
+
+Request readCreate(schema::Auctioneer::CreateParams::Reader params) {
+  return makeRequest(
+      params.getRequest(), params.getOwner(),
+      auction::CreateAuction{chain::view(params.getAuction()), readIdentity(params.getOwner()),
+                             chain::decodeTerms(params.getTerms())});
+}
+
+Request readClose(schema::Auctioneer::CloseParams::Reader params) {
+  return makeRequest(params.getRequest(), params.getOwner(),
+                     auction::CloseAuction{chain::view(params.getAuction()),
+                                           readIdentity(params.getOwner())});
+}
+
+Request readCancel(schema::Auctioneer::CancelParams::Reader params) {
+  return makeRequest(params.getRequest(), params.getOwner(),
+                     auction::CancelAuction{chain::view(params.getAuction()),
+                                            readIdentity(params.getOwner())});
+}
+
+void writeException(Reason reason, kj::StringPtr detail, schema::Outcome::Builder builder) {
+  auto exception = builder.initException();
+  exception.setReason(reason);
+  exception.setDetail(detail);
+}
+
+void writeRefusal(const Answer& answer, schema::Outcome::Builder builder) {
+  writeException(answer.kind == Answer::Kind::unknown ? Reason::OUTCOME_UNKNOWN
+                                                      : Reason::UNAVAILABLE,
+                 answer.detail, builder);
+}
+
+void writeOutcome(const auction::Outcome& outcome, schema::Outcome::Builder builder) {
+  switch (outcome.kind) {
+    case Kind::success: {
+      auto success = builder.initSuccess();
+      success.setVersion(outcome.version);
+      success.setIndex(outcome.index);
+      success.setStamp(outcome.stamp);
+      success.setDeadline(outcome.deadline);
+      return;
+    }
+    case Kind::tooLow:
+    case Kind::belowStart: {
+      auto fail = builder.initFail();
+      fail.setReason(outcome.kind == Kind::tooLow ? schema::Outcome::Fail::Reason::TOO_LOW
+                                                  : schema::Outcome::Fail::Reason::BELOW_START);
+      fail.setHighest(outcome.highest);
+      fail.setNextValid(outcome.nextValid);
+      return;
+    }
+    case Kind::closed: return writeException(Reason::CLOSED, "the auction is over", builder);
+    case Kind::noSuchAuction:
+      return writeException(Reason::NO_SUCH_AUCTION, "there is no auction of that name", builder);
+    case Kind::invalidAmount:
+      return writeException(Reason::INVALID_AMOUNT, "the amount must be positive", builder);
+    case Kind::invalidArgument:
+      return writeException(Reason::INVALID_ARGUMENT, describe(outcome.argument), builder);
+    case Kind::notYours:
+      return writeException(Reason::NOT_YOURS,
+                            "the name is registered with another credential, or the auction has "
+                            "another owner",
+                            builder);
+    case Kind::alreadyExists:
+      return writeException(Reason::ALREADY_EXISTS,
+                            "there is, or was, an auction of that name: choose another", builder);
+    case Kind::sessionExpired:
+      return writeException(Reason::SESSION_EXPIRED,
+                            "the session is unknown, or has expired: open a new one", builder);
+    case Kind::requestMismatch:
+      return writeException(Reason::REQUEST_MISMATCH,
+                            "the request id was used before, for something else", builder);
+    case Kind::requestForgotten:
+      return writeException(Reason::REQUEST_FORGOTTEN,
+                            "the request id was freed by its client: its outcome is forgotten",
+                            builder);
+    case Kind::tooManyIncomplete:
+      return writeException(Reason::TOO_MANY_INCOMPLETE,
+                            "the session has too many outcomes that its client has not freed: raise "
+                            "lowestIncomplete",
+                            builder);
+  }
+  KJ_UNREACHABLE;
+}
+
+}  // namespace gavel::head

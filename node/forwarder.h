@@ -1,0 +1,47 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <map>
+
+#include "base/connection.h"
+#include "chain/replica.h"
+
+namespace gavel::node {
+
+// Takes a client's call to the member whose job it is, in the newest configuration.  One connection per
+// member and epoch, opened when first needed; all of them end with the epoch, so that no call hangs on
+// a node that was removed.
+class Forwarder {
+public:
+  Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer)
+      : replica(replica), network(network), timer(timer) {}
+  KJ_DISALLOW_COPY(Forwarder);
+
+  // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if there is
+  // nobody to forward to now: nothing has left this node then.
+  kj::Promise<schema::Auctioneer::Client> to(const chain::Member* member);
+
+  // The configuration has changed.
+  void forget();
+
+private:
+  // Shared by the calls that wait for it.
+  struct Route: public kj::Refcounted {
+    kj::Maybe<kj::Own<Connection>> connection;
+    kj::Maybe<schema::Auctioneer::Client> auctioneer;
+    kj::ForkedPromise<void> opening = nullptr;
+    bool broken = false;
+    kj::Promise<void> watching = nullptr;
+  };
+
+  chain::Replica& replica;
+  kj::Network& network;
+  kj::Timer& timer;
+  std::map<std::uint64_t, kj::Own<Route>> routes;  // By incarnation.
+
+  kj::Promise<void> open(Route& route, const chain::Member& member);
+};
+
+}  // namespace gavel::node

@@ -1,0 +1,130 @@
+#include "node/local-desk.h"
+
+#include <kj/debug.h>
+
+#include "node/node.h"
+
+namespace gavel::node {
+namespace {
+
+std::size_t bytesOf(const auto& params) {
+  return sizeof(head::Request) + params.totalSize().wordCount * sizeof(capnp::word);
+}
+
+}  // namespace
+
+void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
+                      schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail) {
+  for (auto outcome : results.initOutcomes(params.getRequests().size())) {
+    head::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail, outcome);
+  }
+}
+
+Node& LocalDesk::node() {
+  KJ_IF_MAYBE (node, weak->get()) {
+    return *node;
+  }
+  kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "this node is stopping"));
+}
+
+template <typename Context>
+kj::Promise<void> LocalDesk::decide(Context context, head::Request request) {
+  std::vector<head::Request> requests;
+  requests.push_back(kj::mv(request));
+  // The continuation holds the context, and with it the texts of the request.
+  return node()
+      .admission()
+      .submit(kj::mv(requests), bytesOf(context.getParams()))
+      .then([context](head::Answer answer) mutable {
+        auto outcome = context.getResults().initOutcome();
+        if (answer.kind == head::Answer::Kind::decided) {
+          head::writeOutcome(answer.outcomes.front(), outcome);
+        } else {
+          head::writeRefusal(answer, outcome);
+        }
+      });
+}
+
+kj::Promise<void> LocalDesk::openSession(OpenSessionContext context) {
+  return decide(context, head::readOpenSession());
+}
+
+kj::Promise<void> LocalDesk::bid(BidContext context) {
+  auto params = context.getParams();
+  return decide(context, head::readBid(params.getRequest(), params.getBid()));
+}
+
+kj::Promise<void> LocalDesk::bids(BidsContext context) {
+  auto params = context.getParams();
+  std::vector<head::Request> requests;
+  requests.reserve(params.getRequests().size());
+  for (auto request : params.getRequests()) {
+    requests.push_back(head::readBid(request.getRequest(), request.getBid()));
+  }
+  auto count = params.getRequests().size();
+  return node()
+      .admission()
+      .submit(kj::mv(requests), bytesOf(params))
+      .then([context, count](head::Answer answer) mutable {
+        auto outcomes = context.getResults().initOutcomes(count);
+        for (unsigned i = 0; i < count; ++i) {
+          if (answer.kind == head::Answer::Kind::decided) {
+            head::writeOutcome(answer.outcomes[i], outcomes[i]);
+          } else {
+            head::writeRefusal(answer, outcomes[i]);
+          }
+        }
+      });
+}
+
+kj::Promise<void> LocalDesk::create(CreateContext context) {
+  return decide(context, head::readCreate(context.getParams()));
+}
+
+kj::Promise<void> LocalDesk::close(CloseContext context) {
+  return decide(context, head::readClose(context.getParams()));
+}
+
+kj::Promise<void> LocalDesk::cancel(CancelContext context) {
+  return decide(context, head::readCancel(context.getParams()));
+}
+
+template <typename Context, typename Read>
+kj::Promise<void> LocalDesk::query(Context context, Read read) {
+  context.allowCancellation();
+  return node().queries().confirmed().then(
+      [read = kj::mv(read)]() mutable { return read(); },
+      [context](kj::Exception&& exception) mutable -> kj::Promise<void> {
+        if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);
+        writeUnavailable(context.getResults(), exception.getDescription());
+        return kj::READY_NOW;
+      });
+}
+
+kj::Promise<void> LocalDesk::result(ResultContext context) {
+  return query(context, [this, context]() mutable {
+    return node().queries().result(context.getParams().getAuction(),
+                                   context.getResults().initAnswer());
+  });
+}
+
+kj::Promise<void> LocalDesk::show(ShowContext context) {
+  return query(context, [this, context]() mutable {
+    return node().queries().show(context.getParams().getAuction(),
+                                 context.getResults().initAnswer());
+  });
+}
+
+kj::Promise<void> LocalDesk::list(ListContext context) {
+  return query(context, [this, context]() mutable {
+    return node().queries().list(context.getParams(), context.getResults());
+  });
+}
+
+kj::Promise<void> LocalDesk::history(HistoryContext context) {
+  return query(context, [this, context]() mutable {
+    return node().queries().history(context.getParams(), context.getResults());
+  });
+}
+
+}  // namespace gavel::node

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "base/weak.h"
+#include "head/requests.h"
+#include "schema/auction.capnp.h"
+#include "tail/queries.h"
+
+namespace gavel::node {
+
+class Node;
+
+// Answers what is this node's own job in the present configuration: bids as head, queries as tail.
+// Refuses everything else as `unavailable`, and never forwards.
+class LocalDesk final: public schema::Auctioneer::Server {
+public:
+  explicit LocalDesk(kj::Own<Weak<Node>> node): weak(kj::mv(node)) {}
+
+  kj::Promise<void> openSession(OpenSessionContext context) override;
+  kj::Promise<void> bid(BidContext context) override;
+  kj::Promise<void> bids(BidsContext context) override;
+  kj::Promise<void> create(CreateContext context) override;
+  kj::Promise<void> close(CloseContext context) override;
+  kj::Promise<void> cancel(CancelContext context) override;
+  kj::Promise<void> result(ResultContext context) override;
+  kj::Promise<void> show(ShowContext context) override;
+  kj::Promise<void> list(ListContext context) override;
+  kj::Promise<void> history(HistoryContext context) override;
+
+private:
+  kj::Own<Weak<Node>> weak;
+
+  // Throws DISCONNECTED while the process is stopping.
+  Node& node();
+  // Submits one request and writes its outcome.
+  template <typename Context>
+  kj::Promise<void> decide(Context context, head::Request request);
+  // Runs `read` once this node may answer queries.
+  template <typename Context, typename Read>
+  kj::Promise<void> query(Context context, Read read);
+};
+
+// "Nothing was run: try again", as the results of any method but `bids`.
+template <typename Results>
+void writeUnavailable(Results results, kj::StringPtr detail) {
+  if constexpr (requires { results.initOutcome(); }) {
+    head::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail,
+                         results.initOutcome());
+  } else if constexpr (requires { results.initAnswer(); }) {
+    tail::writeUnavailable(results.initAnswer().initFailure(), detail);
+  } else {
+    tail::writeUnavailable(results.initFailure(), detail);
+  }
+}
+
+// The same for `bids`: one outcome per request.
+void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
+                      schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail);
+
+}  // namespace gavel::node

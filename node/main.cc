@@ -1,0 +1,134 @@
+// gavel-node: one server of the chain.
+
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <stdio.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/duration.h"
+#include "base/logging.h"
+#include "base/process.h"
+#include "base/server.h"
+#include "chain/rocks-store.h"
+#include "node/node.h"
+
+namespace gavel::node {
+namespace {
+
+struct Flags {
+  std::string name;
+  std::string listen = "127.0.0.1:0";
+  std::string advertise;
+  std::vector<std::string> masters;
+  std::string data;
+  chain::SyncMode sync = chain::SyncMode::always;
+  std::string sessionIdle = "1h";
+  std::size_t maxPending = 64;
+  unsigned maxConnections = 10'000;
+  LogFormat logFormat = LogFormat::text;
+  LogLevel logLevel = LogLevel::info;
+};
+
+void declare(CLI::App& app, Flags& flags) {
+  app.add_option("--name", flags.name, "The node's name, unique in its cluster")->required();
+  app.add_option("--listen", flags.listen, "Address to listen on, host:port; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--advertise", flags.advertise,
+                 "Address under which others reach this node (default: where it listens)");
+  app.add_option("--master", flags.masters, "Addresses of the masters, separated by commas")
+      ->required()
+      ->delimiter(',');
+  app.add_option("--data", flags.data, "Directory for what must survive; made if missing")
+      ->required();
+  app.add_option("--sync", flags.sync,
+                 "always: a bid counts as stored after fsync; never: replication alone protects it")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, chain::SyncMode>{{"always", chain::SyncMode::always},
+                                                 {"never", chain::SyncMode::never}}))
+      ->default_str("always");
+  app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
+      ->capture_default_str();
+  app.add_option("--max-pending", flags.maxPending,
+                 "MiB of calls, and of uncommitted entries, above which bids are refused")
+      ->capture_default_str();
+  app.add_option("--max-connections", flags.maxConnections, "Connections served at a time")
+      ->capture_default_str();
+  app.add_option("--log-format", flags.logFormat, "text or json")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, LogFormat>{
+          {"text", LogFormat::text}, {"json", LogFormat::json}}))
+      ->default_str("text");
+  app.add_option("--log-level", flags.logLevel, "debug, info, warning or error")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
+                                          {"info", LogLevel::info},
+                                          {"warning", LogLevel::warning},
+                                          {"error", LogLevel::error}}))
+      ->default_str("info");
+}
+
+// Some descriptors are needed for the database, peers and the master.
+constexpr unsigned RESERVED_FILES = 512;
+
+int serve(const Flags& flags) {
+  setUpLogging(flags.name, flags.logFormat, flags.logLevel);
+  KjLogForwarder forwarder;
+  captureStopSignals();
+  auto files = raiseFileLimit();
+  auto maxConnections = std::min(flags.maxConnections,
+                                 files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2);
+
+  auto io = kj::setupAsyncIo();
+  auto& network = io.provider->getNetwork();
+  auto& timer = io.provider->getTimer();
+  SystemRandom random;
+  RealClock clock;
+
+  auto listener = listenOn(network, io.waitScope, flags.listen.c_str());
+  auto address = boundAddress(flags.listen.c_str(), listener->getPort());
+  chain::RocksStore store(flags.data.c_str(), flags.sync, random);
+  if (flags.sync == chain::SyncMode::never) {
+    logWarning("--sync=never: a bid survives the loss of processes, but not of power everywhere");
+  }
+
+  NodeOptions options;
+  options.name = flags.name;
+  options.address = flags.advertise.empty() ? address.cStr() : flags.advertise;
+  options.masters = flags.masters;
+  options.limits.pendingBytes = flags.maxPending << 20;
+  options.limits.uncommittedBytes = flags.maxPending << 20;
+  options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
+  Node node(network, timer, clock, random, store, kj::mv(options));
+  Server server(node.service(), timer, maxConnections);
+
+  printf("gavel-node %s ready on %s\n", flags.name.c_str(), address.cStr());
+  fflush(stdout);
+  logInfo("started", {{"address", address}, {"data", flags.data}});
+  auto signal = server.listen(*listener)
+                    .exclusiveJoin(node.run())
+                    .then([]() { return 0; })
+                    .exclusiveJoin(onStopSignal(io.unixEventPort))
+                    .wait(io.waitScope);
+  logInfo("stopping", {{"signal", signal}});
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace gavel::node
+
+int main(int argc, char** argv) {
+  CLI::App app("gavel-node: one server of a Gavel chain");
+  gavel::node::Flags flags;
+  gavel::node::declare(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
+  }
+  int status = EXIT_FAILURE;
+  KJ_IF_MAYBE (exception,
+               kj::runCatchingExceptions([&]() { status = gavel::node::serve(flags); })) {
+    fprintf(stderr, "gavel-node: %s\n", exception->getDescription().cStr());
+  }
+  return status;
+}

@@ -1,0 +1,141 @@
+#include "node/master-session.h"
+
+#include <kj/debug.h>
+
+#include <algorithm>
+
+#include "base/logging.h"
+#include "schema/peer.capnp.h"
+
+namespace gavel::node {
+namespace {
+
+constexpr auto CALL_TIMEOUT = 2 * kj::SECONDS;
+constexpr auto FIRST_BACKOFF = 10 * kj::MILLISECONDS;
+constexpr auto LONGEST_BACKOFF = 250 * kj::MILLISECONDS;
+
+}  // namespace
+
+class MasterSession::Control final: public schema::NodeControl::Server {
+public:
+  explicit Control(kj::Own<Weak<MasterSession>> owner): owner(kj::mv(owner)) {}
+
+  kj::Promise<void> configure(ConfigureContext context) override {
+    KJ_IF_MAYBE (session, owner->get()) {
+      return session->host.adopt(
+          chain::Configuration::read(context.getParams().getConfiguration()));
+    }
+    return KJ_EXCEPTION(DISCONNECTED, "this node is stopping");
+  }
+
+private:
+  kj::Own<Weak<MasterSession>> owner;
+};
+
+MasterSession::MasterSession(kj::Network& network, kj::Timer& timer, Random& random,
+                             std::vector<std::string> masters, Host& host)
+    : network(network),
+      timer(timer),
+      random(random),
+      masters(kj::mv(masters)),
+      host(host),
+      backoff(FIRST_BACKOFF),
+      anchor(*this),
+      tasks(*this) {}
+
+kj::Promise<void> MasterSession::run() {
+  kj::StringPtr address = masters[next].c_str();
+  return attempt(address)
+      .then([]() {}, [this, address](kj::Exception&& exception) { lost(address, exception); })
+      .then([this]() -> kj::Promise<void> {
+        KJ_IF_MAYBE (text, refusal) {
+          return KJ_EXCEPTION(FAILED, *text);
+        }
+        next = (next + 1) % masters.size();
+        // With jitter, so that the nodes of a chain do not come back in step.
+        auto delay = backoff / 2 + backoff * static_cast<std::int64_t>(random.next() % 512) / 1024;
+        backoff = std::min(backoff * 2, kj::Duration(LONGEST_BACKOFF));
+        return timer.afterDelay(delay);
+      })
+      .then([this]() { return run(); });
+}
+
+kj::Promise<void> MasterSession::attempt(kj::StringPtr address) {
+  return Connection::open(network, timer, address, CALL_TIMEOUT)
+      .then([this, address](kj::Own<Connection> opened) {
+        connection = kj::mv(opened);
+        return timer.timeoutAfter(CALL_TIMEOUT, registerHere(address));
+      })
+      .then([this]() {
+        auto gone = KJ_ASSERT_NONNULL(connection)->onDisconnect().then([]() -> kj::Promise<void> {
+          return KJ_EXCEPTION(DISCONNECTED, "the master closed the connection");
+        });
+        return beat().exclusiveJoin(kj::mv(gone));
+      });
+}
+
+kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
+  auto request =
+      KJ_ASSERT_NONNULL(connection)->bootstrap<schema::MasterService>().registerRequest();
+  request.setProtocolVersion(schema::PROTOCOL_VERSION);
+  request.setClusterId(host.clusterId());
+  host.describe(request.initStatus());
+  request.setEmpty(host.empty());
+  request.setControl(kj::heap<Control>(anchor.ref()));
+  return request.send().then([this, address](auto&& response) {
+    auto result = response.getResult();
+    if (result.isRefused()) {
+      refusal = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
+      KJ_FAIL_REQUIRE("refused", result.getRefused());
+    }
+    auto registered = result.getRegistered();
+    registration = registered.getRegistration();
+    interval = std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) *
+               kj::NANOSECONDS;
+    backoff = FIRST_BACKOFF;
+    saidLost = false;
+    auto configuration = chain::Configuration::read(registered.getConfiguration());
+    logInfo("registered with the master",
+            {{"master", address}, {"epoch", configuration.epoch}, {"chain", configuration.describe()}});
+    if (configuration.epoch > 0) tasks.add(host.adopt(configuration));
+  });
+}
+
+kj::Promise<void> MasterSession::beat() {
+  return timer.afterDelay(interval)
+      .then([this]() {
+        auto request = KJ_ASSERT_NONNULL(registration).heartbeatRequest();
+        host.describe(request.initStatus());
+        return timer.timeoutAfter(CALL_TIMEOUT, request.send().ignoreResult());
+      })
+      .then([this]() { return beat(); });
+}
+
+void MasterSession::report(std::uint64_t epoch, std::uint64_t suspect, kj::StringPtr reason) {
+  KJ_IF_MAYBE (to, registration) {
+    auto request = to->reportRequest();
+    request.setEpoch(epoch);
+    request.setSuspect(suspect);
+    request.setReason(reason);
+    tasks.add(timer.timeoutAfter(CALL_TIMEOUT, request.send().ignoreResult())
+                  .catch_([](kj::Exception&& exception) {
+                    logDebug("the master did not take a report",
+                             {{"error", exception.getDescription()}});
+                  }));
+  }
+}
+
+void MasterSession::lost(kj::StringPtr address, const kj::Exception& exception) {
+  registration = nullptr;
+  connection = nullptr;
+  if (saidLost) return;
+  saidLost = true;
+  logWarning("no master: the chain goes on, but cannot be re-linked",
+             {{"master", address}, {"error", exception.getDescription()}});
+}
+
+void MasterSession::taskFailed(kj::Exception&& exception) {
+  die("cannot adopt the configuration", {{"error", exception.getDescription()}});
+}
+
+}  // namespace gavel::node

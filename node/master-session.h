@@ -1,0 +1,67 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <string>
+#include <vector>
+
+#include "base/connection.h"
+#include "base/random.h"
+#include "base/weak.h"
+#include "chain/configuration.h"
+#include "schema/master.capnp.h"
+
+namespace gavel::node {
+
+// A node's standing with the master: registers, sends heartbeats, passes configurations on, and starts
+// over with the next master address whenever the connection is lost.  A dead master stops nothing but
+// re-linking (design.md §5).
+class MasterSession final: private kj::TaskSet::ErrorHandler {
+public:
+  // The node.  Outlives the session.
+  class Host {
+  public:
+    virtual void describe(schema::NodeStatus::Builder builder) = 0;
+    virtual std::uint64_t clusterId() = 0;
+    virtual bool empty() = 0;
+    virtual kj::Promise<void> adopt(const chain::Configuration& configuration) = 0;
+  };
+
+  MasterSession(kj::Network& network, kj::Timer& timer, Random& random,
+                std::vector<std::string> masters, Host& host);
+  KJ_DISALLOW_COPY(MasterSession);
+
+  // Never resolves.  Rejected, with a text for the operator, if the master refuses the node for good.
+  kj::Promise<void> run();
+
+  // A neighbour cannot be reached: the master may know more.  Lost if there is no master now.
+  void report(std::uint64_t epoch, std::uint64_t suspect, kj::StringPtr reason);
+
+private:
+  class Control;
+
+  kj::Network& network;
+  kj::Timer& timer;
+  Random& random;
+  std::vector<std::string> masters;
+  Host& host;
+
+  std::size_t next = 0;  // In `masters`.
+  kj::Duration backoff;
+  bool saidLost = false;
+  kj::Duration interval;
+  kj::Maybe<kj::Own<Connection>> connection;
+  kj::Maybe<schema::Registration::Client> registration;
+  kj::Maybe<kj::String> refusal;
+  WeakAnchor<MasterSession> anchor;
+  kj::TaskSet tasks;
+
+  kj::Promise<void> attempt(kj::StringPtr address);
+  kj::Promise<void> registerHere(kj::StringPtr address);
+  kj::Promise<void> beat();
+  void lost(kj::StringPtr address, const kj::Exception& exception);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel::node

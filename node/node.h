@@ -1,0 +1,81 @@
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "chain/replica.h"
+#include "chain/store.h"
+#include "head/admission.h"
+#include "node/forwarder.h"
+#include "node/master-session.h"
+#include "schema/peer.capnp.h"
+#include "tail/queries.h"
+
+namespace gavel::node {
+
+struct NodeOptions {
+  std::string name;
+  std::string address;  // Where others reach it.
+  std::vector<std::string> masters;
+  head::Admission::Limits limits;
+};
+
+// One server process of the chain: its replica, and on top of it the roles that the configuration in
+// force gives it.  Takes its world from outside; lives on one event loop.
+class Node final: private chain::Replica::Observer, private MasterSession::Host {
+public:
+  // All references outlive the node.
+  Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
+       chain::Store& store, NodeOptions options);
+  ~Node() noexcept(false);
+  KJ_DISALLOW_COPY(Node);
+
+  // What it serves to everybody who connects.
+  schema::NodeService::Client service();
+
+  // Rejected, with a text for the operator, when the master refuses this node for good.
+  kj::Promise<void> run() { return master.run(); }
+
+  // -- for the service
+
+  chain::Replica& replica() { return replica_; }
+  head::Admission& admission() { return admission_; }
+  tail::Queries& queries() { return queries_; }
+  Forwarder& forwarder() { return forwarder_; }
+
+  void writeStatus(schema::NodeStatus::Builder builder, bool withStateHash);
+
+private:
+  NodeOptions options;
+  const SystemClock& clock;
+  ChainClock chainClock;
+  std::uint64_t incarnation;
+  std::uint64_t storeId;
+  bool fresh;  // The data directory held nothing when this process started.
+
+  chain::Replica replica_;
+  head::Admission admission_;
+  tail::Queries queries_;
+  Forwarder forwarder_;
+  MasterSession master;
+  WeakAnchor<Node> anchor;
+
+  void stopped() override;
+  void started() override;
+  void committed(std::uint64_t index) override;
+  void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
+                   kj::StringPtr reason) override;
+
+  void describe(schema::NodeStatus::Builder builder) override { writeStatus(builder, false); }
+  std::uint64_t clusterId() override { return replica_.newest().clusterId; }
+  bool empty() override { return fresh && replica_.logEnd().index == 0; }
+  kj::Promise<void> adopt(const chain::Configuration& configuration) override {
+    return replica_.adopt(configuration);
+  }
+};
+
+}  // namespace gavel::node

@@ -1,0 +1,174 @@
+#include "node/service.h"
+
+#include <kj/debug.h>
+
+#include "node/node.h"
+
+namespace gavel::node {
+
+Node& Service::node() {
+  KJ_IF_MAYBE (node, weak->get()) {
+    return *node;
+  }
+  kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "this node is stopping"));
+}
+
+// -- forwarding
+
+template <typename Context, typename Copy>
+kj::Promise<void> Service::toHead(Context context, Copy copy) {
+  return pass(context, node().replica().newest().head(), kj::mv(copy));
+}
+
+template <typename Context, typename Copy>
+kj::Promise<void> Service::toTail(Context context, Copy copy) {
+  context.allowCancellation();
+  return pass(context, node().replica().newest().tail(), kj::mv(copy));
+}
+
+template <typename Context, typename Copy>
+kj::Promise<void> Service::pass(Context context, const chain::Member* member, Copy copy) {
+  return node().forwarder().to(member).then(
+      [context, copy = kj::mv(copy)](schema::Auctioneer::Client target) mutable {
+        // From here on a failure means that the outcome is not known: it goes to the caller as the
+        // failure that it is.
+        return context.tailCall(copy(target, context.getParams()));
+      },
+      [context](kj::Exception&& exception) mutable -> kj::Promise<void> {
+        if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);
+        if constexpr (requires { context.getResults().initOutcomes(0u); }) {
+          writeUnavailable(context.getParams(), context.getResults(), exception.getDescription());
+        } else {
+          writeUnavailable(context.getResults(), exception.getDescription());
+        }
+        return kj::READY_NOW;
+      });
+}
+
+// -- bids, by the head
+
+kj::Promise<void> Service::openSession(OpenSessionContext context) {
+  if (node().admission().takesCalls()) return desk.openSession(context);
+  return toHead(context, [](auto& target, auto) { return target.openSessionRequest(); });
+}
+
+kj::Promise<void> Service::bid(BidContext context) {
+  if (node().admission().takesCalls()) return desk.bid(context);
+  return toHead(context, [](auto& target, auto params) {
+    auto request = target.bidRequest(params.totalSize());
+    request.setRequest(params.getRequest());
+    request.setBid(params.getBid());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::bids(BidsContext context) {
+  if (node().admission().takesCalls()) return desk.bids(context);
+  return toHead(context, [](auto& target, auto params) {
+    auto request = target.bidsRequest(params.totalSize());
+    request.setRequests(params.getRequests());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::create(CreateContext context) {
+  if (node().admission().takesCalls()) return desk.create(context);
+  return toHead(context, [](auto& target, auto params) {
+    auto request = target.createRequest(params.totalSize());
+    request.setRequest(params.getRequest());
+    request.setAuction(params.getAuction());
+    request.setOwner(params.getOwner());
+    request.setTerms(params.getTerms());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::close(CloseContext context) {
+  if (node().admission().takesCalls()) return desk.close(context);
+  return toHead(context, [](auto& target, auto params) {
+    auto request = target.closeRequest(params.totalSize());
+    request.setRequest(params.getRequest());
+    request.setAuction(params.getAuction());
+    request.setOwner(params.getOwner());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::cancel(CancelContext context) {
+  if (node().admission().takesCalls()) return desk.cancel(context);
+  return toHead(context, [](auto& target, auto params) {
+    auto request = target.cancelRequest(params.totalSize());
+    request.setRequest(params.getRequest());
+    request.setAuction(params.getAuction());
+    request.setOwner(params.getOwner());
+    return request;
+  });
+}
+
+// -- queries, by the tail
+
+kj::Promise<void> Service::result(ResultContext context) {
+  if (chain::isTail(node().replica().role())) return desk.result(context);
+  return toTail(context, [](auto& target, auto params) {
+    auto request = target.resultRequest();
+    request.setAuction(params.getAuction());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::show(ShowContext context) {
+  if (chain::isTail(node().replica().role())) return desk.show(context);
+  return toTail(context, [](auto& target, auto params) {
+    auto request = target.showRequest();
+    request.setAuction(params.getAuction());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::list(ListContext context) {
+  if (chain::isTail(node().replica().role())) return desk.list(context);
+  return toTail(context, [](auto& target, auto params) {
+    auto request = target.listRequest();
+    request.setAfter(params.getAfter());
+    request.setLimit(params.getLimit());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::history(HistoryContext context) {
+  if (chain::isTail(node().replica().role())) return desk.history(context);
+  return toTail(context, [](auto& target, auto params) {
+    auto request = target.historyRequest();
+    request.setAuction(params.getAuction());
+    request.setFromVersion(params.getFromVersion());
+    request.setLimit(params.getLimit());
+    return request;
+  });
+}
+
+// -- topology
+
+kj::Promise<void> Service::configuration(ConfigurationContext context) {
+  node().replica().newest().write(context.getResults().initConfiguration());
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> Service::status(StatusContext context) {
+  node().writeStatus(context.getResults().initStatus(), context.getParams().getWithStateHash());
+  return kj::READY_NOW;
+}
+
+// -- other nodes
+
+kj::Promise<void> Service::attach(AttachContext context) { return node().replica().attach(context); }
+
+kj::Promise<void> Service::forward(ForwardContext context) {
+  auto result = context.getResults().initResult();
+  auto header = chain::Header::read(context.getParams().getHeader());
+  if (!node().replica().reject(header, [&]() { return result.initRejected(); })) {
+    result.setAuctioneer(kj::heap<LocalDesk>(weak->addRef()));
+  }
+  return kj::READY_NOW;
+}
+
+}  // namespace gavel::node

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "base/weak.h"
+#include "chain/header.h"
+#include "node/local-desk.h"
+#include "schema/peer.capnp.h"
+
+namespace gavel::node {
+
+class Node;
+
+// A node's bootstrap interface: Auctioneer and Topology for everybody, Peer for the other nodes.
+// Answers bids as head and queries as tail, and forwards to whoever is (design.md §7).
+class Service final: public schema::NodeService::Server {
+public:
+  explicit Service(kj::Own<Weak<Node>> node): weak(kj::mv(node)), desk(weak->addRef()) {}
+
+  kj::Promise<void> openSession(OpenSessionContext context) override;
+  kj::Promise<void> bid(BidContext context) override;
+  kj::Promise<void> bids(BidsContext context) override;
+  kj::Promise<void> create(CreateContext context) override;
+  kj::Promise<void> close(CloseContext context) override;
+  kj::Promise<void> cancel(CancelContext context) override;
+  kj::Promise<void> result(ResultContext context) override;
+  kj::Promise<void> show(ShowContext context) override;
+  kj::Promise<void> list(ListContext context) override;
+  kj::Promise<void> history(HistoryContext context) override;
+
+  kj::Promise<void> configuration(ConfigurationContext context) override;
+  kj::Promise<void> status(StatusContext context) override;
+
+  kj::Promise<void> attach(AttachContext context) override;
+  kj::Promise<void> forward(ForwardContext context) override;
+
+private:
+  kj::Own<Weak<Node>> weak;
+  LocalDesk desk;
+
+  Node& node();
+  // Passes a call on to the head or the tail.  `copy` makes the request out of the parameters.
+  template <typename Context, typename Copy>
+  kj::Promise<void> toHead(Context context, Copy copy);
+  template <typename Context, typename Copy>
+  kj::Promise<void> toTail(Context context, Copy copy);
+  template <typename Context, typename Copy>
+  kj::Promise<void> pass(Context context, const chain::Member* member, Copy copy);
+};
+
+}  // namespace gavel::node

@@ -1,0 +1,82 @@
+@0x9e4d2c8a61b7f035;
+# The replicated log, as nodes send it to each other and keep it on disk.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("gavel::schema");
+
+using Auction = import "auction.capnp";
+
+struct StoredIdentity {
+  # A name with the SHA-256 of its credential, never the credential.
+
+  name @0 :Text;
+
+  credential0 @1 :UInt64;
+  credential1 @2 :UInt64;
+  credential2 @3 :UInt64;
+  credential3 @4 :UInt64;
+  # The 32 bytes of the SHA-256, as four little-endian words in order.  Fixed fields, as they are
+  # smaller and quicker to read than a list.
+}
+
+struct Entry {
+  # One command in the log.  Its index is its batch's firstIndex + its position in the batch; its epoch
+  # is its batch's.
+
+  stamp @0 :Int64;
+  # Given by the head: max(last stamp + 1, chain time) (R15).
+
+  session @1 :UInt64;
+  sequence @2 :UInt64;
+  lowestIncomplete @3 :UInt64;
+  # The request id (R7).  Session 0: a command of the head's own, or openSession.
+
+  command :union {
+    openSession @4 :Void;
+    expireSessions :group {
+      idleSince @5 :Int64;
+    }
+    bid :group {
+      auction @6 :Text;
+      bidder @7 :StoredIdentity;
+      amount @8 :Int64;
+    }
+    create :group {
+      auction @9 :Text;
+      owner @10 :StoredIdentity;
+      terms @11 :Auction.Terms;
+    }
+    close :group {
+      auction @12 :Text;
+      owner @13 :StoredIdentity;
+    }
+    cancel :group {
+      auction @14 :Text;
+      owner @15 :StoredIdentity;
+    }
+    closeExpired @16 :Void;
+  }
+}
+
+struct Batch {
+  # The unit in which entries are made, sent, stored and acknowledged: all that gathered at the head
+  # while it was busy.  Made once, by the head, and never taken apart or joined, so that every node
+  # forwards and stores the very bytes it received.
+  #
+  # Framing, on disk and in `append`: 8 bytes checksum, little-endian, then this message in Cap'n
+  # Proto's flat stream framing.  The checksum is XXH3-64 of the message bytes, seeded with
+  # `previousChecksum`, which chains the log: equal checksums at an index mean equal logs up to it.
+
+  epoch @0 :UInt64;
+  # Of the head that made it (R4).
+
+  firstIndex @1 :UInt64;
+  # Follows the previous batch's last index.
+
+  previousEpoch @2 :UInt64;
+  previousChecksum @3 :UInt64;
+  # Of the batch before; both 0 for the first.
+
+  entries @4 :List(Entry);
+  # At least one.
+}

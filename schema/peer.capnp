@@ -1,0 +1,108 @@
+@0xf3a86b0c5d17e429;
+# What nodes of a chain say to each other.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("gavel::schema");
+
+using Auction = import "auction.capnp";
+using Topology = import "topology.capnp";
+
+const protocolVersion :UInt32 = 1;
+# Raised when a message changes its meaning (R14).
+
+struct Header {
+  # In every message between nodes, and checked for each (R1).
+
+  clusterId @0 :UInt64;
+  epoch @1 :UInt64;
+
+  sender @2 :UInt64;
+  receiver @3 :UInt64;
+  # Incarnations.
+}
+
+struct Position {
+  # A point in a log: its end, or the end of a batch in it.
+
+  epoch @0 :UInt64;
+  index @1 :UInt64;
+  checksum @2 :UInt64;
+  # Of the batch that ends here, hence of the whole log up to here.  All three 0: before the first.
+}
+
+struct Rejection {
+  # Why a message between nodes was not obeyed.
+
+  reason @0 :Reason;
+  detail @1 :Text;
+
+  configuration @2 :Topology.Configuration;
+  # lowerEpoch: the newer one, for the sender to adopt.
+
+  enum Reason {
+    lowerEpoch @0;
+    notAddressed @1;
+    # Other cluster, other incarnation, or not the neighbour it claims to be.
+
+    busy @2;
+    # Not now (still adopting the configuration): try again.
+  }
+}
+
+interface Peer {
+  attach @0 (header :Header, protocolVersion :UInt32, configuration :Topology.Configuration,
+             end :Position, acks :Acks)
+      -> (result :AttachResult);
+  # By the predecessor, once per epoch and connection (R6).  `configuration` is the one of
+  # header.epoch, stored by the master: a receiver that is behind adopts it first.  `end` is the
+  # caller's log end.
+
+  struct AttachResult {
+    union {
+      attached :group {
+        link @0 :Link;
+        # A fresh one per attach; an earlier one is dead from now on.
+
+        end @1 :Position;
+        # The receiver's log end: what follows is to be sent.
+      }
+      rejected @2 :Rejection;
+    }
+  }
+
+  forward @1 (header :Header) -> (result :ForwardResult);
+  # For a node that has a client's call for the head or the tail: an Auctioneer whose calls the
+  # receiver answers itself, or refuses (`unavailable`) where that is not its role, but never forwards
+  # again.
+
+  struct ForwardResult {
+    union {
+      auctioneer @0 :Auction.Auctioneer;
+      rejected @1 :Rejection;
+    }
+  }
+}
+
+interface Link {
+  # From predecessor to successor, within one epoch.
+
+  append @0 (header :Header, batches :List(Data), durable :UInt64) -> stream;
+  # Entries in order (framing: log.capnp's Batch), each following the receiver's log end, and the lowest
+  # index that is durable on every node upstream, the caller included (R5).  No batches: only the number.
+  # Returns once queued; a refusal fails the link.
+}
+
+interface Acks {
+  # From successor to predecessor, within one epoch.
+
+  committed @0 (header :Header, commit :UInt64) -> stream;
+  # Every entry up to here is durable on every serving member.
+
+  refused @1 (header :Header, detail :Text) -> ();
+  # The receiver has given the link up and will take nothing more on it: attach again.  (A streaming
+  # call that fails is noticed by its caller only at the next one.)
+}
+
+interface NodeService extends(Auction.Auctioneer, Topology.Topology, Peer) {
+  # Bootstrap interface of a node.
+}

@@ -1,0 +1,134 @@
+@0xb54f1a7d90c2e863;
+# Who is in the chain.  Answered by every node and every master, so that a client which knows any one
+# address finds all others.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("gavel::schema");
+
+struct Member {
+  # One place in a configuration.
+
+  name @0 :Text;
+  # The operator's name for the node.
+
+  address @1 :Text;
+  # Where peers and clients reach it: "host:port".
+
+  incarnation @2 :UInt64;
+  # Of the process meant: a restarted process is another member (R2).
+
+  storeId @3 :UInt64;
+  # Of its data directory.  Appears once in a configuration.
+
+  state @4 :State;
+
+  enum State {
+    serving @0;
+    # Counts for commit, in the order of the list.
+
+    syncing @1;
+    # Behind the tail, catching up (R9); does not count yet.
+  }
+}
+
+struct Configuration {
+  # Decided by the master, for ever (R3).  Two configurations of one epoch are equal.
+
+  clusterId @0 :UInt64;
+  # Random, made with the first configuration.
+
+  epoch @1 :UInt64;
+  # From 1, grows by one.  0: no configuration has been made yet, and all else is empty.
+
+  members @2 :List(Member);
+  # Serving members from head to tail, then at most one syncing.
+
+  stamp @3 :Int64;
+  # The master's wall clock when it was made, ns since the Unix epoch.  For people only.
+
+  cause @4 :Text;
+  # Why it was made: "formed", "n2 lost: connection closed, then refused".  For people only.
+}
+
+struct NodeStatus {
+  # What a node says of itself.
+
+  name @0 :Text;
+  address @1 :Text;
+  incarnation @2 :UInt64;
+  storeId @3 :UInt64;
+
+  epoch @4 :UInt64;
+  # Of the configuration it acts in; 0: none yet.
+
+  role @5 :Role;
+
+  last @6 :UInt64;
+  # Log end.
+
+  durable @7 :UInt64;
+  commit @8 :UInt64;
+  applied @9 :UInt64;
+
+  stateHash @10 :Data;
+  # SHA-256 of the auction state at `applied`; only where it was asked for.
+
+  reason @11 :Text;
+  # Where it does not serve: why, and what to do.
+
+  wallClock @12 :Int64;
+  # Its wall clock when it said this (R15).
+
+  enum Role {
+    waiting @0;
+    # Registered, member of nothing.
+
+    head @1;
+    middle @2;
+    tail @3;
+    single @4;
+    # Head and tail of a chain of one.
+
+    refusing @5;
+    # Alive, but must not serve what it has; `reason` says why.
+  }
+}
+
+struct NodeEntry {
+  # What the master knows of a node.
+
+  status @0 :NodeStatus;
+  # As last heard.
+
+  lastHeard @1 :Int64;
+  # Nanoseconds ago; -1: not since the master started.
+
+  connected @2 :Bool;
+
+  skew @3 :Int64;
+  # Its wall clock minus the master's, nanoseconds, at the last heartbeat (R15).
+}
+
+struct Relink {
+  # A change of configuration, as the master saw it.
+
+  configuration @0 :Configuration;
+
+  duration @1 :Int64;
+  # Nanoseconds from the suspicion (or the decision) to the moment when every member had adopted it;
+  # 0 while that is still awaited or was not seen.
+}
+
+interface Topology {
+  configuration @0 () -> (configuration :Configuration);
+  # The newest this process knows.
+
+  status @1 (withStateHash :Bool) -> (status :NodeStatus);
+  # Nodes only.
+
+  nodes @2 () -> (nodes :List(NodeEntry));
+  # Masters only: every node known, members in chain order first.
+
+  epochs @3 () -> (relinks :List(Relink));
+  # Masters only: the newest configurations, oldest first.
+}

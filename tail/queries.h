@@ -1,0 +1,46 @@
+#pragma once
+
+#include <kj/async.h>
+
+#include "base/clock.h"
+#include "chain/replica.h"
+#include "schema/auction.capnp.h"
+
+namespace gavel::tail {
+
+// Answers queries from the auction state, never showing what is not committed (R5, R6).
+//
+// Every query goes through confirmed() first: the one place that decides whether this node may answer,
+// and from which index on.
+class Queries {
+public:
+  using Answer = schema::Auctioneer::Answer;
+
+  Queries(chain::Replica& replica, const ChainClock& clock): replica(replica), clock(clock) {}
+  KJ_DISALLOW_COPY(Queries);
+
+  // Resolves when this node may answer queries that arrived before the call.  Fails with OVERLOADED if
+  // it may not answer at all now.
+  kj::Promise<void> confirmed();
+
+  // These fill the answer from the state as it is, and resolve once all they show is committed.  To be
+  // called in the turn in which confirmed() resolved.
+  kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer) const;
+  kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer) const;
+  kj::Promise<void> list(schema::Auctioneer::ListParams::Reader params,
+                         schema::Auctioneer::ListResults::Builder results) const;
+  kj::Promise<void> history(schema::Auctioneer::HistoryParams::Reader params,
+                            schema::Auctioneer::HistoryResults::Builder results) const;
+
+private:
+  chain::Replica& replica;
+  const ChainClock& clock;
+
+  void view(const auction::Auction& auction, schema::AuctionView::Builder view) const;
+  kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms) const;
+};
+
+// "No answer now: try again."
+void writeUnavailable(schema::QueryFailure::Builder failure, kj::StringPtr detail);
+
+}  // namespace gavel::tail

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "chain/batch.h"
+
+namespace gavel::chain {
+
+// `count` bids with indexes from `first` on.
+inline std::vector<auction::Entry> bids(std::uint64_t first, std::size_t count) {
+  std::vector<auction::Entry> entries;
+  for (std::size_t i = 0; i < count; ++i) {
+    auction::Bid bid{"lamp", {"ann", {}}, static_cast<auction::Amount>(100 + i)};
+    entries.push_back({first + i, static_cast<auction::Stamp>(first + i), {1, first + i, 1}, bid});
+  }
+  return entries;
+}
+
+inline BatchPtr batchAfter(Position previous, std::size_t count, std::uint64_t epoch = 1) {
+  return Batch::make(epoch, previous, bids(previous.index + 1, count));
+}
+
+}  // namespace gavel::chain

@@ -1,0 +1,87 @@
+#include "chain/log.h"
+
+#include <gtest/gtest.h>
+#include <kj/debug.h>
+#include <kj/function.h>
+
+#include "tests/chain/entries.h"
+
+namespace gavel::chain {
+namespace {
+
+// Three batches: 1-2, 3, 4-6.
+Log threeBatches() {
+  Log log;
+  log.append(batchAfter(log.end(), 2));
+  log.append(batchAfter(log.end(), 1));
+  log.append(batchAfter(log.end(), 3, 2));
+  return log;
+}
+
+bool throws(kj::Function<void()> action) {
+  return kj::runCatchingExceptions([&]() { action(); }) != nullptr;
+}
+
+TEST(Log, FindsBatchesByWhatTheyFollow) {
+  auto log = threeBatches();
+  EXPECT_EQ(log.after(0)->lastIndex(), 2u);
+  EXPECT_EQ(log.after(2)->lastIndex(), 3u);
+  EXPECT_EQ(log.after(3)->lastIndex(), 6u);
+  EXPECT_EQ(log.after(6), nullptr);
+  EXPECT_TRUE(throws([&]() { log.after(1); }));
+  EXPECT_TRUE(throws([&]() { log.after(7); }));
+}
+
+TEST(Log, AppendsOnlyWhatFollowsItsEnd) {
+  auto log = threeBatches();
+  auto end = log.end();
+  EXPECT_TRUE(throws([&]() { log.append(batchAfter({}, 1)); }));
+  EXPECT_TRUE(throws([&]() { log.append(batchAfter({end.epoch, 7, end.checksum}, 1, 2)); }));
+  EXPECT_TRUE(throws([&]() { log.append(batchAfter({end.epoch, 6, end.checksum + 1}, 1, 2)); }));
+  EXPECT_EQ(log.end(), end);
+  log.append(batchAfter(end, 1, 2));
+  EXPECT_EQ(log.end().index, 7u);
+}
+
+TEST(Log, RefusesAnEpochThatGoesBack) {
+  auto log = threeBatches();
+  EXPECT_TRUE(throws([&]() { batchAfter(log.end(), 1, 1); }));
+}
+
+TEST(Log, ContainsOnlyEndsOfItsOwnBatches) {
+  auto log = threeBatches();
+  EXPECT_TRUE(log.contains({}));
+  EXPECT_TRUE(log.contains(log.after(0)->end()));
+  EXPECT_TRUE(log.contains(log.end()));
+  auto other = log.end();
+  ++other.checksum;
+  EXPECT_FALSE(log.contains(other));
+  EXPECT_FALSE(log.contains({2, 7, 1}));
+  EXPECT_FALSE(log.contains({1, 1, log.after(0)->end().checksum}));
+}
+
+TEST(Log, TrimsWholeBatchesUpToAnIndex) {
+  auto log = threeBatches();
+  auto second = log.after(2)->end();
+  log.trim(5, 0);
+  EXPECT_EQ(log.start(), second);
+  EXPECT_TRUE(log.contains(second));
+  EXPECT_EQ(log.after(3)->lastIndex(), 6u);
+  EXPECT_TRUE(throws([&]() { log.after(0); }));
+  log.trim(6, 0);
+  EXPECT_EQ(log.end().index, 6u);
+  EXPECT_EQ(log.bytes(), 0u);
+}
+
+TEST(Log, KeepsAsManyBytesAsItIsToldTo) {
+  auto log = threeBatches();
+  log.trim(6, log.bytes());
+  EXPECT_EQ(log.start().index, 0u);
+  log.trim(6, log.bytes() - 1);
+  EXPECT_EQ(log.start().index, 0u) << "less would be left than is to be kept";
+  log.trim(6, log.bytes() - log.after(0)->bytes().size());
+  EXPECT_EQ(log.start().index, 2u);
+}
+
+}  // namespace
+}  // namespace gavel::chain

@@ -1,0 +1,140 @@
+#include <gmock/gmock.h>
+
+#include "tests/node/chain-fixture.h"
+
+// R4, R5: how an entry gets from the head to every disk, and the commit back.
+namespace gavel::node {
+namespace {
+
+class Replication: public ChainFixture {};
+
+TEST_F(Replication, AnswersOnlyWhenEveryDiskHasIt) {
+  startChain(3, Sync::manual);
+  auto client = connect(0);
+  auto session = client.openSessionRequest().send();
+  until("the entry to reach the tail", [&]() { return replica(2).logEnd().index == 1; });
+  // One order of syncing in which each node in turn is the last.
+  nodes[2]->store.syncNow();
+  settle();
+  EXPECT_FALSE(session.poll(io.waitScope)) << "head and middle have not synced";
+  nodes[0]->store.syncNow();
+  settle();
+  EXPECT_FALSE(session.poll(io.waitScope)) << "the middle has not synced";
+  nodes[1]->store.syncNow();
+  EXPECT_TRUE(within(kj::mv(session), "a session").getOutcome().isSuccess());
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(replica(i).commit(), 1u) << "n" << i + 1;
+}
+
+TEST_F(Replication, ForwardsBeforeItPersists) {
+  startChain(4, Sync::manual);
+  auto client = connect(0);
+  auto session = client.openSessionRequest().send();
+  until("the entry to reach the tail", [&]() { return replica(3).logEnd().index == 1; });
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(replica(i).durable(), 0u) << "n" << i + 1;
+}
+
+TEST_F(Replication, ChainOfOneAnswersAfterItsOwnDisk) {
+  startChain(1, Sync::manual);
+  auto client = connect(0);
+  auto session = client.openSessionRequest().send();
+  settle();
+  EXPECT_FALSE(session.poll(io.waitScope));
+  nodes[0]->store.syncNow();
+  EXPECT_TRUE(within(kj::mv(session), "a session").getOutcome().isSuccess());
+}
+
+TEST_F(Replication, ShowsNothingUncommittedInAQuery) {
+  startChain(1, Sync::manual);
+  auto client = connect(0);
+  auto session = client.openSessionRequest().send();
+  until("the head to have it", [&]() { return replica(0).logEnd().index == 1; });
+  auto query = client.listRequest().send();
+  settle();
+  EXPECT_FALSE(query.poll(io.waitScope)) << "the state holds an entry that is not committed";
+  nodes[0]->store.syncNow();
+  EXPECT_EQ(within(kj::mv(query), "a list").getAuctions().size(), 0u);
+}
+
+TEST_F(Replication, GathersATurnsBidsIntoOneBatch) {
+  startChain(2);
+  auto client = connect(0);
+  auto session = openSession(client);
+  createAuction(client, session, 1, "lamp");
+  auto before = nodes[1]->store.batches().size();
+  kj::Vector<kj::Promise<void>> bids;
+  for (unsigned i = 0; i < 200; ++i) {
+    bids.add(bid(client, session, 2 + i, 100 + i).then([](BidResponse&& response) {
+      KJ_ASSERT(response.getOutcome().isSuccess());
+    }));
+  }
+  within(kj::joinPromises(bids.releaseAsArray()), "the bids");
+  EXPECT_LT(nodes[1]->store.batches().size() - before, 100u);
+  EXPECT_EQ(replica(1).logEnd().index, 202u);
+}
+
+TEST_F(Replication, EqualLogsGiveEqualStates) {
+  startChain(3);
+  auto client = connect(1);
+  auto session = openSession(client);
+  createAuction(client, session, 1, "lamp");
+  for (unsigned i = 0; i < 50; ++i) within(bid(client, session, 2 + i, 100 + i), "a bid");
+  until("the commit to reach the head", [&]() { return replica(0).commit() == 52; });
+  until("the commit to reach the middle", [&]() { return replica(1).commit() == 52; });
+  EXPECT_EQ(replica(0).state().hash(), replica(2).state().hash());
+  EXPECT_EQ(replica(1).state().hash(), replica(2).state().hash());
+}
+
+TEST_F(Replication, EveryNodeAnswersBidsAndQueries) {
+  startChain(4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    auto client = connect(i);
+    auto session = openSession(client);
+    auto name = kj::str("lamp", i);
+    createAuction(client, session, 1, name);
+    auto response =
+        within(bid(client, session, 2, 500, "ann", "0123456789abcdef", name), "a bid");
+    EXPECT_TRUE(response.getOutcome().isSuccess()) << "by way of n" << i + 1;
+    auto answer = result(client, name);
+    EXPECT_EQ(answer.getAnswer().getAuction().getState().getOpen().getHighest(), 500);
+    auto history = client.historyRequest();
+    history.setAuction(name);
+    EXPECT_EQ(within(history.send(), "a history").getVersions().size(), 2u);
+  }
+}
+
+TEST_F(Replication, RefusesNewBidsRatherThanGrow) {
+  head::Admission::Limits limits;
+  limits.pendingBytes = 20'000;
+  startChain(2, Sync::manual, limits);
+  auto client = connect(0);
+  kj::Vector<kj::Promise<void>> calls;
+  unsigned overloaded = 0;
+  unsigned good = 0;
+  for (unsigned i = 0; i < 1000; ++i) {
+    calls.add(client.openSessionRequest().send().then([&](auto&& response) {
+      auto outcome = response.getOutcome();
+      if (outcome.isSuccess()) {
+        ++good;
+      } else {
+        EXPECT_EQ(outcome.getException().getReason(),
+                  schema::Outcome::Exception::Reason::UNAVAILABLE);
+        EXPECT_THAT(outcome.getException().getDetail().cStr(), ::testing::HasSubstr("overloaded"));
+        ++overloaded;
+      }
+    }).eagerlyEvaluate(nullptr));
+  }
+  settle();
+  EXPECT_GT(overloaded, 500u) << "the refusals do not wait for the disk";
+  EXPECT_EQ(good, 0u);
+  auto all = kj::joinPromises(calls.releaseAsArray());
+  until("the rest to be answered", [&]() {
+    for (auto& node : nodes) node->store.syncNow();
+    return all.poll(io.waitScope);
+  });
+  EXPECT_GT(good, 0u);
+  EXPECT_EQ(good + overloaded, 1000u);
+  EXPECT_EQ(replica(1).logEnd().index, good) << "what was refused was not run";
+}
+
+}  // namespace
+}  // namespace gavel::node
