@@ -1,7 +1,8 @@
 #include "base/clock.h"
 
-#include <kj/debug.h>
 #include <time.h>
+
+#include <kj/debug.h>
 
 namespace gavel {
 namespace {
@@ -14,7 +15,11 @@ std::int64_t read(clockid_t id) {
 
 }  // namespace
 
-std::int64_t RealClock::wall() const { return read(CLOCK_REALTIME); }
-std::int64_t RealClock::sinceBoot() const { return read(CLOCK_BOOTTIME); }
+std::int64_t RealClock::wall() const {
+  return read(CLOCK_REALTIME);
+}
+std::int64_t RealClock::sinceBoot() const {
+  return read(CLOCK_BOOTTIME);
+}
 
 }  // namespace gavel

@@ -21,8 +21,8 @@ public:
   std::int64_t sinceBoot() const override;
 };
 
-// Chain time (R15): the wall clock at construction, advanced by the time since boot, so that steps of
-// the wall clock change nothing.
+// Chain time (R15): the wall clock at construction, advanced by the time since boot, so that steps
+// of the wall clock change nothing.
 class ChainClock {
 public:
   explicit ChainClock(const SystemClock& clock)

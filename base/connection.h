@@ -12,8 +12,8 @@ namespace gavel {
 // call.  Dropping the object closes the connection; capabilities got through it are then broken.
 class Connection {
 public:
-  // Resolves once connected.  Fails with OVERLOADED after `timeout`, DISCONNECTED if refused, FAILED if
-  // `address` ("host:port") cannot be parsed or resolved.
+  // Resolves once connected.  Fails with OVERLOADED after `timeout`, DISCONNECTED if refused,
+  // FAILED if `address` ("host:port") cannot be parsed or resolved.
   static kj::Promise<kj::Own<Connection>> open(kj::Network& network, kj::Timer& timer,
                                                kj::StringPtr address, kj::Duration timeout);
 
@@ -34,8 +34,11 @@ private:
   capnp::TwoPartyClient client;
 };
 
-// Listens on "host:port".  Throws FAILED with a text for the operator: what is wrong with which address.
-// Waits for the name to be resolved: for main() only.
+// Whether `address` looks like "host:port", with a port up to 65535.
+bool isHostPort(kj::StringPtr address);
+
+// Listens on "host:port".  Throws FAILED with a text for the operator: what is wrong with which
+// address. Waits for the name to be resolved: for main() only.
 kj::Own<kj::ConnectionReceiver> listenOn(kj::Network& network, kj::WaitScope& waitScope,
                                          kj::StringPtr address);
 

@@ -1,15 +1,15 @@
 #include "base/logging.h"
 
-#include <capnp/compat/json.h>
-#include <capnp/message.h>
-#include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <memory>
+#include <unistd.h>
+
+#include <capnp/compat/json.h>
+#include <capnp/message.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 namespace gavel {
 namespace {
@@ -19,10 +19,14 @@ LogFormat logFormat = LogFormat::text;
 
 spdlog::level::level_enum toSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warning: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
@@ -42,7 +46,7 @@ std::string timestamp() {
 // A value that would be hard to tell from its surroundings is quoted.
 std::string readable(const std::string& value) {
   bool plain = !value.empty();
-  for (char c : value) {
+  for (char c: value) {
     if (c == ' ' || c == '"' || c == '=' || static_cast<unsigned char>(c) < 0x20) plain = false;
   }
   if (plain) return value;
@@ -57,7 +61,7 @@ std::string asText(LogLevel level, std::string_view event, std::initializer_list
   auto name = spdlog::level::to_string_view(toSpdlog(level));
   std::string line = fmt::format("{} {} {} {}", timestamp(),
                                  std::string_view(name.data(), name.size()), processName, event);
-  for (auto& field : fields) line += fmt::format(" {}={}", field.name, readable(field.value));
+  for (auto& field: fields) line += fmt::format(" {}={}", field.name, readable(field.value));
   return line;
 }
 
@@ -75,7 +79,7 @@ std::string asJson(LogLevel level, std::string_view event, std::initializer_list
   add("level", std::string_view(name.data(), name.size()));
   add("who", processName);
   add("event", event);
-  for (auto& field : fields) add(field.name, field.value);
+  for (auto& field: fields) add(field.name, field.value);
   capnp::JsonCodec codec;
   return codec.encodeRaw(message.getRoot<capnp::json::Value>().asReader()).cStr();
 }
@@ -123,10 +127,15 @@ void KjLogForwarder::logMessage(kj::LogSeverity severity, const char* file, int 
   auto level = LogLevel::debug;
   switch (severity) {
     case kj::LogSeverity::INFO:
-    case kj::LogSeverity::DBG: break;
-    case kj::LogSeverity::WARNING: level = LogLevel::warning; break;
+    case kj::LogSeverity::DBG:
+      break;
+    case kj::LogSeverity::WARNING:
+      level = LogLevel::warning;
+      break;
     case kj::LogSeverity::ERROR:
-    case kj::LogSeverity::FATAL: level = LogLevel::error; break;
+    case kj::LogSeverity::FATAL:
+      level = LogLevel::error;
+      break;
   }
   logEvent(level, "library message", {{"file", file}, {"line", line}, {"text", text}});
 }

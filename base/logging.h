@@ -1,13 +1,13 @@
 #pragma once
 
-#include <kj/exception.h>
-#include <kj/string.h>
-
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+
+#include <kj/exception.h>
+#include <kj/string.h>
 
 // Logs for operators, through spdlog: one line per event, with its facts as fields.
 //

@@ -1,10 +1,10 @@
 #include "base/process.h"
 
-#include <kj/debug.h>
+#include <algorithm>
 #include <signal.h>
 #include <sys/resource.h>
 
-#include <algorithm>
+#include <kj/debug.h>
 
 namespace gavel {
 
@@ -22,9 +22,9 @@ void captureStopSignals() {
 }
 
 kj::Promise<int> onStopSignal(kj::UnixEventPort& port) {
-  return port.onSignal(SIGINT)
-      .exclusiveJoin(port.onSignal(SIGTERM))
-      .then([](siginfo_t&& info) { return info.si_signo; });
+  return port.onSignal(SIGINT).exclusiveJoin(port.onSignal(SIGTERM)).then([](siginfo_t&& info) {
+    return info.si_signo;
+  });
 }
 
 }  // namespace gavel

@@ -1,7 +1,8 @@
 #include "base/random.h"
 
-#include <kj/debug.h>
 #include <sys/random.h>
+
+#include <kj/debug.h>
 
 namespace gavel {
 

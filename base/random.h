@@ -4,7 +4,8 @@
 
 namespace gavel {
 
-// Where ids and jitter come from.  Injected, so that a simulation can draw everything from one seed.
+// Where ids and jitter come from.  Injected, so that a simulation can draw everything from one
+// seed.
 class Random {
 public:
   virtual ~Random() noexcept(false) = default;

@@ -16,14 +16,15 @@ Server::Server(capnp::Capability::Client bootstrap, kj::Timer& timer, unsigned m
 
 kj::Promise<void> Server::listen(kj::ConnectionReceiver& receiver) {
   return receiver.accept()
-      .then([this](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<void> {
-        serve(kj::mv(stream));
-        return kj::READY_NOW;
-      },
-            [this](kj::Exception&& exception) -> kj::Promise<void> {
-              logWarning("cannot accept a connection", {{"error", exception.getDescription()}});
-              return timer.afterDelay(RETRY_ACCEPT);
-            })
+      .then(
+          [this](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<void> {
+            serve(kj::mv(stream));
+            return kj::READY_NOW;
+          },
+          [this](kj::Exception&& exception) -> kj::Promise<void> {
+            logWarning("cannot accept a connection", {{"error", exception.getDescription()}});
+            return timer.afterDelay(RETRY_ACCEPT);
+          })
       .then([this, &receiver]() { return listen(receiver); });
 }
 

@@ -9,8 +9,8 @@ namespace gavel {
 
 // Serves one bootstrap capability to everyone who connects, with a bound on connections.
 //
-// A peer that speaks garbage, or announces a message above Cap'n Proto's 64 MiB limit, loses its own
-// connection and nobody else's.  At the bound, new connections are closed at once and logged.
+// A peer that speaks garbage, or announces a message above Cap'n Proto's 64 MiB limit, loses its
+// own connection and nobody else's.  At the bound, new connections are closed at once and logged.
 class Server final: private kj::TaskSet::ErrorHandler {
 public:
   // `timer` must outlive this object.

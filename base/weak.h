@@ -6,8 +6,8 @@
 
 namespace gavel {
 
-// A reference that learns when its target is gone.  RPC servers hold one to what they serve, since a
-// remote holder of their capability may outlive it.
+// A reference that learns when its target is gone.  RPC servers hold one to what they serve, since
+// a remote holder of their capability may outlive it.
 template <typename T>
 class Weak final: public kj::Refcounted {
 public:

@@ -1,17 +1,17 @@
 #pragma once
 
-#include <kj/async.h>
-#include <kj/function.h>
-#include <kj/thread.h>
-
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 
+#include <kj/async.h>
+#include <kj/function.h>
+#include <kj/thread.h>
+
 namespace gavel {
 
-// One extra thread for work that blocks, so that the event loop never does: jobs run one at a time, in
-// order.  Used for storage and nothing else.
+// One extra thread for work that blocks, so that the event loop never does: jobs run one at a time,
+// in order.  Used for storage and nothing else.
 //
 // Dropping the promise of a job does not stop the job: a job owns what it uses.
 class WorkerThread {

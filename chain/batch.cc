@@ -1,11 +1,11 @@
 #include "chain/batch.h"
 
-#include <capnp/message.h>
-#include <kj/debug.h>
-#include <xxhash.h>
-
 #include <cstring>
 #include <limits>
+#include <xxhash.h>
+
+#include <capnp/message.h>
+#include <kj/debug.h>
 
 namespace gavel::chain {
 namespace {

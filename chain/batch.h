@@ -1,11 +1,11 @@
 #pragma once
 
-#include <capnp/serialize.h>
-#include <kj/array.h>
-
 #include <cstdint>
 #include <memory>
 #include <span>
+
+#include <capnp/serialize.h>
+#include <kj/array.h>
 
 #include "auction/command.h"
 #include "chain/entry-codec.h"
@@ -13,8 +13,8 @@
 
 namespace gavel::chain {
 
-// A point in a log: the end of a batch.  All zero: before the first.  Equal positions mean equal logs
-// up to there, since checksums are chained (log.capnp).
+// A point in a log: the end of a batch.  All zero: before the first.  Equal positions mean equal
+// logs up to there, since checksums are chained (log.capnp).
 struct Position {
   std::uint64_t epoch = 0;
   std::uint64_t index = 0;
@@ -27,16 +27,16 @@ class Batch;
 // Shared with the storage thread, which reads only bytes().
 using BatchPtr = std::shared_ptr<const Batch>;
 
-// The unit of replication: entries with consecutive indexes that the head made in one turn.  Immutable,
-// and kept as the very bytes that are sent and stored; the format is log.capnp's Batch.
+// The unit of replication: entries with consecutive indexes that the head made in one turn.
+// Immutable, and kept as the very bytes that are sent and stored; the format is log.capnp's Batch.
 class Batch {
 public:
   // Encodes `entries`, at least one, with indexes from previous.index + 1 on.
   static BatchPtr make(std::uint64_t epoch, Position previous,
                        std::span<const auction::Entry> entries);
 
-  // Reads bytes from a peer or from disk, copying them.  Throws FAILED, saying what is wrong, if they
-  // are not a batch or their checksum does not match.
+  // Reads bytes from a peer or from disk, copying them.  Throws FAILED, saying what is wrong, if
+  // they are not a batch or their checksum does not match.
   static BatchPtr parse(kj::ArrayPtr<const kj::byte> bytes);
 
   // Only for make() and parse(): `words` is the framed batch.
@@ -55,7 +55,7 @@ public:
   template <typename Visitor>
   void forEach(Visitor&& visit) const {
     auto index = firstIndex();
-    for (auto entry : message_.getEntries()) visit(decodeEntry(entry, index++));
+    for (auto entry: message_.getEntries()) visit(decodeEntry(entry, index++));
   }
 
 private:

@@ -21,7 +21,9 @@ void CommitTracker::heardUpstream(std::uint64_t index) {
   decide();
 }
 
-void CommitTracker::heardCommit(std::uint64_t index) { commit_ = std::max(commit_, index); }
+void CommitTracker::heardCommit(std::uint64_t index) {
+  commit_ = std::max(commit_, index);
+}
 
 std::uint64_t CommitTracker::toSuccessor() const {
   return isHead(role) ? durable_ : std::min(durable_, upstream);

@@ -6,7 +6,8 @@
 
 namespace gavel::chain {
 
-// Which entries are durable where, as far as one node knows, and what is committed: the numbers of R5.
+// Which entries are durable where, as far as one node knows, and what is committed: the numbers of
+// R5.
 //
 // Durable numbers from neighbours belong to one epoch and are forgotten with it; this node's own
 // durable index and its commit index never decrease.
@@ -23,15 +24,15 @@ public:
   // The successor said that everything up to `index` is committed.
   void heardCommit(std::uint64_t index);
 
-  // What to tell the successor: durable on all nodes upstream of it.  0 until the predecessor's number
-  // was heard in this epoch (R5).
+  // What to tell the successor: durable on all nodes upstream of it.  0 until the predecessor's
+  // number was heard in this epoch (R5).
   std::uint64_t toSuccessor() const;
 
   std::uint64_t durable() const { return durable_; }
   std::uint64_t commit() const { return commit_; }
 
-  // As tail: the log end it had when it adopted its configuration is committed (R6), so that what an
-  // earlier tail may have answered from is not missing here.
+  // As tail: the log end it had when it adopted its configuration is committed (R6), so that what
+  // an earlier tail may have answered from is not missing here.
   bool pastBarrier() const { return commit_ >= barrier; }
 
 private:

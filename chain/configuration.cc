@@ -1,19 +1,24 @@
 #include "chain/configuration.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
 #include <set>
+
+#include <kj/debug.h>
 
 namespace gavel::chain {
 
 const char* roleName(Role role) {
   switch (role) {
-    case Role::waiting: return "waiting";
-    case Role::head: return "head";
-    case Role::middle: return "middle";
-    case Role::tail: return "tail";
-    case Role::single: return "single";
+    case Role::waiting:
+      return "waiting";
+    case Role::head:
+      return "head";
+    case Role::middle:
+      return "middle";
+    case Role::tail:
+      return "tail";
+    case Role::single:
+      return "single";
   }
   return "waiting";
 }
@@ -27,7 +32,7 @@ Configuration Configuration::read(schema::Configuration::Reader reader) {
   std::set<std::uint64_t> stores;
   std::set<std::uint64_t> incarnations;
   bool syncing = false;
-  for (auto member : reader.getMembers()) {
+  for (auto member: reader.getMembers()) {
     bool serving = member.getState() == schema::Member::State::SERVING;
     KJ_REQUIRE(!(syncing && serving), "configuration with a serving member behind a syncing one",
                result.epoch);
@@ -61,7 +66,7 @@ void Configuration::write(schema::Configuration::Builder builder) const {
 }
 
 const Member* Configuration::find(std::uint64_t incarnation) const {
-  for (auto& member : members) {
+  for (auto& member: members) {
     if (member.incarnation == incarnation) return &member;
   }
   return nullptr;
@@ -108,7 +113,7 @@ Role Configuration::roleOf(std::uint64_t incarnation) const {
 
 std::string Configuration::describe() const {
   std::string text;
-  for (auto& member : members) {
+  for (auto& member: members) {
     if (!text.empty()) text += " > ";
     text += member.name;
     if (!member.serving) text += " (syncing)";

@@ -13,8 +13,12 @@ namespace gavel::chain {
 enum class Role : std::uint8_t { waiting, head, middle, tail, single };
 
 const char* roleName(Role role);
-inline bool isHead(Role role) { return role == Role::head || role == Role::single; }
-inline bool isTail(Role role) { return role == Role::tail || role == Role::single; }
+inline bool isHead(Role role) {
+  return role == Role::head || role == Role::single;
+}
+inline bool isTail(Role role) {
+  return role == Role::tail || role == Role::single;
+}
 
 struct Member {
   std::string name;
@@ -37,8 +41,8 @@ struct Configuration {
 
   bool operator==(const Configuration&) const = default;
 
-  // Throws FAILED if the message breaks the rules of a configuration: epoch without members, a store
-  // id or an incarnation twice, a serving member behind a syncing one.
+  // Throws FAILED if the message breaks the rules of a configuration: epoch without members, a
+  // store id or an incarnation twice, a serving member behind a syncing one.
   static Configuration read(schema::Configuration::Reader reader);
   void write(schema::Configuration::Builder builder) const;
 

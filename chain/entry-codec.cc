@@ -1,8 +1,8 @@
 #include "chain/entry-codec.h"
 
-#include <kj/debug.h>
-
 #include <cstring>
+
+#include <kj/debug.h>
 
 namespace gavel::chain {
 namespace {
@@ -17,7 +17,9 @@ void copyText(std::string_view from, capnp::Text::Builder to) {
   std::memcpy(to.begin(), from.data(), from.size());
 }
 
-unsigned sizeOf(std::string_view text) { return static_cast<unsigned>(text.size()); }
+unsigned sizeOf(std::string_view text) {
+  return static_cast<unsigned>(text.size());
+}
 
 auction::Identity decodeIdentity(schema::StoredIdentity::Reader reader) {
   auction::Identity identity{view(reader.getName()), {}};
@@ -68,7 +70,9 @@ void encodeTerms(const auction::Terms& terms, schema::Terms::Builder builder) {
   builder.setReserve(terms.reserve);
   auto increment = builder.initIncrement();
   switch (terms.increment.kind) {
-    case auction::Increment::Kind::absolute: increment.setAbsolute(terms.increment.value); break;
+    case auction::Increment::Kind::absolute:
+      increment.setAbsolute(terms.increment.value);
+      break;
     case auction::Increment::Kind::percent:
       increment.setPercent(static_cast<std::uint32_t>(terms.increment.value));
       break;
@@ -86,7 +90,9 @@ auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index) {
   entry.request = {reader.getSession(), reader.getSequence(), reader.getLowestIncomplete()};
   auto command = reader.getCommand();
   switch (command.which()) {
-    case schema::Entry::Command::OPEN_SESSION: entry.command = auction::OpenSession{}; return entry;
+    case schema::Entry::Command::OPEN_SESSION:
+      entry.command = auction::OpenSession{};
+      return entry;
     case schema::Entry::Command::EXPIRE_SESSIONS:
       entry.command = auction::ExpireSessions{command.getExpireSessions().getIdleSince()};
       return entry;
@@ -115,7 +121,9 @@ auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index) {
           auction::CancelAuction{view(cancel.getAuction()), decodeIdentity(cancel.getOwner())};
       return entry;
     }
-    case schema::Entry::Command::CLOSE_EXPIRED: entry.command = auction::CloseExpired{}; return entry;
+    case schema::Entry::Command::CLOSE_EXPIRED:
+      entry.command = auction::CloseExpired{};
+      return entry;
   }
   KJ_FAIL_REQUIRE("log entry with a command that this version does not know", index,
                   static_cast<unsigned>(command.which()));

@@ -7,7 +7,8 @@
 // Entries between Cap'n Proto and the auction rules, which know nothing of it.
 namespace gavel::chain {
 
-// Texts in the result point into the message.  Throws FAILED for a command this version does not know.
+// Texts in the result point into the message.  Throws FAILED for a command this version does not
+// know.
 auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index);
 void encodeEntry(const auction::Entry& entry, schema::Entry::Builder builder);
 
@@ -16,6 +17,8 @@ auction::Terms decodeTerms(schema::Terms::Reader reader);
 void encodeTerms(const auction::Terms& terms, schema::Terms::Builder builder);
 
 // Without looking for the terminating NUL again.
-inline std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+inline std::string_view view(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
 
 }  // namespace gavel::chain

@@ -1,8 +1,8 @@
 #include "chain/log.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
+
+#include <kj/debug.h>
 
 namespace gavel::chain {
 

@@ -7,8 +7,8 @@
 
 namespace gavel::chain {
 
-// The newest part of a node's log, in memory: at least what is not committed yet (R4), for applying and
-// for resending to a successor.
+// The newest part of a node's log, in memory: at least what is not committed yet (R4), for applying
+// and for resending to a successor.
 //
 // Invariant: batches are contiguous from start() to end(), each following the one before.
 // Pure state: no clock, I/O or promises.
@@ -23,8 +23,8 @@ public:
   // Throws FAILED, changing nothing, unless the batch follows end() (R4).
   void append(BatchPtr batch);
 
-  // The batch that begins right after `index`; null at the end.  Throws FAILED if `index` is outside of
-  // [start, end] or inside of a batch.
+  // The batch that begins right after `index`; null at the end.  Throws FAILED if `index` is
+  // outside of [start, end] or inside of a batch.
   BatchPtr after(std::uint64_t index) const;
 
   // Whether `position` is a batch's end in this log, or its start.

@@ -4,7 +4,7 @@ namespace gavel::chain {
 
 void MemoryStore::syncNow() {
   if (!log.empty()) durable = log.back()->lastIndex();
-  for (auto& save : saves) save->fulfill();
+  for (auto& save: saves) save->fulfill();
   saves.clear();
   bool reached = false;
   KJ_IF_MAYBE (waiting, waiter) {

@@ -6,8 +6,8 @@
 
 namespace gavel::chain {
 
-// A store without a disk, for tests and simulation.  What was written becomes durable when the owner
-// says so, or at once.
+// A store without a disk, for tests and simulation.  What was written becomes durable when the
+// owner says so, or at once.
 class MemoryStore final: public Store {
 public:
   enum class Sync { atOnce, manual };

@@ -28,15 +28,15 @@ private:
       KJ_REQUIRE(Header::read(params.getHeader()) == expected, "a message of another link (R1)");
       std::vector<BatchPtr> batches;
       batches.reserve(params.getBatches().size());
-      for (auto bytes : params.getBatches()) batches.push_back(Batch::parse(bytes));
+      for (auto bytes: params.getBatches()) batches.push_back(Batch::parse(bytes));
       link->host.receive(kj::mv(batches), params.getDurable());
       return;
     }
     KJ_FAIL_REQUIRE("this link is over: attach again");
   }
 
-  // The predecessor must hear of it even if it has nothing more to send, since it may be a deposed head
-  // with bids that wait for an answer.
+  // The predecessor must hear of it even if it has nothing more to send, since it may be a deposed
+  // head with bids that wait for an answer.
   kj::Promise<void> refuse(kj::Exception&& exception) {
     logWarning("refusing what the predecessor sent",
                {{"epoch", expected.epoch}, {"error", exception.getDescription()}});

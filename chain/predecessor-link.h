@@ -1,8 +1,8 @@
 #pragma once
 
-#include <kj/async.h>
-
 #include <vector>
+
+#include <kj/async.h>
 
 #include "base/weak.h"
 #include "chain/batch.h"

@@ -1,8 +1,8 @@
 #include "chain/replica.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
+
+#include <kj/debug.h>
 
 #include "base/logging.h"
 
@@ -64,7 +64,7 @@ void Replica::stopActing() {
   retire(predecessorLink);
   auto waiting = kj::mv(readWaiters);
   readWaiters.clear();
-  for (auto& waiter : waiting) {
+  for (auto& waiter: waiting) {
     waiter->reject(KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again"));
   }
   observer.stopped();
@@ -87,7 +87,8 @@ void Replica::startActing() {
   // The new head orders on top of all that it holds; every entry of its log stands (R6).
   if (isHead(now)) apply(log_.end().index);
   if (configuration.successor(self) != nullptr) {
-    successorLink = kj::heap<SuccessorLink>(static_cast<SuccessorLink::Host&>(*this), network, timer, configuration, self);
+    successorLink = kj::heap<SuccessorLink>(static_cast<SuccessorLink::Host&>(*this), network,
+                                            timer, configuration, self);
   }
   logInfo("adopted configuration", {{"epoch", configuration.epoch},
                                     {"role", roleName(now)},
@@ -136,7 +137,7 @@ void Replica::append(std::span<const auction::Entry> entries) {
 }
 
 void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) {
-  for (auto& batch : batches) {
+  for (auto& batch: batches) {
     KJ_REQUIRE(batch->epoch() <= configuration.epoch, "a batch from the future", batch->epoch(),
                configuration.epoch);
     log_.append(batch);
@@ -211,7 +212,7 @@ void Replica::answerWaiters() {
   for (auto waiter = commitWaiters.begin(); waiter != end; ++waiter) waiter->second->fulfill();
   commitWaiters.erase(commitWaiters.begin(), end);
   if (!tracker.pastBarrier()) return;
-  for (auto& waiter : readWaiters) waiter->fulfill();
+  for (auto& waiter: readWaiters) waiter->fulfill();
   readWaiters.clear();
 }
 
@@ -222,8 +223,8 @@ kj::Promise<void> Replica::attach(AttachContext context) {
   auto header = Header::read(params.getHeader());
   auto version = schema::PROTOCOL_VERSION;
   KJ_REQUIRE(params.getProtocolVersion() == version,
-             "the predecessor speaks another version of the protocol",
-             params.getProtocolVersion(), version);
+             "the predecessor speaks another version of the protocol", params.getProtocolVersion(),
+             version);
   kj::Promise<void> ready = adoption.addBranch();
   if (header.receiver == self && header.epoch > configuration.epoch) {
     // The peer that shows a higher epoch brings the configuration along (R1).
@@ -249,13 +250,15 @@ kj::Promise<void> Replica::attach(AttachContext context) {
     attached.setLink(link->capability());
     writePosition(log_.end(), attached.initEnd());
     predecessorLink = kj::mv(link);
-    logInfo("predecessor attached", {{"epoch", header.epoch},
-                                     {"predecessor", predecessor->name},
-                                     {"index", log_.end().index}});
+    logInfo(
+        "predecessor attached",
+        {{"epoch", header.epoch}, {"predecessor", predecessor->name}, {"index", log_.end().index}});
   });
 }
 
-void Replica::heardConfiguration(const Configuration& newer) { tasks.add(adopt(newer)); }
+void Replica::heardConfiguration(const Configuration& newer) {
+  tasks.add(adopt(newer));
+}
 
 void Replica::successorUnreachable(const Member& successor, kj::StringPtr reason) {
   observer.unreachable(configuration.epoch, successor, reason);

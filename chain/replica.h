@@ -1,9 +1,9 @@
 #pragma once
 
+#include <map>
+
 #include <kj/async-io.h>
 #include <kj/timer.h>
-
-#include <map>
 
 #include "auction/state.h"
 #include "chain/commit-tracker.h"
@@ -16,20 +16,23 @@
 
 namespace gavel::chain {
 
-// One node's copy of the replicated log and of the auction state, and its links to its neighbours: what
-// is common to head, middle and tail (R1, R4, R5, R6).
+// One node's copy of the replicated log and of the auction state, and its links to its neighbours:
+// what is common to head, middle and tail (R1, R4, R5, R6).
 //
 // Invariants:
 // - The log grows only at its end; commit() never decreases and never exceeds what is durable here.
-// - newest() is the highest configuration heard of.  The node acts (acting()) only once that is durable,
+// - newest() is the highest configuration heard of.  The node acts (acting()) only once that is
+// durable,
 //   and obeys no message of a lower epoch from the moment it has heard of it.
-// - state() has applied exactly the committed entries; at the head of the chain, all entries of the log:
+// - state() has applied exactly the committed entries; at the head of the chain, all entries of the
+// log:
 //   what is read from it may be shown only once state().lastIndex() is committed (whenCommitted()).
 class Replica final: private SuccessorLink::Host,
                      private PredecessorLink::Host,
                      private kj::TaskSet::ErrorHandler {
 public:
-  // The roles on top of this.  All calls come from within the event loop's turn of what caused them.
+  // The roles on top of this.  All calls come from within the event loop's turn of what caused
+  // them.
   class Observer {
   public:
     // It no longer acts in the configuration it had.
@@ -38,7 +41,8 @@ public:
     virtual void started() = 0;
     virtual void committed(std::uint64_t index) = 0;
     // For the master: a neighbour cannot be reached (design.md §5).
-    virtual void unreachable(std::uint64_t epoch, const Member& neighbour, kj::StringPtr reason) = 0;
+    virtual void unreachable(std::uint64_t epoch, const Member& neighbour,
+                             kj::StringPtr reason) = 0;
   };
 
   // All references outlive the replica.  A store that is not fresh makes a replica that follows
@@ -50,16 +54,16 @@ public:
 
   std::uint64_t incarnation() const { return self; }
 
-  // Makes a configuration, stored by the master, the one this node acts in; resolves once it does.  An
-  // older one than newest() is ignored.  Another one of the same epoch ends the process (R1).
+  // Makes a configuration, stored by the master, the one this node acts in; resolves once it does.
+  // An older one than newest() is ignored.  Another one of the same epoch ends the process (R1).
   kj::Promise<void> adopt(const Configuration& configuration);
   const Configuration& newest() const { return configuration; }
   bool acting() const { return acting_; }
   // In newest(), as soon as the node acts in it; `waiting` before.
   Role role() const { return acting_ ? configuration.roleOf(self) : Role::waiting; }
 
-  // Head only: adds entries that the caller has already applied to state(), in order, with indexes from
-  // logEnd().index + 1 on.
+  // Head only: adds entries that the caller has already applied to state(), in order, with indexes
+  // from logEnd().index + 1 on.
   void append(std::span<const auction::Entry> entries);
 
   Position logEnd() const { return log_.end(); }
@@ -78,12 +82,11 @@ public:
   kj::Promise<void> whenReadable();
 
   // A call of the Peer interface (R6).
-  using AttachContext =
-      capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
+  using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
   kj::Promise<void> attach(AttachContext context);
 
-  // Says why a message with this header is not to be obeyed; false if it is.  For messages that belong
-  // to the configuration this node acts in (R1).
+  // Says why a message with this header is not to be obeyed; false if it is.  For messages that
+  // belong to the configuration this node acts in (R1).
   bool reject(const Header& header, kj::Function<schema::Rejection::Builder()> rejection) const;
 
 private:

@@ -1,15 +1,15 @@
 #include "chain/rocks-store.h"
 
+#include <cstring>
+#include <string>
+#include <vector>
+#include <xxhash.h>
+
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
-#include <xxhash.h>
-
-#include <cstring>
-#include <string>
-#include <vector>
 
 #include "base/logging.h"
 
@@ -40,8 +40,8 @@ kj::ArrayPtr<const kj::byte> bytesOf(const std::string& text) {
 rocksdb::Options options() {
   rocksdb::Options options;
   options.create_if_missing = true;
-  // Overwriting a recycled file needs no allocation and no change of its size, so that an fsync of it
-  // takes about half the time.
+  // Overwriting a recycled file needs no allocation and no change of its size, so that an fsync of
+  // it takes about half the time.
   options.recycle_log_file_num = 2;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.keep_log_file_num = 4;
@@ -84,9 +84,12 @@ void RocksStore::open(Random& random) {
     auto text = status.ToString();
     KJ_REQUIRE(text.find("lock") == std::string::npos,
                "the data directory is in use by another process: stop that one, or use another "
-               "directory", directory, text.c_str());
-    KJ_FAIL_REQUIRE("cannot open the data directory: it must be writable, and empty or made by "
-                    "gavel-node", directory, text.c_str());
+               "directory",
+               directory, text.c_str());
+    KJ_FAIL_REQUIRE(
+        "cannot open the data directory: it must be writable, and empty or made by "
+        "gavel-node",
+        directory, text.c_str());
   }
   db.reset(opened);
 
@@ -96,8 +99,9 @@ void RocksStore::open(Random& random) {
     recovered_.storeId = random.id();
     rocksdb::WriteBatch batch;
     KJ_ASSERT(batch.Put(FORMAT_KEY, FORMAT).ok());
-    KJ_ASSERT(batch.Put(STORE_ID_KEY,
-                        {reinterpret_cast<const char*>(&recovered_.storeId), sizeof(uint64_t)})
+    KJ_ASSERT(batch
+                  .Put(STORE_ID_KEY,
+                       {reinterpret_cast<const char*>(&recovered_.storeId), sizeof(uint64_t)})
                   .ok());
     rocksdb::WriteOptions write;
     write.sync = true;
@@ -196,23 +200,23 @@ void RocksStore::writePending() {
 
   rocksdb::WriteBatch write;
   rocksdb::Status status;
-  for (auto& batch : batches) {
+  for (auto& batch: batches) {
     if (status.ok()) status = write.Put(logKey(batch->firstIndex()), slice(batch->bytes()));
   }
-  for (auto& save : saves) {
+  for (auto& save: saves) {
     if (status.ok()) status = write.Put(CONFIGURATION_KEY, slice(save.value));
   }
   rocksdb::WriteOptions how;
   how.sync = sync == SyncMode::always;
   if (status.ok()) status = db->Write(how, &write);
   if (!status.ok()) {
-    // What the disk now holds is unknown, and a second try may succeed without having written what the
-    // first one lost (R12).
+    // What the disk now holds is unknown, and a second try may succeed without having written what
+    // the first one lost (R12).
     die("cannot write to the data directory: leaving the chain",
         {{"directory", directory.asPtr()}, {"error", status.ToString()}});
   }
 
-  for (auto& save : saves) save.fulfiller->fulfill();
+  for (auto& save: saves) save.fulfiller->fulfill();
   if (batches.empty()) return;
   std::lock_guard<std::mutex> lock(pending->mutex);
   pending->durable = batches.back()->lastIndex();

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <kj/async.h>
-#include <kj/string.h>
-
 #include <memory>
 #include <mutex>
+
+#include <kj/async.h>
+#include <kj/string.h>
 
 #include "base/random.h"
 #include "base/worker-thread.h"
@@ -51,7 +51,7 @@ private:
   Recovered recovered_;
   std::unique_ptr<rocksdb::DB> db;
   std::unique_ptr<Pending> pending;  // Shared with the thread.
-  WorkerThread thread;  // Last: it uses the rest.
+  WorkerThread thread;               // Last: it uses the rest.
 
   void open(Random& random);
   void readConfiguration();

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <kj/async.h>
-#include <kj/common.h>
-
 #include <cstdint>
 #include <vector>
+
+#include <kj/async.h>
+#include <kj/common.h>
 
 #include "chain/batch.h"
 #include "chain/configuration.h"
@@ -22,16 +22,16 @@ struct Recovered {
 
 // Where a node keeps what must survive it.  Used from one event loop, which it never blocks.
 //
-// Writes happen in the order of the calls.  A write or sync that fails ends the process (R12): there is
-// no error to handle.
+// Writes happen in the order of the calls.  A write or sync that fails ends the process (R12):
+// there is no error to handle.
 class Store {
 public:
   virtual ~Store() noexcept(false) = default;
 
   virtual const Recovered& recovered() const = 0;
 
-  // Queues a batch that follows the log's end.  All that gathers while the disk is busy is written with
-  // one sync.
+  // Queues a batch that follows the log's end.  All that gathers while the disk is busy is written
+  // with one sync.
   virtual void append(BatchPtr batch) = 0;
 
   // Resolves with the highest durable index once that is above `index`.  One caller at a time.

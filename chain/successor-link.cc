@@ -1,8 +1,8 @@
 #include "chain/successor-link.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
+
+#include <kj/debug.h>
 
 #include "base/logging.h"
 
@@ -125,8 +125,8 @@ kj::Promise<void> SuccessorLink::attach() {
 
 void SuccessorLink::attached(Position end) {
   if (!host.log().contains(end)) {
-    // Logs of serving members are prefixes of each other (R4).  Whichever of the two is wrong, going on
-    // could overwrite what was acknowledged.
+    // Logs of serving members are prefixes of each other (R4).  Whichever of the two is wrong,
+    // going on could overwrite what was acknowledged.
     die("the successor holds entries that this node does not: stopping before more is lost",
         {{"successor", successor.name},
          {"epoch", header.epoch},

@@ -14,8 +14,8 @@ namespace gavel::chain {
 // A node's link to its successor, for one epoch: attaches, resends what is missing, streams what is
 // new, and hears what is committed (R5, R6).  Keeps trying until it is destroyed.
 //
-// Flow control is that of Cap'n Proto's streaming calls: while the successor does not keep up, entries
-// stay in the log, whose bound pushes back to the head (R13).
+// Flow control is that of Cap'n Proto's streaming calls: while the successor does not keep up,
+// entries stay in the log, whose bound pushes back to the head (R13).
 class SuccessorLink final: private kj::TaskSet::ErrorHandler {
 public:
   // The replica.  Outlives the link.
@@ -25,8 +25,8 @@ public:
     // Durable on this node and all upstream (R5).
     virtual std::uint64_t durableForSuccessor() const = 0;
     virtual void heardCommit(std::uint64_t index) = 0;
-    // The successor has adopted a newer one.  May destroy the link, though not before this returns to
-    // the event loop.
+    // The successor has adopted a newer one.  May destroy the link, though not before this returns
+    // to the event loop.
     virtual void heardConfiguration(const Configuration& newer) = 0;
     virtual void successorUnreachable(const Member& successor, kj::StringPtr reason) = 0;
   };

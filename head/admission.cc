@@ -1,16 +1,16 @@
 #include "head/admission.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
+
+#include <kj/debug.h>
 
 #include "base/logging.h"
 
 namespace gavel::head {
 namespace {
 
-// A batch is the unit of resending and of a disk write: large enough to amortise both, far below the
-// RPC layer's limit.
+// A batch is the unit of resending and of a disk write: large enough to amortise both, far below
+// the RPC layer's limit.
 constexpr std::size_t BATCH_BYTES = 512 * 1024;
 constexpr std::size_t BYTES_PER_ENTRY = 256;
 
@@ -53,15 +53,15 @@ void Admission::flush() {
   housekeeping();
   auto calls = kj::mv(arrived);
   arrived.clear();
-  for (auto& call : calls) judge(call);
+  for (auto& call: calls) judge(call);
   // The batch borrows texts from the calls, which settle() may end.
   endBatch();
-  for (auto& call : calls) settle(kj::mv(call));
+  for (auto& call: calls) settle(kj::mv(call));
   alarm.set(replica.state().nextDeadline());
 }
 
-// Auctions are closed before bids are judged: a bid that is late is then refused on the ground of an
-// entry that every later head has in its log, whatever its clock says.
+// Auctions are closed before bids are judged: a bid that is late is then refused on the ground of
+// an entry that every later head has in its log, whatever its clock says.
 void Admission::housekeeping() {
   auto& state = replica.state();
   auto entry = nextEntry({}, auction::CloseExpired{});
@@ -75,7 +75,7 @@ void Admission::housekeeping() {
 void Admission::judge(Call& call) {
   auto bytesEach = call.bytes / std::max<std::size_t>(1, call.requests.size());
   call.answer.outcomes.reserve(call.requests.size());
-  for (auto& request : call.requests) {
+  for (auto& request: call.requests) {
     if (request.invalid != auction::Outcome::Argument::none) {
       call.answer.outcomes.push_back(
           {.kind = auction::Outcome::Kind::invalidArgument, .argument = request.invalid});
@@ -119,7 +119,8 @@ void Admission::settle(Call call) {
     call.fulfiller->fulfill(kj::mv(call.answer));
     return;
   }
-  // A retry may rest on an earlier entry than the call before it; waiting a little longer keeps order.
+  // A retry may rest on an earlier entry than the call before it; waiting a little longer keeps
+  // order.
   if (!awaiting.empty()) call.basis = std::max(call.basis, awaiting.back().basis);
   awaiting.push_back(kj::mv(call));
 }
@@ -133,7 +134,9 @@ void Admission::committed(std::uint64_t index) {
   }
 }
 
-void Admission::stopped() { alarm.set(std::nullopt); }
+void Admission::stopped() {
+  alarm.set(std::nullopt);
+}
 
 void Admission::started() {
   bool now = chain::isHead(replica.role());
@@ -148,7 +151,7 @@ void Admission::started() {
 }
 
 void Admission::abandon(std::deque<Call>& calls, Answer::Kind kind, const char* detail) {
-  for (auto& call : calls) {
+  for (auto& call: calls) {
     pendingBytes -= call.bytes;
     call.fulfiller->fulfill(Answer{kind, detail, {}});
   }

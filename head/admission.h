@@ -1,10 +1,10 @@
 #pragma once
 
-#include <kj/async.h>
-#include <kj/timer.h>
-
 #include <deque>
 #include <vector>
+
+#include <kj/async.h>
+#include <kj/timer.h>
 
 #include "auction/command.h"
 #include "auction/outcome.h"
@@ -33,14 +33,14 @@ struct Answer {
   std::vector<auction::Outcome> outcomes;
 };
 
-// The head's desk: puts requests in order, stamps them with chain time (R15), judges them, and makes
-// one batch per turn of the event loop of those that belong into the log (R5, R8).  Answers a call once
-// everything it rests on is committed (R7, R8).
+// The head's desk: puts requests in order, stamps them with chain time (R15), judges them, and
+// makes one batch per turn of the event loop of those that belong into the log (R5, R8).  Answers a
+// call once everything it rests on is committed (R7, R8).
 //
-// A request is judged on the state that all requests before it have made, committed or not; its answer
-// waits until that state is committed.  A retry of a request in flight thereby waits for the same
-// outcome.  After a promotion there is nothing to take over but the log: the new head has applied it,
-// request records included, so that retries find their outcomes.
+// A request is judged on the state that all requests before it have made, committed or not; its
+// answer waits until that state is committed.  A retry of a request in flight thereby waits for the
+// same outcome.  After a promotion there is nothing to take over but the log: the new head has
+// applied it, request records included, so that retries find their outcomes.
 class Admission final: private kj::TaskSet::ErrorHandler {
 public:
   struct Limits {

@@ -1,8 +1,8 @@
 #include "head/deadline-alarm.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
+
+#include <kj/debug.h>
 
 namespace gavel::head {
 

@@ -1,18 +1,19 @@
 #pragma once
 
+#include <optional>
+
 #include <kj/async.h>
 #include <kj/function.h>
 #include <kj/timer.h>
-
-#include <optional>
 
 #include "auction/command.h"
 #include "base/clock.h"
 
 namespace gavel::head {
 
-// Rings once when chain time reaches the next deadline, or after CHECK if that comes first, so that rarer
-// housekeeping gets its turn.  Whoever is called looks at the clock, and sets the alarm again.
+// Rings once when chain time reaches the next deadline, or after CHECK if that comes first, so that
+// rarer housekeeping gets its turn.  Whoever is called looks at the clock, and sets the alarm
+// again.
 class DeadlineAlarm {
 public:
   static constexpr auto CHECK = 1 * kj::SECONDS;

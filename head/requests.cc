@@ -30,21 +30,28 @@ Request makeRequest(schema::RequestId::Reader id, schema::Identity::Reader who,
 
 kj::StringPtr describe(Argument argument) {
   switch (argument) {
-    case Argument::none: return "an argument is invalid";
+    case Argument::none:
+      return "an argument is invalid";
     case Argument::auctionName:
       return "the auction's name must be 1 to 128 bytes of UTF-8 without control characters";
     case Argument::bidderName:
       return "the name must be 1 to 128 bytes of UTF-8 without control characters";
     case Argument::item:
       return "the item's text must be at most 4096 bytes of UTF-8 without control characters";
-    case Argument::duration: return "the duration must be positive, and at most ten years";
-    case Argument::startingPrice: return "the starting price must not be negative";
-    case Argument::reserve: return "the reserve must not be negative";
-    case Argument::increment: return "the increment must be positive, and at most 1000 %";
+    case Argument::duration:
+      return "the duration must be positive, and at most ten years";
+    case Argument::startingPrice:
+      return "the starting price must not be negative";
+    case Argument::reserve:
+      return "the reserve must not be negative";
+    case Argument::increment:
+      return "the increment must be positive, and at most 1000 %";
     case Argument::softClose:
-      return "a soft close needs a positive window and extension, and a hard end that is not before "
+      return "a soft close needs a positive window and extension, and a hard end that is not "
+             "before "
              "the deadline";
-    case Argument::credential: return "the credential must be 16 to 64 bytes";
+    case Argument::credential:
+      return "the credential must be 16 to 64 bytes";
     case Argument::sequence:
       return "the request's sequence must be positive, and not below its own lowest incomplete one";
   }
@@ -53,12 +60,14 @@ kj::StringPtr describe(Argument argument) {
 
 }  // namespace
 
-Request readOpenSession() { return {{}, auction::OpenSession{}}; }
+Request readOpenSession() {
+  return {{}, auction::OpenSession{}};
+}
 
 Request readBid(schema::RequestId::Reader id, schema::Bid::Reader bid) {
-  return makeRequest(id, bid.getBidder(),
-                     auction::Bid{chain::view(bid.getAuction()), readIdentity(bid.getBidder()),
-                                  bid.getAmount()});
+  return makeRequest(
+      id, bid.getBidder(),
+      auction::Bid{chain::view(bid.getAuction()), readIdentity(bid.getBidder()), bid.getAmount()});
 }
 
 Request readCreate(schema::Auctioneer::CreateParams::Reader params) {
@@ -69,15 +78,15 @@ Request readCreate(schema::Auctioneer::CreateParams::Reader params) {
 }
 
 Request readClose(schema::Auctioneer::CloseParams::Reader params) {
-  return makeRequest(params.getRequest(), params.getOwner(),
-                     auction::CloseAuction{chain::view(params.getAuction()),
-                                           readIdentity(params.getOwner())});
+  return makeRequest(
+      params.getRequest(), params.getOwner(),
+      auction::CloseAuction{chain::view(params.getAuction()), readIdentity(params.getOwner())});
 }
 
 Request readCancel(schema::Auctioneer::CancelParams::Reader params) {
-  return makeRequest(params.getRequest(), params.getOwner(),
-                     auction::CancelAuction{chain::view(params.getAuction()),
-                                            readIdentity(params.getOwner())});
+  return makeRequest(
+      params.getRequest(), params.getOwner(),
+      auction::CancelAuction{chain::view(params.getAuction()), readIdentity(params.getOwner())});
 }
 
 void writeException(Reason reason, kj::StringPtr detail, schema::Outcome::Builder builder) {
@@ -87,9 +96,9 @@ void writeException(Reason reason, kj::StringPtr detail, schema::Outcome::Builde
 }
 
 void writeRefusal(const Answer& answer, schema::Outcome::Builder builder) {
-  writeException(answer.kind == Answer::Kind::unknown ? Reason::OUTCOME_UNKNOWN
-                                                      : Reason::UNAVAILABLE,
-                 answer.detail, builder);
+  writeException(
+      answer.kind == Answer::Kind::unknown ? Reason::OUTCOME_UNKNOWN : Reason::UNAVAILABLE,
+      answer.detail, builder);
 }
 
 void writeOutcome(const auction::Outcome& outcome, schema::Outcome::Builder builder) {
@@ -111,7 +120,8 @@ void writeOutcome(const auction::Outcome& outcome, schema::Outcome::Builder buil
       fail.setNextValid(outcome.nextValid);
       return;
     }
-    case Kind::closed: return writeException(Reason::CLOSED, "the auction is over", builder);
+    case Kind::closed:
+      return writeException(Reason::CLOSED, "the auction is over", builder);
     case Kind::noSuchAuction:
       return writeException(Reason::NO_SUCH_AUCTION, "there is no auction of that name", builder);
     case Kind::invalidAmount:
@@ -137,10 +147,11 @@ void writeOutcome(const auction::Outcome& outcome, schema::Outcome::Builder buil
                             "the request id was freed by its client: its outcome is forgotten",
                             builder);
     case Kind::tooManyIncomplete:
-      return writeException(Reason::TOO_MANY_INCOMPLETE,
-                            "the session has too many outcomes that its client has not freed: raise "
-                            "lowestIncomplete",
-                            builder);
+      return writeException(
+          Reason::TOO_MANY_INCOMPLETE,
+          "the session has too many outcomes that its client has not freed: raise "
+          "lowestIncomplete",
+          builder);
   }
   KJ_UNREACHABLE;
 }

@@ -31,23 +31,22 @@ kj::Promise<void> Forwarder::open(Route& route, const chain::Member& member) {
   chain::Header header{replica.newest().clusterId, replica.newest().epoch, replica.incarnation(),
                        member.incarnation};
   // The route owns this promise by way of `opening`.
-  auto opening =
-      Connection::open(network, timer, member.address.c_str(), OPEN_TIMEOUT)
-          .then([this, &route, header](kj::Own<Connection> connection) {
-            auto request = connection->bootstrap<schema::NodeService>().forwardRequest();
-            header.write(request.initHeader());
-            route.watching = connection->onDisconnect()
-                                 .then([&route]() { route.broken = true; })
-                                 .eagerlyEvaluate(nullptr);
-            route.connection = kj::mv(connection);
-            return timer.timeoutAfter(OPEN_TIMEOUT, request.send().dropPipeline());
-          })
-          .then([&route](capnp::Response<schema::Peer::ForwardResults>&& response) {
-            auto result = response.getResult();
-            KJ_REQUIRE(result.isAuctioneer(), "the member rejected the call",
-                       result.getRejected().getDetail());
-            route.auctioneer = result.getAuctioneer();
-          });
+  auto opening = Connection::open(network, timer, member.address.c_str(), OPEN_TIMEOUT)
+                     .then([this, &route, header](kj::Own<Connection> connection) {
+                       auto request = connection->bootstrap<schema::NodeService>().forwardRequest();
+                       header.write(request.initHeader());
+                       route.watching = connection->onDisconnect()
+                                            .then([&route]() { route.broken = true; })
+                                            .eagerlyEvaluate(nullptr);
+                       route.connection = kj::mv(connection);
+                       return timer.timeoutAfter(OPEN_TIMEOUT, request.send().dropPipeline());
+                     })
+                     .then([&route](capnp::Response<schema::Peer::ForwardResults>&& response) {
+                       auto result = response.getResult();
+                       KJ_REQUIRE(result.isAuctioneer(), "the member rejected the call",
+                                  result.getRejected().getDetail());
+                       route.auctioneer = result.getAuctioneer();
+                     });
   return opening.catch_([&route, name = kj::str(member.name.c_str())](kj::Exception&& exception) {
     route.broken = true;
     // Nothing of the call has left this node yet, so the caller may be told to try again.
@@ -56,6 +55,8 @@ kj::Promise<void> Forwarder::open(Route& route, const chain::Member& member) {
   });
 }
 
-void Forwarder::forget() { routes.clear(); }
+void Forwarder::forget() {
+  routes.clear();
+}
 
 }  // namespace gavel::node

@@ -1,26 +1,26 @@
 #pragma once
 
+#include <map>
+
 #include <kj/async-io.h>
 #include <kj/timer.h>
-
-#include <map>
 
 #include "base/connection.h"
 #include "chain/replica.h"
 
 namespace gavel::node {
 
-// Takes a client's call to the member whose job it is, in the newest configuration.  One connection per
-// member and epoch, opened when first needed; all of them end with the epoch, so that no call hangs on
-// a node that was removed.
+// Takes a client's call to the member whose job it is, in the newest configuration.  One connection
+// per member and epoch, opened when first needed; all of them end with the epoch, so that no call
+// hangs on a node that was removed.
 class Forwarder {
 public:
   Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer)
       : replica(replica), network(network), timer(timer) {}
   KJ_DISALLOW_COPY(Forwarder);
 
-  // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if there is
-  // nobody to forward to now: nothing has left this node then.
+  // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if
+  // there is nobody to forward to now: nothing has left this node then.
   kj::Promise<schema::Auctioneer::Client> to(const chain::Member* member);
 
   // The configuration has changed.

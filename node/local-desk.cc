@@ -15,7 +15,7 @@ std::size_t bytesOf(const auto& params) {
 
 void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
                       schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail) {
-  for (auto outcome : results.initOutcomes(params.getRequests().size())) {
+  for (auto outcome: results.initOutcomes(params.getRequests().size())) {
     head::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail, outcome);
   }
 }
@@ -58,7 +58,7 @@ kj::Promise<void> LocalDesk::bids(BidsContext context) {
   auto params = context.getParams();
   std::vector<head::Request> requests;
   requests.reserve(params.getRequests().size());
-  for (auto request : params.getRequests()) {
+  for (auto request: params.getRequests()) {
     requests.push_back(head::readBid(request.getRequest(), request.getBid()));
   }
   auto count = params.getRequests().size();

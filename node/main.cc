@@ -1,10 +1,10 @@
 // gavel-node: one server of the chain.
 
-#include <kj/async-io.h>
-#include <kj/debug.h>
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
+#include <kj/async-io.h>
+#include <kj/debug.h>
 
 #include "base/duration.h"
 #include "base/logging.h"
@@ -32,7 +32,8 @@ struct Flags {
 
 void declare(CLI::App& app, Flags& flags) {
   app.add_option("--name", flags.name, "The node's name, unique in its cluster")->required();
-  app.add_option("--listen", flags.listen, "Address to listen on, host:port; port 0 takes a free one")
+  app.add_option("--listen", flags.listen,
+                 "Address to listen on, host:port; port 0 takes a free one")
       ->capture_default_str();
   app.add_option("--advertise", flags.advertise,
                  "Address under which others reach this node (default: where it listens)");
@@ -43,9 +44,8 @@ void declare(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--sync", flags.sync,
                  "always: a bid counts as stored after fsync; never: replication alone protects it")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, chain::SyncMode>{{"always", chain::SyncMode::always},
-                                                 {"never", chain::SyncMode::never}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, chain::SyncMode>{
+          {"always", chain::SyncMode::always}, {"never", chain::SyncMode::never}}))
       ->default_str("always");
   app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
       ->capture_default_str();
@@ -55,15 +55,15 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--max-connections", flags.maxConnections, "Connections served at a time")
       ->capture_default_str();
   app.add_option("--log-format", flags.logFormat, "text or json")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, LogFormat>{
-          {"text", LogFormat::text}, {"json", LogFormat::json}}))
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, LogFormat>{{"text", LogFormat::text}, {"json", LogFormat::json}}))
       ->default_str("text");
   app.add_option("--log-level", flags.logLevel, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
-                                          {"info", LogLevel::info},
-                                          {"warning", LogLevel::warning},
-                                          {"error", LogLevel::error}}))
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
+                                                                  {"info", LogLevel::info},
+                                                                  {"warning", LogLevel::warning},
+                                                                  {"error", LogLevel::error}}))
       ->default_str("info");
 }
 

@@ -1,8 +1,8 @@
 #include "node/master-session.h"
 
-#include <kj/debug.h>
-
 #include <algorithm>
+
+#include <kj/debug.h>
 
 #include "base/logging.h"
 #include "schema/peer.capnp.h"
@@ -90,13 +90,14 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
     }
     auto registered = result.getRegistered();
     registration = registered.getRegistration();
-    interval = std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) *
-               kj::NANOSECONDS;
+    interval =
+        std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) * kj::NANOSECONDS;
     backoff = FIRST_BACKOFF;
     saidLost = false;
     auto configuration = chain::Configuration::read(registered.getConfiguration());
-    logInfo("registered with the master",
-            {{"master", address}, {"epoch", configuration.epoch}, {"chain", configuration.describe()}});
+    logInfo(
+        "registered with the master",
+        {{"master", address}, {"epoch", configuration.epoch}, {"chain", configuration.describe()}});
     if (configuration.epoch > 0) tasks.add(host.adopt(configuration));
   });
 }
@@ -117,11 +118,11 @@ void MasterSession::report(std::uint64_t epoch, std::uint64_t suspect, kj::Strin
     request.setEpoch(epoch);
     request.setSuspect(suspect);
     request.setReason(reason);
-    tasks.add(timer.timeoutAfter(CALL_TIMEOUT, request.send().ignoreResult())
-                  .catch_([](kj::Exception&& exception) {
-                    logDebug("the master did not take a report",
-                             {{"error", exception.getDescription()}});
-                  }));
+    tasks.add(
+        timer.timeoutAfter(CALL_TIMEOUT, request.send().ignoreResult())
+            .catch_([](kj::Exception&& exception) {
+              logDebug("the master did not take a report", {{"error", exception.getDescription()}});
+            }));
   }
 }
 

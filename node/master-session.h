@@ -1,10 +1,10 @@
 #pragma once
 
-#include <kj/async-io.h>
-#include <kj/timer.h>
-
 #include <string>
 #include <vector>
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
 
 #include "base/connection.h"
 #include "base/random.h"
@@ -14,9 +14,9 @@
 
 namespace gavel::node {
 
-// A node's standing with the master: registers, sends heartbeats, passes configurations on, and starts
-// over with the next master address whenever the connection is lost.  A dead master stops nothing but
-// re-linking (design.md §5).
+// A node's standing with the master: registers, sends heartbeats, passes configurations on, and
+// starts over with the next master address whenever the connection is lost.  A dead master stops
+// nothing but re-linking (design.md §5).
 class MasterSession final: private kj::TaskSet::ErrorHandler {
 public:
   // The node.  Outlives the session.
@@ -32,7 +32,8 @@ public:
                 std::vector<std::string> masters, Host& host);
   KJ_DISALLOW_COPY(MasterSession);
 
-  // Never resolves.  Rejected, with a text for the operator, if the master refuses the node for good.
+  // Never resolves.  Rejected, with a text for the operator, if the master refuses the node for
+  // good.
   kj::Promise<void> run();
 
   // A neighbour cannot be reached: the master may know more.  Lost if there is no master now.

@@ -28,7 +28,9 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
 
 Node::~Node() noexcept(false) = default;
 
-schema::NodeService::Client Node::service() { return kj::heap<Service>(anchor.ref()); }
+schema::NodeService::Client Node::service() {
+  return kj::heap<Service>(anchor.ref());
+}
 
 void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) {
   using Role = schema::NodeStatus::Role;
@@ -47,11 +49,20 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
     builder.setStateHash(kj::arrayPtr(hash.data(), hash.size()));
   }
   switch (replica_.role()) {
-    case chain::Role::head: builder.setRole(Role::HEAD); return;
-    case chain::Role::middle: builder.setRole(Role::MIDDLE); return;
-    case chain::Role::tail: builder.setRole(Role::TAIL); return;
-    case chain::Role::single: builder.setRole(Role::SINGLE); return;
-    case chain::Role::waiting: break;
+    case chain::Role::head:
+      builder.setRole(Role::HEAD);
+      return;
+    case chain::Role::middle:
+      builder.setRole(Role::MIDDLE);
+      return;
+    case chain::Role::tail:
+      builder.setRole(Role::TAIL);
+      return;
+    case chain::Role::single:
+      builder.setRole(Role::SINGLE);
+      return;
+    case chain::Role::waiting:
+      break;
   }
   if (fresh && replica_.logEnd().index == 0) {
     builder.setRole(Role::WAITING);
@@ -59,7 +70,8 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   } else {
     builder.setRole(Role::REFUSING);
     builder.setReason(
-        "it was a member of the chain before, and must not serve what it still holds; start it with "
+        "it was a member of the chain before, and must not serve what it still holds; start it "
+        "with "
         "an empty data directory under another name to use the machine again");
   }
 }
@@ -74,7 +86,9 @@ void Node::started() {
   admission_.started();
 }
 
-void Node::committed(std::uint64_t index) { admission_.committed(index); }
+void Node::committed(std::uint64_t index) {
+  admission_.committed(index);
+}
 
 void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {
   master.report(epoch, neighbour.incarnation, reason);

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <string>
+
 #include <kj/async-io.h>
 #include <kj/timer.h>
-
-#include <string>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -24,8 +24,8 @@ struct NodeOptions {
   head::Admission::Limits limits;
 };
 
-// One server process of the chain: its replica, and on top of it the roles that the configuration in
-// force gives it.  Takes its world from outside; lives on one event loop.
+// One server process of the chain: its replica, and on top of it the roles that the configuration
+// in force gives it.  Takes its world from outside; lives on one event loop.
 class Node final: private chain::Replica::Observer, private MasterSession::Host {
 public:
   // All references outlive the node.

@@ -160,7 +160,9 @@ kj::Promise<void> Service::status(StatusContext context) {
 
 // -- other nodes
 
-kj::Promise<void> Service::attach(AttachContext context) { return node().replica().attach(context); }
+kj::Promise<void> Service::attach(AttachContext context) {
+  return node().replica().attach(context);
+}
 
 kj::Promise<void> Service::forward(ForwardContext context) {
   auto result = context.getResults().initResult();

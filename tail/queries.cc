@@ -23,10 +23,14 @@ void noSuchAuction(kj::StringPtr name, schema::QueryFailure::Builder failure) {
 
 schema::Version::Kind kindOf(auction::Version::Kind kind) {
   switch (kind) {
-    case auction::Version::Kind::created: return schema::Version::Kind::CREATED;
-    case auction::Version::Kind::bid: return schema::Version::Kind::BID;
-    case auction::Version::Kind::closed: return schema::Version::Kind::CLOSED;
-    case auction::Version::Kind::cancelled: return schema::Version::Kind::CANCELLED;
+    case auction::Version::Kind::created:
+      return schema::Version::Kind::CREATED;
+    case auction::Version::Kind::bid:
+      return schema::Version::Kind::BID;
+    case auction::Version::Kind::closed:
+      return schema::Version::Kind::CLOSED;
+    case auction::Version::Kind::cancelled:
+      return schema::Version::Kind::CANCELLED;
   }
   return schema::Version::Kind::CREATED;
 }
@@ -56,7 +60,9 @@ void writeUnavailable(schema::QueryFailure::Builder failure, kj::StringPtr detai
   failure.setDetail(detail);
 }
 
-kj::Promise<void> Queries::confirmed() { return replica.whenReadable(); }
+kj::Promise<void> Queries::confirmed() {
+  return replica.whenReadable();
+}
 
 void Queries::view(const auction::Auction& auction, schema::AuctionView::Builder view) const {
   auto& state = replica.state();
@@ -88,7 +94,9 @@ void Queries::view(const auction::Auction& auction, schema::AuctionView::Builder
         view.initState().setNoSale();
       }
       return;
-    case auction::Auction::Phase::cancelled: view.initState().setCancelled(); return;
+    case auction::Auction::Phase::cancelled:
+      view.initState().setCancelled();
+      return;
   }
 }
 

@@ -10,8 +10,8 @@ namespace gavel::tail {
 
 // Answers queries from the auction state, never showing what is not committed (R5, R6).
 //
-// Every query goes through confirmed() first: the one place that decides whether this node may answer,
-// and from which index on.
+// Every query goes through confirmed() first: the one place that decides whether this node may
+// answer, and from which index on.
 class Queries {
 public:
   using Answer = schema::Auctioneer::Answer;
@@ -19,12 +19,12 @@ public:
   Queries(chain::Replica& replica, const ChainClock& clock): replica(replica), clock(clock) {}
   KJ_DISALLOW_COPY(Queries);
 
-  // Resolves when this node may answer queries that arrived before the call.  Fails with OVERLOADED if
-  // it may not answer at all now.
+  // Resolves when this node may answer queries that arrived before the call.  Fails with OVERLOADED
+  // if it may not answer at all now.
   kj::Promise<void> confirmed();
 
-  // These fill the answer from the state as it is, and resolve once all they show is committed.  To be
-  // called in the turn in which confirmed() resolved.
+  // These fill the answer from the state as it is, and resolve once all they show is committed.  To
+  // be called in the turn in which confirmed() resolved.
   kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer) const;
   kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer) const;
   kj::Promise<void> list(schema::Auctioneer::ListParams::Reader params,

@@ -1,9 +1,9 @@
 #include "chain/batch.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 #include <kj/debug.h>
-
-#include <functional>
 
 #include "tests/chain/entries.h"
 

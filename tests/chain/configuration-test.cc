@@ -11,9 +11,9 @@ Configuration chainOf(std::initializer_list<std::uint64_t> incarnations, bool la
   Configuration configuration;
   configuration.clusterId = 1;
   configuration.epoch = 4;
-  for (auto incarnation : incarnations) {
-    configuration.members.push_back({"n" + std::to_string(incarnation), "localhost:1", incarnation,
-                                     incarnation + 100, true});
+  for (auto incarnation: incarnations) {
+    configuration.members.push_back(
+        {"n" + std::to_string(incarnation), "localhost:1", incarnation, incarnation + 100, true});
   }
   if (lastSyncing) configuration.members.back().serving = false;
   return configuration;

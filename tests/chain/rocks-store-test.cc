@@ -1,12 +1,12 @@
 #include "chain/rocks-store.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <rocksdb/db.h>
-
-#include <fstream>
 
 #include "tests/chain/entries.h"
 #include "tests/support/fakes.h"
@@ -102,8 +102,8 @@ TEST_F(RocksStoreTest, RefusesADirectoryThatIsInUse) {
 TEST_F(RocksStoreTest, RefusesAFileInPlaceOfADirectory) {
   auto path = directory.path() + "/file";
   std::ofstream(path) << "x";
-  auto exception = kj::runCatchingExceptions(
-      [&]() { RocksStore(path.c_str(), SyncMode::always, random); });
+  auto exception =
+      kj::runCatchingExceptions([&]() { RocksStore(path.c_str(), SyncMode::always, random); });
   KJ_IF_MAYBE (e, exception) {
     EXPECT_THAT(e->getDescription().cStr(), HasSubstr("cannot open the data directory"));
     EXPECT_THAT(e->getDescription().cStr(), HasSubstr(path));

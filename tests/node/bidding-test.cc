@@ -102,8 +102,9 @@ TEST_F(Bidding, IdleSessionsEnd) {
   clock.advance(2 * 3600'000'000'000LL);
   auto other = openSession(client);  // Any call makes the head look at its clock.
   EXPECT_EQ(reasonOf(within(bid(client, session, 9, 100), "a bid")), Reason::SESSION_EXPIRED);
-  EXPECT_NE(reasonOf(within(bid(client, other, 1, 100, "ann", "0123456789abcdef", "vase"), "a bid")),
-            Reason::SESSION_EXPIRED);
+  EXPECT_NE(
+      reasonOf(within(bid(client, other, 1, 100, "ann", "0123456789abcdef", "vase"), "a bid")),
+      Reason::SESSION_EXPIRED);
 }
 
 TEST_F(Bidding, RequestIdUsedForSomethingElseIsRefused) {
@@ -144,9 +145,8 @@ TEST_F(Bidding, ClosesOnTimeWithoutAnybodyCalling) {
   clock.advance(201'000'000);
   // Asked at the tail, which does not read a clock: the head must close it on its own.
   auto tail = connect(1);
-  until("the auction to close", [&]() {
-    return result(tail, "brief").getAnswer().getAuction().getState().isSold();
-  });
+  until("the auction to close",
+        [&]() { return result(tail, "brief").getAnswer().getAuction().getState().isSold(); });
 }
 
 TEST_F(Bidding, ReserveIsNeverShown) {
@@ -176,7 +176,7 @@ TEST_F(Bidding, ListsAuctionsPageByPage) {
     request.setLimit(2);
     auto response = within(request.send(), "a page");
     EXPECT_LE(response.getAuctions().size(), 2u);
-    for (auto auction : response.getAuctions()) {
+    for (auto auction: response.getAuctions()) {
       names.push_back(auction.getName().cStr());
       after = auction.getId();
     }

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <gtest/gtest.h>
-#include <kj/async-io.h>
-#include <kj/debug.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <kj/async-io.h>
+#include <kj/debug.h>
 
 #include "base/logging.h"
 #include "base/server.h"
@@ -28,10 +28,8 @@ struct TestNode {
   TestNode(kj::AsyncIoContext& io, const SystemClock& clock, Random& random, std::string name,
            chain::MemoryStore::Sync sync, head::Admission::Limits limits)
       : store(random.id(), sync),
-        listener(io.provider->getNetwork()
-                     .parseAddress("127.0.0.1:0")
-                     .wait(io.waitScope)
-                     ->listen()),
+        listener(
+            io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen()),
         address("127.0.0.1:" + std::to_string(listener->getPort())),
         node(io.provider->getNetwork(), io.provider->getTimer(), clock, random, store,
              {name, address, {"127.0.0.1:1"}, limits}),
@@ -53,7 +51,8 @@ protected:
   ~ChainFixture() noexcept override = default;
 
   // Starts nodes n1, n2, … and makes them the chain of epoch 1.
-  void startChain(std::size_t count, Sync sync = Sync::atOnce, head::Admission::Limits limits = {}) {
+  void startChain(std::size_t count, Sync sync = Sync::atOnce,
+                  head::Admission::Limits limits = {}) {
     for (std::size_t i = 0; i < count; ++i) {
       nodes.push_back(
           kj::heap<TestNode>(io, clock, random, "n" + std::to_string(i + 1), sync, limits));
@@ -68,7 +67,7 @@ protected:
     auto result = configuration;
     ++result.epoch;
     result.members.clear();
-    for (auto i : members) result.members.push_back(nodes[i]->member("n" + std::to_string(i + 1)));
+    for (auto i: members) result.members.push_back(nodes[i]->member("n" + std::to_string(i + 1)));
     return result;
   }
 
@@ -76,7 +75,7 @@ protected:
   void relink(const std::vector<std::size_t>& members) {
     configuration = next(members);
     kj::Vector<kj::Promise<void>> adoptions;
-    for (auto i : members) {
+    for (auto i: members) {
       adoptions.add(nodes[i]->node.replica().adopt(configuration));
       nodes[i]->store.syncNow();
     }
@@ -117,10 +116,9 @@ protected:
   chain::Replica& replica(std::size_t i) { return nodes[i]->node.replica(); }
 
   schema::NodeService::Client connect(std::size_t i) {
-    auto connection =
-        within(Connection::open(io.provider->getNetwork(), io.provider->getTimer(),
-                                nodes[i]->address.c_str(), PATIENCE),
-               "a connection");
+    auto connection = within(Connection::open(io.provider->getNetwork(), io.provider->getTimer(),
+                                              nodes[i]->address.c_str(), PATIENCE),
+                             "a connection");
     auto client = connection->bootstrap<schema::NodeService>();
     connections.push_back(kj::mv(connection));
     return client;

@@ -33,7 +33,8 @@ protected:
   // Resolves when the node has closed the connection.
   void expectClosed(kj::AsyncIoStream& stream) {
     auto buffer = kj::heapArray<kj::byte>(4096);
-    while (within(stream.tryRead(buffer.begin(), 1, buffer.size()), "the end of the connection") > 0) {
+    while (within(stream.tryRead(buffer.begin(), 1, buffer.size()), "the end of the connection") >
+           0) {
     }
   }
 
@@ -56,7 +57,7 @@ TEST_F(Intruder, RandomBytesLoseTheirConnectionOnly) {
   for (int round = 0; round < 50; ++round) {
     auto stream = rawConnection();
     kj::byte bytes[256];
-    for (auto& byte : bytes) byte = static_cast<kj::byte>(random.next());
+    for (auto& byte: bytes) byte = static_cast<kj::byte>(random.next());
     stream->write(bytes, sizeof(bytes)).wait(io.waitScope);
     stream->shutdownWrite();
     expectClosed(*stream);
@@ -108,7 +109,7 @@ TEST_F(Intruder, AttachmentFromAStrangerIsRejected) {
 }
 
 TEST_F(Intruder, AttachmentForAnotherClusterOrProcessIsRejected) {
-  for (bool otherCluster : {true, false}) {
+  for (bool otherCluster: {true, false}) {
     auto request = client.attachRequest();
     request.initHeader().setClusterId(configuration.clusterId + (otherCluster ? 1 : 0));
     request.getHeader().setEpoch(configuration.epoch);

@@ -68,7 +68,7 @@ TEST_F(Relink, RetryWhileTheFirstAttemptIsInFlightWaitsForIt) {
   auto client = connect(0);
   auto first = client.openSessionRequest().send();
   until("the tail to have it", [&]() { return replica(1).logEnd().index == 1; });
-  for (auto& node : nodes) node->store.syncNow();
+  for (auto& node: nodes) node->store.syncNow();
   auto id = within(kj::mv(first), "a session").getOutcome().getSuccess().getIndex();
   auto one = bid(client, id, 1, 100);
   auto two = bid(client, id, 1, 100);
@@ -76,7 +76,7 @@ TEST_F(Relink, RetryWhileTheFirstAttemptIsInFlightWaitsForIt) {
   settle();
   EXPECT_FALSE(one.poll(io.waitScope));
   EXPECT_FALSE(two.poll(io.waitScope)) << "the outcome is not committed";
-  for (auto& node : nodes) node->store.syncNow();
+  for (auto& node: nodes) node->store.syncNow();
   // There is no auction yet: the outcome is that, once, and the same for both.
   EXPECT_EQ(within(kj::mv(one), "the bid").getOutcome().getException().getReason(),
             Reason::NO_SUCH_AUCTION);
@@ -90,15 +90,13 @@ TEST_F(Relink, UnloggedRejectWaitsForTheBidThatItQuotes) {
   auto client = connect(0);
   auto syncAll = [&](auto promise, const char* what) {
     until(what, [&]() {
-      for (auto& node : nodes) node->store.syncNow();
+      for (auto& node: nodes) node->store.syncNow();
       return promise.poll(io.waitScope);
     });
     return within(kj::mv(promise), what);
   };
-  auto id = syncAll(client.openSessionRequest().send(), "a session")
-                .getOutcome()
-                .getSuccess()
-                .getIndex();
+  auto id =
+      syncAll(client.openSessionRequest().send(), "a session").getOutcome().getSuccess().getIndex();
   auto create = client.createRequest();
   create.initRequest().setSession(id);
   create.getRequest().setSequence(1);
@@ -137,7 +135,7 @@ TEST_F(Relink, RemovedHeadCallsItsBidsUnknownAndTheNewHeadSettlesThem) {
   // The head is cut off from the rest, which goes on without it.
   auto shorter = next({1, 2});
   configuration = shorter;
-  for (std::size_t i : {1, 2}) within(replica(i).adopt(shorter), "the others");
+  for (std::size_t i: {1, 2}) within(replica(i).adopt(shorter), "the others");
   auto stuck = bid(client, session, 2, 100);
   // Attaching to a node in a newer epoch shows the old head that it is removed.
   auto outcome = within(kj::mv(stuck), "the old head's answer");
@@ -190,8 +188,9 @@ TEST_F(Relink, AuctionWhoseDeadlinePassedWithoutAHeadIsClosedByTheNextOne) {
   EXPECT_EQ(sold.getPrice(), 100);
   EXPECT_STREQ(sold.getWinner().cStr(), "ann");
   auto head = connect(1);
-  EXPECT_EQ(within(bid(head, session, 3, 200), "a late bid").getOutcome().getException().getReason(),
-            Reason::CLOSED);
+  EXPECT_EQ(
+      within(bid(head, session, 3, 200), "a late bid").getOutcome().getException().getReason(),
+      Reason::CLOSED);
 }
 
 TEST_F(Relink, StampsDoNotGoBackWithTheNewHeadsClock) {
@@ -246,8 +245,8 @@ TEST_F(RelinkDeathTest, HaltsWhenOneEpochHasTwoConfigurations) {
 TEST_F(RelinkDeathTest, HaltsWhenItsSuccessorHoldsMore) {
   prepare(2);
   // A log that is no prefix of the head's: more than any rule can bring about.
-  auto follower = kj::heap<TestNode>(io, clock, random, "n3", Sync::atOnce,
-                                     head::Admission::Limits{});
+  auto follower =
+      kj::heap<TestNode>(io, clock, random, "n3", Sync::atOnce, head::Admission::Limits{});
   nodes.push_back(kj::mv(follower));
   chain::Configuration alone = configuration;
   alone.members = {nodes[2]->member("n3")};

@@ -91,8 +91,7 @@ TEST_F(Replication, EveryNodeAnswersBidsAndQueries) {
     auto session = openSession(client);
     auto name = kj::str("lamp", i);
     createAuction(client, session, 1, name);
-    auto response =
-        within(bid(client, session, 2, 500, "ann", "0123456789abcdef", name), "a bid");
+    auto response = within(bid(client, session, 2, 500, "ann", "0123456789abcdef", name), "a bid");
     EXPECT_TRUE(response.getOutcome().isSuccess()) << "by way of n" << i + 1;
     auto answer = result(client, name);
     EXPECT_EQ(answer.getAnswer().getAuction().getState().getOpen().getHighest(), 500);
@@ -111,24 +110,28 @@ TEST_F(Replication, RefusesNewBidsRatherThanGrow) {
   unsigned overloaded = 0;
   unsigned good = 0;
   for (unsigned i = 0; i < 1000; ++i) {
-    calls.add(client.openSessionRequest().send().then([&](auto&& response) {
-      auto outcome = response.getOutcome();
-      if (outcome.isSuccess()) {
-        ++good;
-      } else {
-        EXPECT_EQ(outcome.getException().getReason(),
-                  schema::Outcome::Exception::Reason::UNAVAILABLE);
-        EXPECT_THAT(outcome.getException().getDetail().cStr(), ::testing::HasSubstr("overloaded"));
-        ++overloaded;
-      }
-    }).eagerlyEvaluate(nullptr));
+    calls.add(client.openSessionRequest()
+                  .send()
+                  .then([&](auto&& response) {
+                    auto outcome = response.getOutcome();
+                    if (outcome.isSuccess()) {
+                      ++good;
+                    } else {
+                      EXPECT_EQ(outcome.getException().getReason(),
+                                schema::Outcome::Exception::Reason::UNAVAILABLE);
+                      EXPECT_THAT(outcome.getException().getDetail().cStr(),
+                                  ::testing::HasSubstr("overloaded"));
+                      ++overloaded;
+                    }
+                  })
+                  .eagerlyEvaluate(nullptr));
   }
   settle();
   EXPECT_GT(overloaded, 500u) << "the refusals do not wait for the disk";
   EXPECT_EQ(good, 0u);
   auto all = kj::joinPromises(calls.releaseAsArray());
   until("the rest to be answered", [&]() {
-    for (auto& node : nodes) node->store.syncNow();
+    for (auto& node: nodes) node->store.syncNow();
     return all.poll(io.waitScope);
   });
   EXPECT_GT(good, 0u);

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+
+#include <kj/array.h>
+#include <kj/async.h>
+#include <kj/vector.h>
+
+namespace gavel::master {
+
+// One version of the document.
+struct Stored {
+  // Grows with each replacement.  0: nothing was stored yet, and `document` is empty.
+  std::uint64_t version = 0;
+  kj::Array<const kj::byte> document;
+};
+
+// Where masters keep their one document, and the only judge between two that both believe they lead
+// (R3).  What the bytes mean is the caller's affair.
+//
+// A method that fails leaves the fate of what it was asked to do unknown.  Storage that may be
+// damaged fails with a text for the operator, and the process should end (R12).
+class ConfigStore {
+public:
+  virtual ~ConfigStore() noexcept(false) = default;
+
+  // What is stored.
+  virtual kj::Promise<Stored> get() = 0;
+
+  // Replaces the document if its version is `expectedVersion`, durably when the promise resolves,
+  // and returns the new version; null, having changed nothing, if the version is another.
+  virtual kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
+      std::uint64_t expectedVersion, kj::Array<const kj::byte> document) = 0;
+
+  // Resolves as soon as the version is above `version`, with what is stored then.
+  virtual kj::Promise<Stored> watch(std::uint64_t version) = 0;
+};
+
+// Those who wait for a version, for implementations of ConfigStore.
+class Watchers {
+public:
+  kj::Promise<Stored> wait(std::uint64_t version);
+  void notify(std::uint64_t version, kj::ArrayPtr<const kj::byte> document);
+
+private:
+  struct Waiting {
+    std::uint64_t version;
+    kj::Own<kj::PromiseFulfiller<Stored>> fulfiller;
+  };
+  kj::Vector<Waiting> waiting;
+};
+
+// Keeps the document in memory: for tests and simulations.  Several masters may share one.
+class MemoryStore final: public ConfigStore {
+public:
+  kj::Promise<Stored> get() override;
+  kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(std::uint64_t expectedVersion,
+                                                       kj::Array<const kj::byte> document) override;
+  kj::Promise<Stored> watch(std::uint64_t version) override;
+
+private:
+  Stored stored;
+  Watchers watchers;
+};
+
+}  // namespace gavel::master

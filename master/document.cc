@@ -1,0 +1,125 @@
+#include "master/document.h"
+
+#include <cstring>
+#include <utility>
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <kj/debug.h>
+
+namespace gavel::master {
+namespace {
+
+constexpr std::uint32_t FORMAT_VERSION = 1;
+
+const Configuration NONE;
+
+std::string toString(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
+
+Document read(schema::MasterDocument::Reader reader) {
+  KJ_REQUIRE(reader.getFormatVersion() == FORMAT_VERSION,
+             "the master's document has a format that this version of gavel-master does not know",
+             reader.getFormatVersion(), FORMAT_VERSION);
+  Document document;
+  document.clusterId = reader.getClusterId();
+  for (auto relink: reader.getRelinks()) {
+    document.relinks.push_back(
+        Relink{readConfiguration(relink.getConfiguration()), relink.getDuration()});
+    auto& configuration = document.relinks.back().configuration;
+    KJ_REQUIRE(configuration.clusterId == document.clusterId && document.clusterId != 0,
+               "the master's document holds a configuration of another cluster",
+               configuration.epoch, configuration.clusterId, document.clusterId);
+    KJ_REQUIRE(configuration.epoch != 0 && !configuration.members.empty(),
+               "the master's document holds an empty configuration", configuration.epoch);
+    if (document.relinks.size() > 1) {
+      auto before = document.relinks[document.relinks.size() - 2].configuration.epoch;
+      KJ_REQUIRE(configuration.epoch == before + 1, "the master's document misses epochs", before,
+                 configuration.epoch);
+    }
+  }
+  KJ_REQUIRE(!document.relinks.empty(), "the master's document holds no configuration");
+  return document;
+}
+
+}  // namespace
+
+const Configuration& Document::current() const {
+  return relinks.empty() ? NONE : relinks.back().configuration;
+}
+
+Document Document::with(Configuration configuration) const {
+  KJ_REQUIRE(configuration.epoch == current().epoch + 1, configuration.epoch, current().epoch);
+  Document next = *this;
+  next.clusterId = configuration.clusterId;
+  next.relinks.push_back(Relink{std::move(configuration), 0});
+  if (next.relinks.size() > KEPT) {
+    next.relinks.erase(next.relinks.begin(),
+                       next.relinks.end() - static_cast<std::ptrdiff_t>(KEPT));
+  }
+  return next;
+}
+
+kj::Array<kj::byte> Document::encode() const {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schema::MasterDocument>();
+  root.setFormatVersion(FORMAT_VERSION);
+  root.setClusterId(clusterId);
+  auto list = root.initRelinks(relinks.size());
+  for (unsigned i = 0; i < relinks.size(); ++i) {
+    writeConfiguration(relinks[i].configuration, list[i].initConfiguration());
+    list[i].setDuration(relinks[i].duration);
+  }
+  auto words = capnp::messageToFlatArray(message);
+  return kj::heapArray<kj::byte>(words.asBytes());
+}
+
+Document Document::decode(kj::ArrayPtr<const kj::byte> bytes) {
+  if (bytes.size() == 0) return {};
+  KJ_REQUIRE(bytes.size() % sizeof(capnp::word) == 0, "the master's document is cut off",
+             bytes.size());
+  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));  // Aligned.
+  std::memcpy(words.begin(), bytes.begin(), bytes.size());
+  capnp::FlatArrayMessageReader message(words);
+  return read(message.getRoot<schema::MasterDocument>());
+}
+
+void writeMember(const Member& member, schema::Member::Builder builder) {
+  builder.setName(member.name.c_str());
+  builder.setAddress(member.address.c_str());
+  builder.setIncarnation(member.incarnation);
+  builder.setStoreId(member.storeId);
+  builder.setState(member.state == MemberState::serving ? schema::Member::State::SERVING
+                                                        : schema::Member::State::SYNCING);
+}
+
+void writeConfiguration(const Configuration& configuration,
+                        schema::Configuration::Builder builder) {
+  builder.setClusterId(configuration.clusterId);
+  builder.setEpoch(configuration.epoch);
+  builder.setStamp(configuration.stamp);
+  builder.setCause(configuration.cause.c_str());
+  auto list = builder.initMembers(configuration.members.size());
+  for (unsigned i = 0; i < configuration.members.size(); ++i) {
+    writeMember(configuration.members[i], list[i]);
+  }
+}
+
+Configuration readConfiguration(schema::Configuration::Reader reader) {
+  Configuration configuration;
+  configuration.clusterId = reader.getClusterId();
+  configuration.epoch = reader.getEpoch();
+  configuration.stamp = reader.getStamp();
+  configuration.cause = toString(reader.getCause());
+  for (auto member: reader.getMembers()) {
+    configuration.members.push_back(
+        Member{toString(member.getName()), toString(member.getAddress()), member.getIncarnation(),
+               member.getStoreId(),
+               member.getState() == schema::Member::State::SERVING ? MemberState::serving
+                                                                   : MemberState::syncing});
+  }
+  return configuration;
+}
+
+}  // namespace gavel::master

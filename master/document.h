@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <kj/array.h>
+
+#include "master/membership.h"
+#include "schema/master.capnp.h"
+
+namespace gavel::master {
+
+// A configuration and how long it took until all its members acted in it, from the suspicion that
+// caused it.
+struct Relink {
+  Configuration configuration;
+  std::int64_t duration = 0;  // Nanoseconds; 0: still awaited, or not seen.
+
+  bool operator==(const Relink&) const = default;
+};
+
+// What a master keeps (master.capnp's MasterDocument).
+//
+// Invariant: epochs grow by one from each relink to the next, all have this cluster's id.
+struct Document {
+  // How many relinks are kept; older ones are history that nobody needs to act on.
+  static constexpr std::size_t KEPT = 64;
+
+  std::uint64_t clusterId = 0;  // 0: no chain has formed yet.
+  std::vector<Relink> relinks;  // Oldest first; the last one's configuration is in force.
+
+  bool operator==(const Document&) const = default;
+
+  // The one in force; of epoch 0 if none was made yet.
+  const Configuration& current() const;
+  // This document with `configuration`, of the next epoch, in force.
+  Document with(Configuration configuration) const;
+
+  // As stored.  An empty array stands for a document that was never stored.
+  kj::Array<kj::byte> encode() const;
+  // Throws FAILED, saying what is wrong, if `bytes` are no document or break the invariant.
+  static Document decode(kj::ArrayPtr<const kj::byte> bytes);
+};
+
+void writeConfiguration(const Configuration& configuration, schema::Configuration::Builder builder);
+Configuration readConfiguration(schema::Configuration::Reader reader);
+
+void writeMember(const Member& member, schema::Member::Builder builder);
+
+}  // namespace gavel::master

@@ -1,0 +1,191 @@
+// gavel-master: the process that decides who is in the chain.
+
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <kj/async-io.h>
+#include <kj/debug.h>
+
+#include "base/clock.h"
+#include "base/connection.h"
+#include "base/duration.h"
+#include "base/logging.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "base/server.h"
+#include "master/embedded-store.h"
+#include "master/master.h"
+#include "master/service.h"
+
+namespace gavel::master {
+namespace {
+
+constexpr int USAGE = 2;
+// Files this process needs besides the connections it serves: its store, probes, standard streams.
+constexpr unsigned OTHER_FILES = 160;
+// Below this a heartbeat that the scheduler delays would cost a replica.
+constexpr auto LEAST_SUSPECT_AFTER = 20 * kj::MILLISECONDS;
+constexpr unsigned MOST_REPLICAS = 64;
+constexpr unsigned MOST_CONNECTIONS = 1'000'000;
+
+struct Options {
+  std::string listen = "127.0.0.1:7400";
+  std::string data;
+  Settings settings;
+  LogFormat logFormat = LogFormat::text;
+  LogLevel logLevel = LogLevel::info;
+  unsigned maxConnections = 1000;
+};
+
+void addDuration(CLI::App& app, const std::string& name, kj::Duration& target, kj::Duration least,
+                 const std::string& description) {
+  auto set = [&target, name, least](const std::string& text) {
+    KJ_IF_MAYBE (exception,
+                 kj::runCatchingExceptions([&]() { target = parseDuration(text.c_str()); })) {
+      throw CLI::ValidationError(name, exception->getDescription().cStr());
+    }
+    if (target < least) {
+      throw CLI::ValidationError(
+          name,
+          kj::str("expected at least ", formatDuration(least), ", got ", text.c_str()).cStr());
+    }
+  };
+  app.add_option_function<std::string>(name, set, description)
+      ->type_name("DURATION")
+      ->default_str(formatDuration(target).cStr());
+}
+
+template <typename T>
+void addChoice(CLI::App& app, const std::string& name, T& target,
+               std::vector<std::pair<std::string, T>> choices, const std::string& description) {
+  std::string names;
+  std::string initial;
+  for (auto& [choice, value]: choices) {
+    names += (names.empty() ? "" : "|") + choice;
+    if (value == target) initial = choice;
+  }
+  auto set = [&target, name, names, choices](const std::string& text) {
+    for (auto& [choice, value]: choices) {
+      if (choice != text) continue;
+      target = value;
+      return;
+    }
+    throw CLI::ValidationError(name, "expected " + names + ", got " + text);
+  };
+  app.add_option_function<std::string>(name, set, description)
+      ->type_name(names)
+      ->default_str(initial);
+}
+
+void define(CLI::App& app, Options& options) {
+  app.description("Decides who is in the chain of a Gavel cluster, and watches over its nodes.");
+  app.add_option("--listen", options.listen, "Where nodes and clients connect; port 0: a free one")
+      ->type_name("HOST:PORT")
+      ->check([](const std::string& text) -> std::string {
+        return isHostPort(text.c_str()) ? "" : "expected HOST:PORT, got " + text;
+      })
+      ->capture_default_str();
+  app.add_option("--data", options.data, "Directory for the configurations; made if missing")
+      ->type_name("DIR")
+      ->required();
+  app.add_option("--replicas", options.settings.replicas, "How many empty nodes form the chain")
+      ->check(CLI::Range(1u, MOST_REPLICAS).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  addDuration(app, "--suspect-after", options.settings.suspectAfter, LEAST_SUSPECT_AFTER,
+              "Take a node for lost after this long a silence");
+  addDuration(app, "--max-skew", options.settings.maxSkew, 0 * kj::SECONDS,
+              "Admit no node whose clock is further from this one's");
+  addChoice<LogFormat>(app, "--log-format", options.logFormat,
+                       {{"text", LogFormat::text}, {"json", LogFormat::json}},
+                       "How lines on standard error look");
+  addChoice<LogLevel>(app, "--log-level", options.logLevel,
+                      {{"debug", LogLevel::debug},
+                       {"info", LogLevel::info},
+                       {"warning", LogLevel::warning},
+                       {"error", LogLevel::error}},
+                      "The least important kind of line to log");
+  app.add_option("--max-connections", options.maxConnections, "Refuse connections beyond this many")
+      ->check(CLI::Range(1u, MOST_CONNECTIONS).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+// Connections must not use up the files that the store needs.
+unsigned boundConnections(unsigned wanted) {
+  unsigned files = raiseFileLimit();
+  unsigned possible = files > OTHER_FILES ? files - OTHER_FILES : 1;
+  if (wanted <= possible) return wanted;
+  logWarning("fewer connections than --max-connections: the limit of open files is too low",
+             {{"files", files}, {"connections", possible}});
+  return possible;
+}
+
+void run(const Options& options) {
+  captureStopSignals();
+  unsigned connections = boundConnections(options.maxConnections);
+  auto io = kj::setupAsyncIo();
+  auto& timer = io.provider->getTimer();
+  auto& network = io.provider->getNetwork();
+
+  EmbeddedStore store(options.data.c_str());
+  auto listener = listenOn(network, io.waitScope, options.listen.c_str());
+  auto address = boundAddress(options.listen.c_str(), listener->getPort());
+  RealClock clock;
+  SystemRandom random;
+  auto master =
+      Master::open(timer, network, store, clock, random, options.settings).wait(io.waitScope);
+  Server server(serve(*master), timer, connections);
+
+  std::printf("gavel-master ready on %s\n", address.cStr());
+  std::fflush(stdout);
+
+  auto failure = master->failure().catch_([](kj::Exception&& exception) {
+    // What is stored, or decided, is not what this process thinks: nothing it says may be trusted.
+    die("this master cannot go on", {{"error", exception.getDescription()}});
+  });
+  auto stop = onStopSignal(io.unixEventPort).then([](int signal) {
+    logInfo("stopping", {{"signal", signal}});
+  });
+  server.listen(*listener)
+      .exclusiveJoin(kj::mv(failure))
+      .exclusiveJoin(kj::mv(stop))
+      .wait(io.waitScope);
+}
+
+int start(int argc, char** argv) {
+  Options options;
+  CLI::App app("", "gavel-master");
+  define(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "gavel-master: %s (see gavel-master --help)\n", error.what());
+    return USAGE;
+  }
+
+  setUpLogging("master", options.logFormat, options.logLevel);
+  KjLogForwarder forwarder;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { run(options); })) {
+    logError("cannot run", {{"error", exception->getDescription()}});
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace gavel::master
+
+int main(int argc, char** argv) {
+  try {
+    return gavel::master::start(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gavel-master: %s\n", error.what());
+    return EXIT_FAILURE;
+  }
+}

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/weak.h"
+#include "master/announcer.h"
+#include "master/config-store.h"
+#include "master/ledger.h"
+#include "master/relink-timing.h"
+#include "master/roster.h"
+#include "master/suspicion.h"
+#include "schema/master.capnp.h"
+
+namespace gavel::master {
+
+struct Settings {
+  unsigned replicas = 3;  // How many nodes form the chain.
+  kj::Duration suspectAfter = 1 * kj::SECONDS;
+  kj::Duration maxSkew = 2 * kj::SECONDS;
+};
+
+// The configuration master: takes in what nodes say (service.h), suspects them (Suspicion), decides
+// (membership.h), stores the decision (Ledger) and tells everybody (Announcer).  This class only
+// joins those, and measures how long a re-link takes.
+//
+// One decision is under way at a time.  What is learnt meanwhile is part of the next one.
+class Master final: private kj::TaskSet::ErrorHandler {
+public:
+  // All references must outlive the master.
+  static kj::Promise<kj::Own<Master>> open(kj::Timer& timer, kj::Network& network,
+                                           ConfigStore& store, const SystemClock& clock,
+                                           Random& random, Settings settings);
+
+  Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock, Random& random,
+         Settings settings, kj::Own<Ledger> ledger);
+  KJ_DISALLOW_COPY(Master);
+
+  // Rejects once this master cannot go on, as its store failed or a rule of its own is broken.  It
+  // does nothing any more then, and the process should end (R12).  Never resolves otherwise.
+  kj::Promise<void> failure() { return kj::mv(failed.promise); }
+
+  kj::Own<Weak<Master>> ref() { return anchor.ref(); }
+
+  // For service.h.  A registration is named by its incarnation and a session, which tells it from
+  // one on another connection.
+
+  struct Registered {
+    std::uint64_t session;
+  };
+  struct Refused {
+    kj::String why;
+  };
+  // Throws OVERLOADED if the node should try again later.
+  std::variant<Registered, Refused> registerNode(const Application& application,
+                                                 schema::NodeStatus::Reader status,
+                                                 schema::NodeControl::Client control);
+  // Throws DISCONNECTED if the registration is not in force any more: register again.
+  void heartbeat(std::uint64_t incarnation, std::uint64_t session,
+                 schema::NodeStatus::Reader status);
+  void report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t suspect,
+              kj::StringPtr reason);
+  void dropped(std::uint64_t incarnation, std::uint64_t session);
+
+  const Configuration& current() const { return ledger->current(); }
+  std::int64_t wallClock() const { return clock.wall(); }
+  kj::Duration heartbeatInterval() const { return settings.suspectAfter / 10; }
+
+  struct KnownNode {
+    Member member;
+    const Node* node;        // Null for a member that has not registered since this master started.
+    std::int64_t lastHeard;  // Nanoseconds ago; -1: never.
+  };
+  // Members in chain order, then the others by name.
+  std::vector<KnownNode> nodes() const;
+  // Oldest first, with durations that are known but not stored yet.
+  std::vector<Relink> relinks() const;
+
+private:
+  kj::Timer& timer;
+  kj::Network& network;
+  const SystemClock& clock;
+  Random& random;
+  Settings settings;
+  kj::Own<Ledger> ledger;
+  Roster roster;
+  Suspicion suspicion;
+  std::uint64_t lastSession = 0;
+  kj::Maybe<kj::TimePoint> wokeAt;  // From the last pause.
+  bool stopped = false;             // After a failure.
+  bool evaluating = false;          // evaluate() is about to run.
+  kj::Maybe<kj::TimePoint> gatherUntil;
+  std::string complaint;        // Why nothing is decided, as last told to the operator.
+  std::uint64_t aheadSaid = 0;  // Epoch of a node that is ahead of the store, as last told.
+  RelinkTiming timing;
+  kj::Maybe<kj::TimePoint> storeDurationsAt;
+  kj::PromiseFulfillerPair<void> failed;
+  Announcer announcer;
+  WeakAnchor<Master> anchor;
+  kj::TaskSet tasks;  // Last: no task outlives what it uses.
+
+  // Time.
+  void wake();
+  // Whether what comes in now may have been waiting while this process slept.
+  bool justWoke() const;
+  kj::Promise<void> tick();
+  void evaluateSoon();
+  void evaluateAt(kj::TimePoint when);
+
+  // Decisions.
+  void evaluate();
+  void startProbes();
+  void considerForming();
+  void considerRemoving();
+  bool awaitOtherProbes();
+  void put(Configuration next, kj::TimePoint since);
+  void written(const Configuration& mine, kj::TimePoint since);
+  void configurationChanged();
+  void complain(const std::string& why);
+
+  // What is known of nodes.
+  void noteSuccessions(const Member& newcomer);
+  void noteStatus(Node& node, schema::NodeStatus::Reader status);
+  const Member* liveNamesake(const Member& newcomer) const;
+  void forget(std::uint64_t incarnation);
+  void prune();
+
+  // Measurement.
+  void acknowledged(std::uint64_t incarnation, std::uint64_t epoch);
+  void warnIfSlow();
+  void storeDurations();
+
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel::master

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include "master/suspicion.h"
+
+namespace gavel::master {
+
+// Asks whoever answers at `address` whether it is `incarnation`, on a connection of its own.
+// Resolves within `timeout`, and at once when nobody listens there.  Never fails.
+//
+// `network` and `timer` must outlive the promise; dropping it ends the probe.
+kj::Promise<ProbeResult> probe(kj::Network& network, kj::Timer& timer, kj::StringPtr address,
+                               std::uint64_t incarnation, kj::Duration timeout);
+
+}  // namespace gavel::master

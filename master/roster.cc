@@ -1,0 +1,110 @@
+#include "master/roster.h"
+
+#include <limits>
+#include <utility>
+
+#include <kj/debug.h>
+
+#include "base/duration.h"
+#include "schema/peer.capnp.h"
+
+namespace gavel::master {
+namespace {
+
+constexpr std::size_t MAX_NAME = 64;
+constexpr std::size_t MAX_ADDRESS = 280;  // A host name of 253, and some.
+
+bool isPrintable(const std::string& text) {
+  for (char c: text) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') return false;
+  }
+  return true;
+}
+
+kj::Maybe<kj::String> whyMalformed(const Member& member) {
+  if (member.name.empty() || member.name.size() > MAX_NAME || !isPrintable(member.name)) {
+    return kj::str("a node's name has 1 to ", MAX_NAME,
+                   " bytes, without spaces or control characters: choose another --name");
+  }
+  if (member.address.empty() || member.address.size() > MAX_ADDRESS ||
+      !isPrintable(member.address)) {
+    return kj::str("the address of node ", member.name.c_str(),
+                   " is none that others could reach: expected HOST:PORT");
+  }
+  if (member.incarnation == 0 || member.storeId == 0) {
+    return kj::str("node ", member.name.c_str(), " has no incarnation or no store id");
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Node& Roster::insert(Node&& node) {
+  auto incarnation = node.member().incarnation;
+  return nodes.insert_or_assign(incarnation, kj::mv(node)).first->second;
+}
+
+Node* Roster::find(std::uint64_t incarnation) {
+  auto found = nodes.find(incarnation);
+  return found == nodes.end() ? nullptr : &found->second;
+}
+
+const Node* Roster::find(std::uint64_t incarnation) const {
+  auto found = nodes.find(incarnation);
+  return found == nodes.end() ? nullptr : &found->second;
+}
+
+kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
+                                 const Member* namesake, kj::Duration maxSkew) {
+  auto& member = application.candidate.member;
+  auto ours = schema::PROTOCOL_VERSION;
+  if (application.protocolVersion != ours) {
+    return kj::str("this master speaks version ", ours, " of the protocol and the node version ",
+                   application.protocolVersion, ": run the same release of Gavel on both");
+  }
+  KJ_IF_MAYBE (why, whyMalformed(member)) {
+    return kj::mv(*why);
+  }
+  if (application.candidate.clusterId != 0 &&
+      application.candidate.clusterId != current.clusterId) {
+    if (current.clusterId == 0) {
+      return kj::str("the data directory of node ", member.name.c_str(), " belongs to cluster ",
+                     kj::hex(application.candidate.clusterId),
+                     ", and this master has formed none yet: connect the node to the master of its "
+                     "cluster, or start this one with that cluster's master data");
+    }
+    return kj::str("the data directory of node ", member.name.c_str(), " belongs to cluster ",
+                   kj::hex(application.candidate.clusterId), ", this master leads cluster ",
+                   kj::hex(current.clusterId),
+                   ": connect the node to its own master, or start it with an empty directory");
+  }
+  if (current.contains(member.incarnation)) return nullptr;
+  if (namesake != nullptr) {
+    return kj::str("the name ", member.name.c_str(), " is in use by a live node at ",
+                   namesake->address.c_str(),
+                   ", which has another data directory: give this node another --name, or stop "
+                   "that one");
+  }
+  if (magnitude(application.skew) > maxSkew) {
+    return kj::str("the clock of node ", member.name.c_str(), " is ",
+                   formatDuration(magnitude(application.skew)),
+                   application.skew > 0 ? " ahead of" : " behind", " the master's, more than ",
+                   formatDuration(maxSkew), " (--max-skew): synchronize the clocks (NTP)");
+  }
+  return nullptr;
+}
+
+std::int64_t skewOf(std::int64_t clock, std::int64_t reference) {
+  std::int64_t skew = 0;
+  if (!__builtin_sub_overflow(clock, reference, &skew)) return skew;
+  return clock > reference ? std::numeric_limits<std::int64_t>::max()
+                           : std::numeric_limits<std::int64_t>::min();
+}
+
+kj::Duration magnitude(std::int64_t skew) {
+  constexpr auto LARGEST = std::numeric_limits<std::int64_t>::max();
+  std::int64_t absolute = skew >= 0 ? skew : (skew < -LARGEST ? LARGEST : -skew);
+  return absolute * kj::NANOSECONDS;
+}
+
+}  // namespace gavel::master

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include <capnp/message.h>
+#include <kj/memory.h>
+#include <kj/string.h>
+#include <kj/time.h>
+
+#include "master/membership.h"
+#include "schema/topology.capnp.h"
+
+namespace gavel::master {
+
+// What a node says when it registers.
+struct Application {
+  std::uint32_t protocolVersion = 0;
+  Candidate candidate;
+  std::int64_t skew = 0;  // Its wall clock minus the master's, nanoseconds.
+};
+
+// A node that has registered since this master started.
+struct Node {
+  Candidate candidate;
+  std::uint64_t session = 0;  // Of its registration in force; 0: its connection is gone.
+  std::int64_t skew = 0;
+  bool skewed = false;                         // The operator was told of its clock.
+  kj::Own<schema::NodeStatus::Reader> status;  // As last heard.
+
+  const Member& member() const { return candidate.member; }
+};
+
+// The nodes that have registered, by incarnation.  Plain data.
+class Roster {
+public:
+  // How many may be known at a time.  A cluster has a handful; this bounds what strangers can do.
+  static constexpr std::size_t LIMIT = 1000;
+
+  Node& insert(Node&& node);
+  void erase(std::uint64_t incarnation) { nodes.erase(incarnation); }
+
+  Node* find(std::uint64_t incarnation);
+  const Node* find(std::uint64_t incarnation) const;
+  const std::map<std::uint64_t, Node>& all() const { return nodes; }
+
+private:
+  std::map<std::uint64_t, Node> nodes;
+};
+
+// Why a node may not register, for its operator; null if it may.
+//
+// `namesake` is a live process of the same name with another data directory, if there is one.  A
+// member of `current` registers again whatever its clock says, as it was admitted before (R15):
+// refusing it would only take a working replica away.
+kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
+                                 const Member* namesake, kj::Duration maxSkew);
+
+// `clock` is what a node says its wall clock shows.  Never overflows, whatever that is.
+std::int64_t skewOf(std::int64_t clock, std::int64_t reference);
+// The distance from the right time, whichever way.
+kj::Duration magnitude(std::int64_t skew);
+
+}  // namespace gavel::master

@@ -1,0 +1,146 @@
+#include "master/service.h"
+
+#include <utility>
+
+#include <kj/debug.h>
+
+#include "master/document.h"
+
+namespace gavel::master {
+namespace {
+
+// Statuses are kept; a node that says more than this is none of ours.
+constexpr std::uint64_t MAX_STATUS_WORDS = 4096;
+
+Master& alive(Weak<Master>& weak) {
+  KJ_IF_MAYBE (master, weak.get()) {
+    return *master;
+  }
+  kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the master is stopping"));
+}
+
+void checkSize(schema::NodeStatus::Reader status) {
+  KJ_REQUIRE(status.totalSize().wordCount <= MAX_STATUS_WORDS, "a node's status is too large",
+             status.totalSize().wordCount);
+}
+
+std::string toString(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
+
+class RegistrationServer final: public schema::Registration::Server {
+public:
+  RegistrationServer(kj::Own<Weak<Master>> master, std::uint64_t incarnation, std::uint64_t session)
+      : master(kj::mv(master)), incarnation(incarnation), session(session) {}
+
+  // The node has dropped it, or the connection is gone.
+  ~RegistrationServer() noexcept(false) {
+    KJ_IF_MAYBE (target, master->get()) {
+      target->dropped(incarnation, session);
+    }
+  }
+
+  kj::Promise<void> heartbeat(HeartbeatContext context) override {
+    auto status = context.getParams().getStatus();
+    checkSize(status);
+    alive(*master).heartbeat(incarnation, session, status);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> report(ReportContext context) override {
+    auto params = context.getParams();
+    alive(*master).report(incarnation, params.getEpoch(), params.getSuspect(), params.getReason());
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Own<Weak<Master>> master;
+  std::uint64_t incarnation;
+  std::uint64_t session;
+};
+
+class MasterServer final: public schema::MasterService::Server {
+public:
+  explicit MasterServer(kj::Own<Weak<Master>> master): master(kj::mv(master)) {}
+
+  kj::Promise<void> register_(RegisterContext context) override {
+    auto params = context.getParams();
+    auto status = params.getStatus();
+    checkSize(status);
+    auto& target = alive(*master);
+
+    Application application;
+    application.protocolVersion = params.getProtocolVersion();
+    application.skew = skewOf(status.getWallClock(), target.wallClock());
+    application.candidate.clusterId = params.getClusterId();
+    application.candidate.empty = params.getEmpty();
+    application.candidate.member = Member{toString(status.getName()), toString(status.getAddress()),
+                                          status.getIncarnation(), status.getStoreId()};
+
+    auto answer = target.registerNode(application, status, params.getControl());
+    auto result = context.getResults().initResult();
+    if (auto* refused = std::get_if<Master::Refused>(&answer)) {
+      result.setRefused(refused->why);
+      return kj::READY_NOW;
+    }
+    auto registered = result.initRegistered();
+    registered.setRegistration(kj::heap<RegistrationServer>(
+        master->addRef(), status.getIncarnation(), std::get<Master::Registered>(answer).session));
+    writeConfiguration(target.current(), registered.initConfiguration());
+    registered.setHeartbeatInterval(target.heartbeatInterval() / kj::NANOSECONDS);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> configuration(ConfigurationContext context) override {
+    writeConfiguration(alive(*master).current(), context.getResults().initConfiguration());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> status(StatusContext context) override {
+    KJ_UNIMPLEMENTED(
+        "this is a master, which has no status of its own: ask it for nodes(), or a node");
+  }
+
+  kj::Promise<void> nodes(NodesContext context) override {
+    auto known = alive(*master).nodes();
+    auto list = context.getResults().initNodes(known.size());
+    for (unsigned i = 0; i < known.size(); ++i) write(known[i], list[i]);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> epochs(EpochsContext context) override {
+    auto relinks = alive(*master).relinks();
+    auto list = context.getResults().initRelinks(relinks.size());
+    for (unsigned i = 0; i < relinks.size(); ++i) {
+      writeConfiguration(relinks[i].configuration, list[i].initConfiguration());
+      list[i].setDuration(relinks[i].duration);
+    }
+    return kj::READY_NOW;
+  }
+
+private:
+  kj::Own<Weak<Master>> master;
+
+  static void write(const Master::KnownNode& known, schema::NodeEntry::Builder entry) {
+    entry.setLastHeard(known.lastHeard);
+    if (known.node != nullptr) {
+      entry.setStatus(*known.node->status);
+      entry.setConnected(known.node->session != 0);
+      entry.setSkew(known.node->skew);
+      return;
+    }
+    auto status = entry.initStatus();
+    status.setName(known.member.name.c_str());
+    status.setAddress(known.member.address.c_str());
+    status.setIncarnation(known.member.incarnation);
+    status.setStoreId(known.member.storeId);
+  }
+};
+
+}  // namespace
+
+schema::MasterService::Client serve(Master& master) {
+  return kj::heap<MasterServer>(master.ref());
+}
+
+}  // namespace gavel::master

@@ -1,0 +1,207 @@
+#include <signal.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/cluster/workload.h"
+
+// What happens to a chain in its life, with real processes.
+namespace gavel::cluster {
+namespace {
+
+using ::testing::HasSubstr;
+using Role = schema::NodeStatus::Role;
+
+class Lifecycle: public ::testing::Test {
+protected:
+  ~Lifecycle() noexcept override = default;
+
+  std::uint64_t epoch(Cluster& cluster, std::size_t node) {
+    return cluster.configuration(cluster.nodeAddress(node)).getConfiguration().getEpoch();
+  }
+
+  // Runs the CLI as a bidder with a credential of its own.
+  Finished gavel(Cluster& cluster, const std::string& as, std::vector<std::string> arguments) {
+    std::vector<std::string> command = {"/usr/bin/env",
+                                        "XDG_CONFIG_HOME=" + cluster.directory() + "/" + as,
+                                        binary("gavel"),
+                                        "--server",
+                                        cluster.servers(),
+                                        "--as",
+                                        as};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return runToEnd(io, command);
+  }
+
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+};
+
+TEST_F(Lifecycle, ChainOfOneWorksAndItsLastMemberIsNeverRemoved) {
+  Cluster cluster(io, 1, {"--suspect-after", "300ms"});
+  Workload load(io, cluster, 4, 2);
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  cluster.node(0).signal(SIGSTOP);
+  load.runFor(1 * kj::SECONDS);
+  cluster.node(0).signal(SIGCONT);
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  EXPECT_EQ(epoch(cluster, 0), 1u);
+}
+
+TEST_F(Lifecycle, ShrinksToOneUnderLoadAndLosesNothing) {
+  Cluster cluster(io, 4);
+  Workload load(io, cluster, 6, 3);
+  for (std::size_t victim: {1, 3, 0}) {
+    load.runUntilSteady(50 * kj::MILLISECONDS);
+    cluster.node(victim).kill();
+  }
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  EXPECT_EQ(cluster.status(2).getStatus().getRole(), Role::SINGLE);
+  EXPECT_EQ(load.unknown(), 0u);
+}
+
+TEST_F(Lifecycle, MasterThatComesBackDisturbsNothingAndReLinksAgain) {
+  Cluster cluster(io, 3);
+  Workload load(io, cluster, 4, 2);
+  load.runUntilSteady(50 * kj::MILLISECONDS);
+  cluster.master().kill();
+  load.runUntilSteady(300 * kj::MILLISECONDS);
+  cluster.restartMaster();
+  load.runUntilSteady(1500 * kj::MILLISECONDS);  // Longer than a master waits for its nodes.
+  EXPECT_EQ(epoch(cluster, 2), 1u) << cluster.logs();
+  cluster.node(0).kill();
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  EXPECT_EQ(epoch(cluster, 2), 2u);
+  load.stop();
+  load.verify();
+}
+
+TEST_F(Lifecycle, NodeLostWhileThereIsNoMasterIsReplacedWhenItComesBack) {
+  Cluster cluster(io, 3);
+  Workload load(io, cluster, 4, 2);
+  load.runUntilSteady(50 * kj::MILLISECONDS);
+  cluster.master().kill();
+  cluster.node(1).kill();
+  load.runFor(500 * kj::MILLISECONDS);
+  EXPECT_EQ(epoch(cluster, 0), 1u);
+  cluster.restartMaster();
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  EXPECT_EQ(epoch(cluster, 0), 2u);
+}
+
+TEST_F(Lifecycle, RestartedNodeIsTreatedAsFailedAndRefusesToServe) {
+  Cluster cluster(io, 3);
+  Workload load(io, cluster, 4, 2);
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  cluster.node(1).kill();
+  cluster.restartNode(1);  // At once, under its name and with its data.
+  load.runUntilSteady(200 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  cluster.until("the node to hear of its removal", [&]() { return epoch(cluster, 1) == 2; });
+  auto status = cluster.status(1);
+  EXPECT_EQ(status.getStatus().getRole(), Role::REFUSING);
+  EXPECT_THAT(status.getStatus().getReason().cStr(), HasSubstr("must not serve"));
+  EXPECT_EQ(cluster.status(0).getStatus().getRole(), Role::HEAD);
+  EXPECT_EQ(cluster.status(2).getStatus().getRole(), Role::TAIL);
+}
+
+TEST_F(Lifecycle, AllNodesEndWithTheSameState) {
+  Cluster cluster(io, 3);
+  Workload load(io, cluster, 8, 4);
+  load.runUntilSteady(300 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  auto last = cluster.status(0).getStatus().getLast();
+  for (std::size_t i = 0; i < 3; ++i) {
+    cluster.until("all to be committed",
+                  [&]() { return cluster.status(i).getStatus().getApplied() == last; });
+  }
+  auto hash = [&](std::size_t i) {
+    auto status = cluster.status(i, true);
+    return std::string(reinterpret_cast<const char*>(status.getStatus().getStateHash().begin()),
+                       status.getStatus().getStateHash().size());
+  };
+  EXPECT_EQ(hash(0).size(), 32u);
+  EXPECT_EQ(hash(0), hash(1));
+  EXPECT_EQ(hash(0), hash(2));
+}
+
+TEST_F(Lifecycle, NodeBeyondTheTargetLengthWaits) {
+  Cluster cluster(io, 2);
+  cluster.addSpare();
+  cluster.until("the spare to have heard of the chain", [&]() { return epoch(cluster, 2) == 1; });
+  EXPECT_EQ(cluster.status(2).getStatus().getRole(), Role::WAITING);
+  EXPECT_EQ(cluster.configuration(cluster.masterAddress()).getConfiguration().getMembers().size(),
+            2u);
+  // It is no member, but whoever asks it is served all the same.
+  auto bid =
+      runToEnd(io, {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(), binary("gavel"), "-s",
+                    cluster.nodeAddress(2), "auctions", "create", "lamp", "--duration", "10m"});
+  EXPECT_EQ(bid.status, 0) << bid.errors;
+}
+
+TEST_F(Lifecycle, WinnerWhoseProcessIsGoneIsStillTheWinner) {
+  Cluster cluster(io, 3);
+  auto created = gavel(cluster, "owner", {"auctions", "create", "lamp", "--duration", "800ms"});
+  ASSERT_EQ(created.status, 0) << created.errors;
+  EXPECT_EQ(gavel(cluster, "ann", {"bid", "120", "-a", "lamp"}).status, 0);
+  EXPECT_EQ(gavel(cluster, "bob", {"bid", "110", "-a", "lamp"}).status, 3);
+  cluster.node(0).kill();  // The head that took the winning bid goes as well.
+  auto result = gavel(cluster, "carl", {"result", "-a", "lamp", "--wait", "-o", "json"});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("\"winner\":\"ann\""));
+  EXPECT_THAT(result.output, HasSubstr("\"price\":\"120\""));
+  EXPECT_EQ(gavel(cluster, "ann", {"bid", "130", "-a", "lamp"}).status, 6);
+}
+
+TEST_F(Lifecycle, DeadlineThatPassesWithoutAHeadIsHonouredByTheNextOne) {
+  Cluster cluster(io, 3);
+  ASSERT_EQ(gavel(cluster, "owner", {"auctions", "create", "lamp", "--duration", "1s"}).status, 0);
+  ASSERT_EQ(gavel(cluster, "ann", {"bid", "120", "-a", "lamp"}).status, 0);
+  cluster.master().kill();
+  cluster.node(0).kill();
+  io.provider->getTimer().afterDelay(1200 * kj::MILLISECONDS).wait(io.waitScope);
+  auto before = gavel(cluster, "bob", {"result", "-a", "lamp", "-o", "json"});
+  EXPECT_EQ(before.status, 0) << before.errors;
+  EXPECT_THAT(before.output, HasSubstr("\"open\"")) << "nobody has won until Close is committed";
+  cluster.restartMaster();
+  auto after = gavel(cluster, "bob", {"result", "-a", "lamp", "--wait", "-o", "json"});
+  EXPECT_THAT(after.output, HasSubstr("\"winner\":\"ann\"")) << after.errors;
+}
+
+TEST_F(Lifecycle, EveryNodeAnswersTheCommandLine) {
+  Cluster cluster(io, 3);
+  ASSERT_EQ(gavel(cluster, "owner", {"auctions", "create", "lamp", "--duration", "10m"}).status, 0);
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto amount = std::to_string(100 + i);
+    auto at = cluster.nodeAddress(i);
+    EXPECT_EQ(gavel(cluster, "ann", {"-s", at, "bid", amount, "-a", "lamp"}).status, 0) << at;
+    auto result = gavel(cluster, "ann", {"-s", at, "result", "-a", "lamp", "-o", "json"});
+    EXPECT_THAT(result.output, HasSubstr("\"highest\":\"" + amount + "\"")) << result.errors;
+  }
+}
+
+TEST_F(Lifecycle, ReplayGoesOnWhileNodesAreKilled) {
+  Cluster cluster(io, 3);
+  Process replay(
+      io,
+      {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(), binary("gavel"), "-s",
+       cluster.servers(), "replay", GAVEL_SMALL_CSV, "--verify", "-o", "json", "--in-flight", "2"},
+      cluster.directory() + "/replay.log");
+  cluster.until("the replay to have begun",
+                [&]() { return cluster.status(2).getStatus().getCommit() > 20; });
+  cluster.node(1).kill();
+  cluster.node(0).kill();
+  auto summary = replay.readLine(30 * kj::SECONDS);
+  EXPECT_EQ(replay.wait(), 0) << replay.log() << cluster.logs();
+  EXPECT_THAT(summary, HasSubstr("\"unknown\":\"0\""));
+}
+
+}  // namespace
+}  // namespace gavel::cluster

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include <kj/async-io.h>
+
+namespace gavel::cluster {
+
+// A real process, started from a binary of this build.  Ends with this object, and with the test.
+class Process {
+public:
+  // Standard output is read by this object, standard error goes to `logPath`.
+  Process(kj::AsyncIoContext& io, std::vector<std::string> command, const std::string& logPath);
+  ~Process() noexcept(false);
+  KJ_DISALLOW_COPY(Process);
+
+  pid_t pid() const { return pid_; }
+
+  // The next line it prints.  Throws when it ends, or after `patience`, without one.
+  std::string readLine(kj::Duration patience = 10 * kj::SECONDS);
+
+  void signal(int number);
+  // SIGKILL, and waits until it is gone.
+  void kill();
+  // Waits until it ends; its exit status, or 128 + the signal that ended it.  Throws after
+  // `patience`.
+  int wait(kj::Duration patience = 10 * kj::SECONDS);
+  bool running();
+
+  // All that it wrote to standard error so far.
+  std::string log() const;
+
+private:
+  kj::AsyncIoContext& io;
+  std::string name;
+  std::string logPath;
+  pid_t pid_ = 0;
+  int status = -1;
+  kj::Own<kj::AsyncInputStream> output;
+  std::string buffered;
+};
+
+// Where this build's programs are.
+std::string binary(const std::string& name);
+
+// Runs a program to its end.
+struct Finished {
+  int status = 0;
+  std::string output;
+  std::string errors;
+};
+Finished runToEnd(kj::AsyncIoContext& io, std::vector<std::string> command,
+                  kj::Duration patience = 60 * kj::SECONDS);
+
+}  // namespace gavel::cluster

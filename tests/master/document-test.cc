@@ -1,0 +1,65 @@
+#include "master/document.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <kj/debug.h>
+
+namespace gavel::master {
+namespace {
+
+Configuration configuration(std::uint64_t epoch, std::uint64_t clusterId = 77) {
+  return {clusterId,
+          epoch,
+          {{"n1", "a:1", 101, 201, MemberState::serving},
+           {"n2", "b:2", 102, 202, MemberState::syncing}},
+          1'700'000'000'000'000'000,
+          "cause"};
+}
+
+Document document(std::uint64_t epochs) {
+  Document result;
+  for (std::uint64_t epoch = 1; epoch <= epochs; ++epoch)
+    result = result.with(configuration(epoch));
+  return result;
+}
+
+TEST(Document, SurvivesEncoding) {
+  auto before = document(3);
+  before.relinks[1].duration = 12'345'678;
+  EXPECT_EQ(Document::decode(before.encode()), before);
+  EXPECT_EQ(before.current().epoch, 3u);
+}
+
+TEST(Document, IsEmptyBeforeTheFirst) {
+  EXPECT_EQ(Document::decode(nullptr), Document());
+  EXPECT_EQ(Document().current().epoch, 0u);
+}
+
+TEST(Document, KeepsTheNewest64) {
+  auto last = document(200);
+  EXPECT_EQ(last.relinks.size(), 64u);
+  EXPECT_EQ(last.relinks.front().configuration.epoch, 137u);
+  EXPECT_EQ(last.current().epoch, 200u);
+  EXPECT_EQ(Document::decode(last.encode()), last);
+}
+
+TEST(Document, TakesOnlyTheNextEpoch) {
+  EXPECT_ANY_THROW(document(2).with(configuration(2)));
+  EXPECT_ANY_THROW(document(2).with(configuration(4)));
+}
+
+TEST(Document, RefusesToDecodeWhatBreaksItsInvariant) {
+  auto gap = document(3);
+  gap.relinks.erase(gap.relinks.begin() + 1);
+  EXPECT_ANY_THROW(Document::decode(gap.encode()));
+  auto foreign = document(2);
+  foreign.relinks[0].configuration.clusterId = 78;
+  EXPECT_ANY_THROW(Document::decode(foreign.encode()));
+  EXPECT_ANY_THROW(Document::decode(Document().encode()));
+  auto bytes = document(1).encode();
+  EXPECT_ANY_THROW(Document::decode(bytes.slice(0, bytes.size() - 1)));
+  EXPECT_ANY_THROW(Document::decode(bytes.slice(0, bytes.size() - 8)));
+}
+
+}  // namespace
+}  // namespace gavel::master

@@ -1,0 +1,216 @@
+#include "master/membership.h"
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/master/validate.h"
+
+namespace gavel::master {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Member member(unsigned number, MemberState state = MemberState::serving) {
+  return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
+          200 + number, state};
+}
+
+// A chain of `serving` members, and one that syncs if asked for.
+Configuration chain(unsigned serving, bool syncing) {
+  Configuration configuration{77, 5, {}, 0, "test"};
+  for (unsigned i = 1; i <= serving; ++i) configuration.members.push_back(member(i));
+  if (syncing) configuration.members.push_back(member(serving + 1, MemberState::syncing));
+  return configuration;
+}
+
+std::vector<std::string> names(const Configuration& configuration) {
+  std::vector<std::string> result;
+  for (auto& each: configuration.members) result.push_back(each.name);
+  return result;
+}
+
+Candidate candidate(unsigned number, bool empty = true, std::uint64_t clusterId = 0) {
+  return {member(number), clusterId, empty};
+}
+
+// What withoutLost() has to come to, said in another way: exactly the lost members go, if any
+// member is lost and somebody stays who serves and is heard.
+void checkRemoval(const Configuration& before, unsigned lostBits, unsigned heardBits) {
+  std::vector<Loss> losses;
+  std::set<std::uint64_t> heard;
+  std::vector<Member> expected;
+  bool allowed = false;
+  for (unsigned i = 0; i < before.members.size(); ++i) {
+    auto& each = before.members[i];
+    bool isLost = (lostBits >> i & 1) != 0;
+    bool isHeard = (heardBits >> i & 1) != 0;
+    if (isLost) losses.push_back({each.incarnation, "test"});
+    if (isHeard) heard.insert(each.incarnation);
+    if (!isLost) expected.push_back(each);
+    if (!isLost && isHeard && each.state == MemberState::serving) allowed = true;
+  }
+  losses.push_back({999, "no member"});
+
+  auto decision = withoutLost(before, losses, heard);
+  auto* after = std::get_if<Configuration>(&decision);
+  ASSERT_EQ(after != nullptr, allowed && lostBits != 0)
+      << before.describe() << " lost " << lostBits << " heard " << heardBits;
+  if (after == nullptr) return;
+  EXPECT_EQ(validate(before, *after), std::nullopt);
+  EXPECT_EQ(after->members, expected);
+}
+
+TEST(Membership, RemovesExactlyTheLostInAllSmallChains) {
+  unsigned checked = 0;
+  for (unsigned serving = 1; serving <= 4; ++serving) {
+    for (bool syncing: {false, true}) {
+      auto before = chain(serving, syncing);
+      unsigned sets = 1u << before.members.size();
+      for (unsigned lost = 0; lost < sets; ++lost) {
+        for (unsigned heard = 0; heard < sets; ++heard, ++checked) {
+          checkRemoval(before, lost, heard);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(checked, 4u + 16 + 16 + 64 + 64 + 256 + 256 + 1024);
+}
+
+// All ways in which a chain can shrink, whatever is lost in which order.
+unsigned shrink(const Configuration& before) {
+  unsigned steps = 0;
+  std::set<std::uint64_t> heard;
+  for (auto& each: before.members) heard.insert(each.incarnation);
+  for (unsigned lost = 1; lost < 1u << before.members.size(); ++lost) {
+    std::vector<Loss> losses;
+    for (unsigned i = 0; i < before.members.size(); ++i) {
+      if ((lost >> i & 1) != 0) losses.push_back({before.members[i].incarnation, "test"});
+    }
+    auto decision = withoutLost(before, losses, heard);
+    if (auto* after = std::get_if<Configuration>(&decision)) {
+      EXPECT_EQ(validate(before, *after), std::nullopt);
+      steps += 1 + shrink(*after);
+    } else {
+      EXPECT_EQ(losses.size(), before.members.size());
+    }
+  }
+  return steps;
+}
+
+TEST(Membership, EveryWayDownEndsWithOneMember) {
+  // Chains of subsets: each is a way to split four members into those lost 1st, 2nd, ...
+  EXPECT_EQ(shrink(chain(4, false)), 74u);
+}
+
+TEST(Membership, SaysWhoWasLostAndWhy) {
+  auto decision = withoutLost(chain(3, false), {{103, "silent"}, {101, "refused"}}, {102});
+  EXPECT_EQ(std::get<Configuration>(decision).cause, "n1 lost: refused; n3 lost: silent");
+}
+
+TEST(Membership, NeverRemovesTheLastServingMember) {
+  auto decision = withoutLost(chain(1, true), {{101, "refused"}}, {102});
+  EXPECT_THAT(std::get<Unchanged>(decision).why, HasSubstr("never removed"));
+}
+
+TEST(Membership, KeepsTheChainWhileNobodyOfItIsHeard) {
+  auto decision = withoutLost(chain(3, false), {{101, "refused"}}, {999});
+  EXPECT_THAT(std::get<Unchanged>(decision).why, HasSubstr("heard"));
+}
+
+TEST(Membership, FormsFromEmptyNodesInNaturalOrder) {
+  auto decision = form({}, {candidate(10), candidate(2), candidate(1)}, 3, 77);
+  auto& formed = std::get<Configuration>(decision);
+  EXPECT_THAT(names(formed), ElementsAre("n1", "n2", "n10"));
+  EXPECT_EQ(validate({}, formed), std::nullopt);
+}
+
+// All sets of up to four candidates, each absent, empty, with entries, or of a cluster.
+TEST(Membership, FormsExactlyWhenEnoughCandidatesAreEmpty) {
+  for (unsigned replicas = 1; replicas <= 4; ++replicas) {
+    for (unsigned kinds = 0; kinds < 256; ++kinds) {
+      std::vector<Candidate> candidates;
+      std::vector<std::string> fit;
+      for (unsigned i = 0; i < 4; ++i) {
+        unsigned kind = kinds >> (2 * i) & 3;
+        if (kind == 1) candidates.push_back(candidate(i + 1));
+        if (kind == 2) candidates.push_back(candidate(i + 1, false));
+        if (kind == 3) candidates.push_back(candidate(i + 1, true, 66));
+        if (kind == 1) fit.push_back("n" + std::to_string(i + 1));
+      }
+      std::reverse(candidates.begin(), candidates.end());
+      auto decision = form({}, candidates, replicas, 77);
+      auto* formed = std::get_if<Configuration>(&decision);
+      ASSERT_EQ(formed != nullptr, fit.size() >= replicas);
+      if (formed == nullptr) continue;
+      fit.resize(replicas);
+      EXPECT_EQ(names(*formed), fit);
+      EXPECT_EQ(formed->clusterId, 77u);
+      EXPECT_EQ(validate({}, *formed), std::nullopt);
+    }
+  }
+}
+
+TEST(Membership, CountsANameOrAStoreOnce) {
+  auto sameName = candidate(1);
+  sameName.member.storeId = 300;
+  sameName.member.incarnation = 301;
+  auto sameStore = candidate(2);
+  sameStore.member.storeId = candidate(1).member.storeId;
+  auto decision = form({}, {candidate(1), sameName, sameStore}, 2, 77);
+  EXPECT_THAT(std::get<Unchanged>(decision).why, HasSubstr("1 more empty node"));
+}
+
+TEST(Membership, FormsOnlyOnce) {
+  auto decision = form(chain(1, false), {candidate(1), candidate(2)}, 2, 77);
+  EXPECT_TRUE(std::holds_alternative<Unchanged>(decision));
+}
+
+TEST(Membership, TellsWhomANewProcessFollows) {
+  auto old = member(1);
+  EXPECT_EQ(succession(old, "n1", 101, 201), Succession::none);  // Itself.
+  EXPECT_EQ(succession(old, "n1", 901, 201), Succession::sameStore);
+  EXPECT_EQ(succession(old, "x", 901, 201), Succession::sameStore);
+  EXPECT_EQ(succession(old, "n1", 901, 902), Succession::sameName);
+  EXPECT_EQ(succession(old, "n2", 901, 902), Succession::none);
+}
+
+TEST(Membership, OrdersNamesAsPeopleDo) {
+  EXPECT_TRUE(naturalLess("n2", "n10"));
+  EXPECT_FALSE(naturalLess("n10", "n2"));
+  EXPECT_TRUE(naturalLess("a10b2", "a10b10"));
+  EXPECT_TRUE(naturalLess("a", "a1"));
+  EXPECT_TRUE(naturalLess("a1", "b"));
+  EXPECT_FALSE(naturalLess("n1", "n1"));
+  EXPECT_NE(naturalLess("n1", "n01"), naturalLess("n01", "n1"));
+  EXPECT_TRUE(naturalLess("n99999999999999999999998", "n99999999999999999999999"));
+}
+
+// The validator is only worth something if it says no.
+TEST(Validator, RefusesWhatR3Forbids) {
+  auto before = chain(3, false);
+  auto good = before;
+  good.epoch = 6;
+  EXPECT_EQ(validate(before, good), std::nullopt);
+  auto check = [&](auto change) {
+    auto bad = good;
+    change(bad);
+    EXPECT_NE(validate(before, bad), std::nullopt);
+  };
+  check([](Configuration& c) { c.epoch = 5; });
+  check([](Configuration& c) { c.epoch = 7; });
+  check([](Configuration& c) { c.clusterId = 1; });
+  check([](Configuration& c) { c.members.clear(); });
+  check([](Configuration& c) { std::swap(c.members[0], c.members[1]); });
+  check([](Configuration& c) { c.members.push_back(member(4)); });
+  check([](Configuration& c) { c.members[0].incarnation = 500; });
+  check([](Configuration& c) { c.members[0].storeId = 500; });
+  check([](Configuration& c) { c.members[1] = c.members[0]; });
+  check([](Configuration& c) { c.members[2].state = MemberState::syncing; });
+  check([](Configuration& c) { c.members[0].state = MemberState::syncing; });
+}
+
+}  // namespace
+}  // namespace gavel::master

@@ -1,0 +1,110 @@
+#include "master/roster.h"
+
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <kj/debug.h>
+
+namespace gavel::master {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr auto MAX_SKEW = 2 * kj::SECONDS;
+
+Application newcomer() {
+  Application application;
+  application.protocolVersion = 1;
+  application.candidate = {{"n4", "host:7404", 104, 204, MemberState::serving}, 0, true};
+  return application;
+}
+
+Configuration chain() {
+  return {0xabc, 5, {{"n1", "host:7401", 101, 201, MemberState::serving}}, 0, "test"};
+}
+
+std::string refusal(const Application& application, const Configuration& current = chain(),
+                    const Member* namesake = nullptr) {
+  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, MAX_SKEW)) {
+    return why->cStr();
+  }
+  return "";
+}
+
+TEST(Admission, AdmitsANewcomerToAnyMaster) {
+  EXPECT_EQ(refusal(newcomer()), "");
+  EXPECT_EQ(refusal(newcomer(), {}), "");
+}
+
+TEST(Admission, RefusesAnotherCluster) {
+  auto application = newcomer();
+  application.candidate.clusterId = 0xdef;
+  EXPECT_THAT(refusal(application),
+              HasSubstr("belongs to cluster def, this master leads cluster abc"));
+  EXPECT_THAT(refusal(application, {}), HasSubstr("has formed none yet"));
+  application.candidate.clusterId = 0xabc;
+  EXPECT_EQ(refusal(application), "");
+}
+
+TEST(Admission, RefusesAnotherProtocolVersion) {
+  auto application = newcomer();
+  application.protocolVersion = 2;
+  EXPECT_THAT(refusal(application), HasSubstr("version 1 of the protocol and the node version 2"));
+}
+
+TEST(Admission, RefusesANameThatIsInUse) {
+  Member namesake{"n4", "host:9999", 999, 998, MemberState::serving};
+  EXPECT_THAT(refusal(newcomer(), chain(), &namesake),
+              HasSubstr("n4 is in use by a live node at host:9999"));
+}
+
+TEST(Admission, RefusesMalformedNamesAndAddresses) {
+  for (auto name: {std::string(), std::string(65, 'x'), std::string("a b"), std::string("a\n")}) {
+    auto application = newcomer();
+    application.candidate.member.name = name;
+    EXPECT_THAT(refusal(application), HasSubstr("choose another --name")) << name;
+  }
+  for (auto address: {std::string(), std::string(300, 'x'), std::string("a b:1")}) {
+    auto application = newcomer();
+    application.candidate.member.address = address;
+    EXPECT_THAT(refusal(application), HasSubstr("HOST:PORT")) << address;
+  }
+  auto application = newcomer();
+  application.candidate.member.name = std::string(64, 'x');
+  EXPECT_EQ(refusal(application), "");
+  application.candidate.member.incarnation = 0;
+  EXPECT_NE(refusal(application), "");
+}
+
+TEST(Admission, RefusesAWrongClock) {
+  auto application = newcomer();
+  application.skew = 2'000'000'000;
+  EXPECT_EQ(refusal(application), "");
+  application.skew = 2'000'000'001;
+  EXPECT_THAT(refusal(application), HasSubstr("n4 is 2s ahead of the master's"));
+  application.skew = -3'600'000'000'000;
+  EXPECT_THAT(refusal(application), HasSubstr("n4 is 1h behind the master's, more than 2s"));
+  application.skew = std::numeric_limits<std::int64_t>::min();
+  EXPECT_NE(refusal(application), "");
+}
+
+TEST(Admission, TakesAMemberBackWhateverItsClockSays) {
+  auto application = newcomer();
+  application.candidate.member = chain().members[0];
+  application.candidate.clusterId = 0xabc;
+  application.skew = 5'000'000'000;
+  EXPECT_EQ(refusal(application), "");
+}
+
+TEST(Skew, NeverOverflows) {
+  constexpr auto MOST = std::numeric_limits<std::int64_t>::max();
+  constexpr auto LEAST = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(skewOf(12, 10), 2);
+  EXPECT_EQ(skewOf(LEAST, 10), LEAST);
+  EXPECT_EQ(skewOf(MOST, -10), MOST);
+  EXPECT_GT(magnitude(LEAST), 1 * kj::DAYS);
+}
+
+}  // namespace
+}  // namespace gavel::master

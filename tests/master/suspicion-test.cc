@@ -1,0 +1,238 @@
+#include "master/suspicion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <kj/debug.h>
+
+namespace gavel::master {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr std::uint64_t N1 = 101;
+constexpr std::uint64_t N2 = 102;
+
+// Time passes in checks, as in the real process.
+class SuspicionTest: public ::testing::Test {
+protected:
+  ~SuspicionTest() noexcept override = default;
+
+  kj::TimePoint now = kj::origin<kj::TimePoint>() + 100 * kj::SECONDS;
+  std::int64_t boot = 1'000'000'000'000;
+  Suspicion suspicion{1 * kj::SECONDS};
+
+  void turn() { suspicion.awake(now, boot); }
+
+  void pass(kj::Duration duration) {
+    now += duration;
+    boot += duration / kj::NANOSECONDS;
+    turn();
+    suspicion.check(now);
+  }
+
+  // In steps, with heartbeats of `alive` in between.
+  void passInSteps(kj::Duration duration, std::vector<std::uint64_t> alive = {}) {
+    for (auto left = duration; left > 0 * kj::SECONDS; left -= suspicion.checkEvery()) {
+      for (auto incarnation: alive) suspicion.heard(incarnation, now);
+      pass(suspicion.checkEvery());
+    }
+  }
+
+  std::string cause(std::uint64_t incarnation) {
+    KJ_IF_MAYBE (loss, suspicion.lost(incarnation)) {
+      return loss->cause;
+    }
+    return "";
+  }
+
+  // The one probe that is due.
+  Suspicion::Probe takeProbe() {
+    auto probes = suspicion.takeProbes(now);
+    KJ_REQUIRE(probes.size() == 1, probes.size());
+    return probes.front();
+  }
+};
+
+TEST_F(SuspicionTest, LosesAConnectedNodeAfterSilence) {
+  suspicion.registered(N1, now);
+  suspicion.registered(N2, now);
+  passInSteps(950 * kj::MILLISECONDS, {N2});
+  EXPECT_EQ(cause(N1), "");
+  EXPECT_TRUE(suspicion.isHeard(N1, now));
+  passInSteps(50 * kj::MILLISECONDS, {N2});
+  EXPECT_EQ(cause(N1), "silent for 1s");
+  EXPECT_FALSE(suspicion.isHeard(N1, now));
+  EXPECT_EQ(cause(N2), "");
+  EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0));
+}
+
+TEST_F(SuspicionTest, TakesALostNodeBackWhenItIsHeard) {
+  suspicion.registered(N1, now);
+  passInSteps(2 * kj::SECONDS);
+  EXPECT_NE(cause(N1), "");
+  suspicion.heard(N1, now);
+  EXPECT_EQ(cause(N1), "");
+}
+
+TEST_F(SuspicionTest, LosesADroppedNodeThatRefuses) {
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  EXPECT_EQ(cause(N1), "");
+  auto since = now;
+  auto probe = takeProbe();
+  EXPECT_TRUE(suspicion.inDoubt(N1));
+  pass(1 * kj::MILLISECONDS);
+  suspicion.probed(probe, ProbeResult::refused, now);
+  EXPECT_EQ(cause(N1), "connection closed, then refused");
+  EXPECT_TRUE(KJ_ASSERT_NONNULL(suspicion.lost(N1)).since == since);
+  EXPECT_FALSE(suspicion.inDoubt(N1));
+}
+
+TEST_F(SuspicionTest, LosesADroppedNodeWhoseAddressAnswersOtherwise) {
+  for (auto result: {ProbeResult::unreachable, ProbeResult::other, ProbeResult::silent}) {
+    suspicion.registered(N1, now);
+    suspicion.dropped(N1, now);
+    suspicion.probed(takeProbe(), result, now);
+    EXPECT_THAT(cause(N1), HasSubstr("connection closed, then "));
+  }
+}
+
+TEST_F(SuspicionTest, GivesADroppedNodeThatAnswersTimeToRegister) {
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  for (auto left = 19; left > 0; --left) {
+    suspicion.probed(takeProbe(), ProbeResult::alive, now);
+    pass(50 * kj::MILLISECONDS);  // Each check asks again: it may be on its way out.
+    EXPECT_EQ(cause(N1), "");
+  }
+  EXPECT_TRUE(suspicion.isHeard(N1, now));
+  auto probe = takeProbe();
+  suspicion.registered(N1, now);
+  suspicion.probed(probe, ProbeResult::silent, now);  // About its past.
+  EXPECT_EQ(cause(N1), "");
+}
+
+TEST_F(SuspicionTest, LosesADroppedNodeThatDoesNotRegister) {
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  for (auto left = 20; left > 0; --left) {
+    suspicion.probed(takeProbe(), ProbeResult::alive, now);
+    pass(50 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(cause(N1), "connection closed, then not registered again");
+}
+
+TEST_F(SuspicionTest, BelievesAReportOnlyIfItCannotReachTheNodeEither) {
+  suspicion.registered(N1, now);
+  suspicion.doubt(N1, "reported by n2", now);
+  suspicion.probed(takeProbe(), ProbeResult::alive, now);
+  EXPECT_EQ(cause(N1), "");
+  pass(50 * kj::MILLISECONDS);
+  suspicion.doubt(N1, "reported by n2", now);
+  suspicion.probed(takeProbe(), ProbeResult::silent, now);
+  EXPECT_EQ(cause(N1), "reported by n2, then no answer");
+}
+
+TEST_F(SuspicionTest, CountsAHeartbeatDuringTheProbeAsAnAnswer) {
+  suspicion.registered(N1, now);
+  suspicion.doubt(N1, "reported by n2", now);
+  auto probe = takeProbe();
+  pass(50 * kj::MILLISECONDS);
+  suspicion.heard(N1, now);
+  suspicion.probed(probe, ProbeResult::silent, now);
+  EXPECT_EQ(cause(N1), "");
+}
+
+TEST_F(SuspicionTest, ProbesAtABoundedRateHoweverManyReportsCome) {
+  suspicion.registered(N1, now);
+  unsigned probes = 0;
+  for (unsigned i = 0; i < 1000; ++i) {
+    suspicion.doubt(N1, "reported by n2", now);
+    for (auto& probe: suspicion.takeProbes(now)) {
+      ++probes;
+      suspicion.probed(probe, ProbeResult::alive, now);
+    }
+    suspicion.heard(N1, now);
+    pass(1 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(probes, 20u);
+}
+
+TEST_F(SuspicionTest, HasNoReportOfAnUnknownNode) {
+  suspicion.doubt(N1, "reported by n2", now);
+  suspicion.heard(N1, now);
+  suspicion.dropped(N1, now);
+  suspicion.superseded(N1, now);
+  EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0));
+  EXPECT_EQ(cause(N1), "");
+}
+
+TEST_F(SuspicionTest, LosesAMemberWhoseStoreAnotherProcessHasOpened) {
+  suspicion.registered(N1, now);
+  suspicion.superseded(N1, now);
+  EXPECT_EQ(cause(N1), "restarted");
+  suspicion.heard(N1, now);  // Sent before it ended.
+  EXPECT_EQ(cause(N1), "restarted");
+}
+
+TEST_F(SuspicionTest, GivesEverybodyAFreshGraceAfterAPause) {
+  turn();
+  suspicion.registered(N1, now);
+  suspicion.registered(N2, now);
+  pass(10 * kj::SECONDS);
+  EXPECT_EQ(cause(N1), "");
+  EXPECT_FALSE(suspicion.isHeard(N1, now));  // Which does not mean that it was heard.
+  passInSteps(1 * kj::SECONDS, {N2});
+  EXPECT_EQ(cause(N1), "silent for 1s");
+  EXPECT_EQ(cause(N2), "");
+}
+
+TEST_F(SuspicionTest, AsksAgainIfItWasPausedDuringAProbe) {
+  turn();
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  auto probe = takeProbe();
+  now += 300 * kj::MILLISECONDS;
+  boot += 300'000'000;
+  turn();
+  suspicion.probed(probe, ProbeResult::silent, now);
+  EXPECT_EQ(cause(N1), "");
+  pass(50 * kj::MILLISECONDS);
+  suspicion.probed(takeProbe(), ProbeResult::silent, now);
+  EXPECT_EQ(cause(N1), "connection closed, then no answer");
+}
+
+TEST_F(SuspicionTest, LearnsNothingFromAnInconclusiveProbe) {
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  suspicion.probed(takeProbe(), ProbeResult::inconclusive, now);
+  EXPECT_EQ(cause(N1), "");
+  passInSteps(1 * kj::SECONDS);
+  EXPECT_EQ(cause(N1), "connection closed, then not registered again");
+}
+
+TEST_F(SuspicionTest, KeepsAnExpectedMemberAsLongAsItAnswers) {
+  suspicion.expect(N1, now);
+  for (unsigned i = 0; i < 10; ++i) {
+    passInSteps(900 * kj::MILLISECONDS);
+    EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0));
+    passInSteps(100 * kj::MILLISECONDS);
+    suspicion.probed(takeProbe(), ProbeResult::alive, now);
+    EXPECT_EQ(cause(N1), "");
+  }
+  passInSteps(1 * kj::SECONDS);
+  suspicion.probed(takeProbe(), ProbeResult::refused, now);
+  EXPECT_EQ(cause(N1), "not registered since the master started, then refused");
+}
+
+TEST_F(SuspicionTest, ForgetsAllButTheKnown) {
+  suspicion.registered(N1, now);
+  suspicion.registered(N2, now);
+  suspicion.retain({N2});
+  EXPECT_FALSE(suspicion.isHeard(N1, now));
+  EXPECT_TRUE(suspicion.isHeard(N2, now));
+}
+
+}  // namespace
+}  // namespace gavel::master

@@ -1,0 +1,71 @@
+#include "tests/master/validate.h"
+
+#include <map>
+#include <set>
+#include <vector>
+
+namespace gavel::master {
+
+std::optional<std::string> validate(const Configuration& before, const Configuration& after) {
+  if (after.epoch != before.epoch + 1) return "the epoch grows by one";
+  if (after.clusterId == 0) return "a configuration belongs to a cluster";
+  if (before.epoch != 0 && after.clusterId != before.clusterId) return "a cluster keeps its id";
+  if (after.cause.empty()) return "a configuration says why it was made";
+
+  std::set<std::uint64_t> incarnations;
+  std::set<std::uint64_t> stores;
+  std::set<std::string> names;
+  for (auto& member: after.members) {
+    if (!incarnations.insert(member.incarnation).second) return "an incarnation appears once";
+    if (!stores.insert(member.storeId).second) return "a store id appears once";
+    if (!names.insert(member.name).second) return "a name appears once";
+  }
+
+  std::size_t serving = 0;
+  std::size_t syncing = 0;
+  for (auto& member: after.members) {
+    if (member.state == MemberState::syncing) {
+      ++syncing;
+    } else if (syncing > 0) {
+      return "serving members come first";
+    } else {
+      ++serving;
+    }
+  }
+  if (serving == 0) return "a chain has a serving member";
+  if (syncing > 1) return "one member is syncing at a time";
+
+  if (before.epoch == 0) {
+    if (syncing != 0) return "the first members all serve";
+    return std::nullopt;
+  }
+  // Where each old member stood.
+  std::map<std::uint64_t, std::size_t> place;
+  for (std::size_t i = 0; i < before.members.size(); ++i) {
+    place[before.members[i].incarnation] = i;
+  }
+  std::size_t next = 0;
+  for (auto& member: after.members) {
+    auto found = place.find(member.incarnation);
+    if (found == place.end()) {
+      if (member.state == MemberState::serving) return "nobody serves who was no member";
+      continue;
+    }
+    if (found->second < next) return "members keep their order";
+    next = found->second + 1;
+    auto& old = before.members[found->second];
+    if (old.name != member.name || old.address != member.address || old.storeId != member.storeId) {
+      return "a member stays who it is";
+    }
+    if (old.state == MemberState::serving && member.state == MemberState::syncing) {
+      return "a serving member goes on serving or leaves";
+    }
+    // Joining (R9) is decided elsewhere.
+    if (old.state == MemberState::syncing && member.state == MemberState::serving) {
+      return "nobody begins to serve without having joined";
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace gavel::master

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "master/membership.h"
+
+namespace gavel::master {
+
+// The rules R2 and R3 for two consecutive configurations, written down apart from the code that
+// makes them.  Returns the rule that is broken.
+std::optional<std::string> validate(const Configuration& before, const Configuration& after);
+
+}  // namespace gavel::master

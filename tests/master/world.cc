@@ -1,0 +1,250 @@
+#include "tests/master/world.h"
+
+#include "master/document.h"
+
+namespace gavel::master {
+namespace {
+
+class FakeAddress final: public kj::NetworkAddress {
+public:
+  FakeAddress(FakeNetwork& network, std::string name): network(network), name(std::move(name)) {}
+
+  kj::Promise<kj::Own<kj::AsyncIoStream>> connect() override { return network.connect(name); }
+  kj::Own<kj::ConnectionReceiver> listen() override { KJ_UNIMPLEMENTED("in-memory"); }
+  kj::Own<kj::NetworkAddress> clone() override { return kj::heap<FakeAddress>(network, name); }
+  kj::String toString() override { return kj::str(name.c_str()); }
+
+private:
+  FakeNetwork& network;
+  std::string name;
+};
+
+}  // namespace
+
+kj::Own<kj::AsyncIoStream> StreamServer::connect() {
+  auto pipe = kj::newTwoWayPipe();
+  auto& here = *pipe.ends[0];
+  tasks.add(server.accept(here).attach(kj::mv(pipe.ends[0])));
+  return kj::mv(pipe.ends[1]);
+}
+
+kj::Promise<kj::Own<kj::NetworkAddress>> FakeNetwork::parseAddress(kj::StringPtr address,
+                                                                   unsigned portHint) {
+  KJ_REQUIRE(address.findFirst(':') != nullptr, "no such host", address);
+  return kj::Own<kj::NetworkAddress>(kj::heap<FakeAddress>(*this, address.cStr()));
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> FakeNetwork::connect(const std::string& address) {
+  ++connects;
+  if (outOfFiles) return KJ_EXCEPTION(OVERLOADED, "Too many open files");
+  auto found = endpoints.find(address);
+  if (found == endpoints.end()) return KJ_EXCEPTION(DISCONNECTED, "Connection refused");
+  auto& endpoint = found->second;
+  if (endpoint.reaction == Reaction::serve) return endpoint.server->connect();
+  auto pipe = kj::newTwoWayPipe();
+  if (endpoint.reaction == Reaction::silent) silent.add(kj::mv(pipe.ends[0]));
+  return kj::mv(pipe.ends[1]);
+}
+
+class FakeNode::Control final: public schema::NodeControl::Server {
+public:
+  explicit Control(FakeNode& node): node(node) {}
+
+  kj::Promise<void> configure(ConfigureContext context) override {
+    if (node.paused) return kj::NEVER_DONE;
+    auto configuration = readConfiguration(context.getParams().getConfiguration());
+    if (configuration.epoch > node.adopted.epoch) node.adopted = configuration;
+    return kj::READY_NOW;
+  }
+
+private:
+  FakeNode& node;
+};
+
+class FakeNode::Service final: public schema::Topology::Server {
+public:
+  explicit Service(FakeNode& node): node(node) {}
+
+  kj::Promise<void> status(StatusContext context) override {
+    if (node.paused) return kj::NEVER_DONE;
+    node.writeStatus(context.getResults().initStatus());
+    return kj::READY_NOW;
+  }
+
+private:
+  FakeNode& node;
+};
+
+FakeNode::FakeNode(World& world, std::string name, std::uint64_t storeId, std::uint64_t incarnation)
+    : world(world),
+      name(name),
+      address(name + ":" + std::to_string(incarnation)),
+      storeId(storeId),
+      incarnation(incarnation) {}
+
+FakeNode::~FakeNode() noexcept(false) {
+  kill();
+}
+
+void FakeNode::start() {
+  server = kj::heap<StreamServer>(kj::heap<Service>(*this));
+  world.network.endpoints[address] = {Reaction::serve, server.get()};
+  life = live().eagerlyEvaluate([](kj::Exception&& exception) { KJ_LOG(ERROR, exception); });
+}
+
+void FakeNode::registerAgain() {
+  first = kj::mv(connection);
+  life = live().eagerlyEvaluate([](kj::Exception&& exception) { KJ_LOG(ERROR, exception); });
+}
+
+void FakeNode::kill() {
+  if (server.get() == nullptr) return;
+  first = nullptr;
+  world.network.endpoints.erase(address);
+  life = nullptr;
+  registration = nullptr;
+  connection = nullptr;
+  server = nullptr;
+}
+
+void FakeNode::report(const FakeNode& suspect) {
+  auto request = KJ_ASSERT_NONNULL(registration).reportRequest();
+  request.setEpoch(adopted.epoch);
+  request.setSuspect(suspect.incarnation);
+  request.setReason("no answer");
+  world.wait(request.send().ignoreResult());
+}
+
+kj::Promise<void> FakeNode::live() {
+  return kj::evalNow([this]() { return connectOnce(); })
+      .catch_([](kj::Exception&&) {})
+      .then([this]() -> kj::Promise<void> {
+        registration = nullptr;
+        if (!reconnects || refusal != "") return kj::NEVER_DONE;
+        return world.timer.afterDelay(10 * kj::MILLISECONDS);
+      })
+      .then([this]() { return live(); });
+}
+
+kj::Promise<void> FakeNode::connectOnce() {
+  if (world.masterServer.get() == nullptr) return kj::READY_NOW;
+  connection = kj::heap<Connection>(world.masterServer->connect());
+  auto request = connection->bootstrap<schema::MasterService>().registerRequest();
+  request.setProtocolVersion(protocolVersion);
+  request.setClusterId(clusterId);
+  request.setEmpty(empty);
+  request.setControl(kj::heap<Control>(*this));
+  writeStatus(request.initStatus());
+  return request.send().then([this](auto&& response) -> kj::Promise<void> {
+    auto result = response.getResult();
+    if (result.isRefused()) {
+      refusal = result.getRefused().cStr();
+      return kj::READY_NOW;
+    }
+    ++registrations;
+    auto registered = result.getRegistered();
+    registration = registered.getRegistration();
+    auto configuration = readConfiguration(registered.getConfiguration());
+    if (configuration.epoch > adopted.epoch) adopted = configuration;
+    return beat(registered.getHeartbeatInterval() * kj::NANOSECONDS)
+        .exclusiveJoin(connection->onDisconnect());
+  });
+}
+
+kj::Promise<void> FakeNode::beat(kj::Duration interval) {
+  return world.timer.afterDelay(interval)
+      .then([this]() -> kj::Promise<void> {
+        if (paused) return kj::READY_NOW;
+        KJ_IF_MAYBE (target, registration) {
+          auto request = target->heartbeatRequest();
+          writeStatus(request.initStatus());
+          return request.send().ignoreResult();
+        }
+        return kj::READY_NOW;
+      })
+      .then([this, interval]() { return beat(interval); });
+}
+
+void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
+  status.setName(name.c_str());
+  status.setAddress(address.c_str());
+  status.setIncarnation(incarnation);
+  status.setStoreId(storeId);
+  status.setEpoch(adopted.epoch);
+  status.setWallClock(world.clock.wall() + skew);
+}
+
+World::World() = default;
+
+World::~World() noexcept(false) {
+  nodes.clear();
+  clients.clear();
+  killMaster();
+}
+
+void World::startMaster() {
+  master = Master::open(timer, network, *store, clock, random, settings).wait(waitScope);
+  masterServer = kj::heap<StreamServer>(serve(*master));
+}
+
+void World::killMaster() {
+  masterServer = nullptr;
+  master = nullptr;
+}
+
+FakeNode& World::makeNode(const std::string& name, std::uint64_t storeId) {
+  auto incarnation = ++lastId;
+  if (storeId == 0) storeId = ++lastId;
+  nodes.push_back(std::make_unique<FakeNode>(*this, name, storeId, incarnation));
+  return *nodes.back();
+}
+
+FakeNode& World::startNode(const std::string& name, std::uint64_t storeId) {
+  auto& node = makeNode(name, storeId);
+  node.start();
+  return node;
+}
+
+void World::startChain(unsigned members) {
+  settings.replicas = members;
+  startMaster();
+  for (unsigned i = 1; i <= members; ++i) startNode("n" + std::to_string(i));
+  runUntil([this]() {
+    for (auto& node: nodes) {
+      if (node->adopted.epoch != 1) return false;
+    }
+    return true;
+  });
+}
+
+kj::Duration World::runUntil(const std::function<bool()>& done, kj::Duration limit) {
+  auto start = timer.now();
+  for (;;) {
+    waitScope.poll();
+    if (done()) return timer.now() - start;
+    // From event to event: one big step would skip the timers that timers set.
+    auto next = KJ_REQUIRE_NONNULL(timer.nextEvent(), "nothing will ever happen");
+    KJ_REQUIRE(next - start <= limit, "still waiting", limit);
+    timer.advanceTo(kj::max(next, timer.now()));
+  }
+}
+
+void World::runFor(kj::Duration duration) {
+  bool over = false;
+  auto end = timer.afterDelay(duration).then([&]() { over = true; }).eagerlyEvaluate(nullptr);
+  runUntil([&]() { return over; }, duration + 1 * kj::SECONDS);
+}
+
+bool World::adoptedBy(std::initializer_list<FakeNode*> those) const {
+  for (auto* node: those) {
+    if (node->adopted != master->current()) return false;
+  }
+  return true;
+}
+
+schema::MasterService::Client World::client() {
+  clients.push_back(kj::heap<Connection>(masterServer->connect()));
+  return clients.back()->bootstrap<schema::MasterService>();
+}
+
+}  // namespace gavel::master

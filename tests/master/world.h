@@ -1,0 +1,192 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <kj/timer.h>
+
+#include "base/connection.h"
+#include "master/master.h"
+#include "master/service.h"
+#include "tests/support/fakes.h"
+
+// One master and fake nodes in this thread, over in-memory streams and on virtual time.
+namespace gavel::master {
+
+// Serves a capability to any number of in-memory connections, until it is destroyed.
+class StreamServer final: private kj::TaskSet::ErrorHandler {
+public:
+  explicit StreamServer(capnp::Capability::Client bootstrap)
+      : server(kj::mv(bootstrap)), tasks(*this) {}
+
+  // The other end of a new connection.
+  kj::Own<kj::AsyncIoStream> connect();
+
+private:
+  capnp::TwoPartyServer server;
+  kj::TaskSet tasks;
+
+  void taskFailed(kj::Exception&& exception) override {}
+};
+
+// What is found at an address.
+enum class Reaction { serve, silent, close };
+
+// A network of names.  Nobody listens at an address that is not in `endpoints`.
+class FakeNetwork final: public kj::Network {
+public:
+  struct Endpoint {
+    Reaction reaction = Reaction::serve;
+    StreamServer* server = nullptr;
+  };
+  std::map<std::string, Endpoint> endpoints;
+  bool outOfFiles = false;
+  unsigned connects = 0;
+
+  kj::Promise<kj::Own<kj::NetworkAddress>> parseAddress(kj::StringPtr address,
+                                                        unsigned portHint) override;
+  kj::Own<kj::NetworkAddress> getSockaddr(const void* sockaddr, unsigned length) override {
+    KJ_UNIMPLEMENTED("in-memory");
+  }
+  kj::Own<kj::Network> restrictPeers(kj::ArrayPtr<const kj::StringPtr> allow,
+                                     kj::ArrayPtr<const kj::StringPtr> deny) override {
+    KJ_UNIMPLEMENTED("in-memory");
+  }
+
+  // What a connection to `address` comes to now.
+  kj::Promise<kj::Own<kj::AsyncIoStream>> connect(const std::string& address);
+
+private:
+  kj::Vector<kj::Own<kj::AsyncIoStream>> silent;  // Accepted, never answered.
+};
+
+// The virtual clock: wall clock and time since boot move with the timer.
+class FakeClock final: public SystemClock {
+public:
+  explicit FakeClock(kj::Timer& timer): timer(timer), start(timer.now()) {}
+  std::int64_t wall() const override { return 1'700'000'000'000'000'000 + elapsed(); }
+  std::int64_t sinceBoot() const override { return elapsed(); }
+
+private:
+  kj::Timer& timer;
+  kj::TimePoint start;
+  std::int64_t elapsed() const { return (timer.now() - start) / kj::NANOSECONDS; }
+};
+
+class World;
+
+// What a node is to the master: it registers, sends heartbeats and takes configurations, and begins
+// anew when its connection is gone.
+class FakeNode {
+public:
+  FakeNode(World& world, std::string name, std::uint64_t storeId, std::uint64_t incarnation);
+  ~FakeNode() noexcept(false);
+  KJ_DISALLOW_COPY(FakeNode);
+
+  World& world;
+  std::string name;
+  std::string address;
+  std::uint64_t storeId;
+  std::uint64_t incarnation;
+
+  // To be set before the node runs.
+  std::uint32_t protocolVersion = 1;
+  std::uint64_t clusterId = 0;
+  bool empty = true;
+  std::int64_t skew = 0;
+
+  // As if by SIGSTOP: says and answers nothing, while its connections stay open.
+  bool paused = false;
+  bool reconnects = true;
+
+  Configuration adopted;
+  std::string refusal;
+  unsigned registrations = 0;
+
+  void start();
+  // As if by SIGKILL.
+  void kill();
+  void dropRegistration() { registration = nullptr; }
+  void dropConnection() { connection = nullptr; }
+  // Registers on a second connection, before the first one is known to be gone.
+  void registerAgain();
+  void dropFirstConnection() { first = nullptr; }
+  // Tells the master that it cannot reach `suspect`.
+  void report(const FakeNode& suspect);
+
+private:
+  class Control;
+  class Service;
+
+  kj::Own<Connection> first;
+  kj::Own<Connection> connection;
+  kj::Maybe<schema::Registration::Client> registration;
+  kj::Own<StreamServer> server;
+  kj::Promise<void> life = nullptr;
+
+  kj::Promise<void> live();
+  kj::Promise<void> connectOnce();
+  kj::Promise<void> beat(kj::Duration interval);
+  void writeStatus(schema::NodeStatus::Builder status) const;
+};
+
+class World {
+public:
+  World();
+  ~World() noexcept(false);
+  KJ_DISALLOW_COPY(World);
+
+  kj::EventLoop loop;
+  kj::WaitScope waitScope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>() + 1000 * kj::SECONDS};
+  FakeClock clock{timer};
+  FakeNetwork network;
+  gavel::testing::SeededRandom random{42};
+  Settings settings;
+  kj::Own<ConfigStore> store = kj::heap<MemoryStore>();
+
+  kj::Own<Master> master;
+  kj::Own<StreamServer> masterServer;
+  std::vector<std::unique_ptr<FakeNode>> nodes;
+
+  void startMaster();
+  // As if by SIGKILL.
+  void killMaster();
+
+  // A new node, running.  `storeId` 0: a new one.
+  FakeNode& startNode(const std::string& name, std::uint64_t storeId = 0);
+  // A new node, not running yet.
+  FakeNode& makeNode(const std::string& name, std::uint64_t storeId = 0);
+  // Nodes n1, n2, … of a formed chain.
+  void startChain(unsigned members);
+
+  // Runs until `done`, and returns the virtual time that took.  Throws after `limit`.
+  kj::Duration runUntil(const std::function<bool()>& done, kj::Duration limit = 60 * kj::SECONDS);
+  void runFor(kj::Duration duration);
+  // Time passes without anything running, as if this process were stopped.
+  void sleep(kj::Duration duration) { timer.advanceTo(timer.now() + duration); }
+
+  template <typename T>
+  T wait(kj::Promise<T> promise) {
+    runUntil([&]() { return promise.poll(waitScope); });
+    return promise.wait(waitScope);
+  }
+
+  std::uint64_t epoch() const { return master->current().epoch; }
+  std::string members() const { return master->current().describe(); }
+  // Whether all of these nodes have adopted the master's configuration.
+  bool adoptedBy(std::initializer_list<FakeNode*> those) const;
+  schema::MasterService::Client client();
+
+private:
+  std::uint64_t lastId = 1000;
+  std::vector<kj::Own<Connection>> clients;
+};
+
+}  // namespace gavel::master
