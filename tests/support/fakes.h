@@ -1,9 +1,8 @@
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <random>
+#include <stdlib.h>
 #include <string>
 
 #include "base/clock.h"
