@@ -1,0 +1,257 @@
+#include "client/chain-locator.h"
+
+#include <set>
+
+#include <kj/debug.h>
+
+#include "base/logging.h"
+
+namespace gavel::client {
+namespace {
+
+using State = schema::Member::State;
+
+kj::StringPtr text(const std::string& string) {
+  return kj::StringPtr(string.c_str(), string.size());
+}
+
+}  // namespace
+
+class ChainLocator::Round final: public kj::Refcounted {
+public:
+  Round(kj::Own<kj::PromiseFulfiller<void>> fulfiller, std::uint64_t epochBefore)
+      : epochBefore(epochBefore), fulfiller(kj::mv(fulfiller)) {}
+
+  const std::uint64_t epochBefore;
+  std::size_t awaited = 0;
+  bool answered = false;
+
+  bool over() { return !fulfiller->isWaiting(); }
+  void end() { fulfiller->fulfill(); }
+
+private:
+  kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+};
+
+ChainLocator::ChainLocator(kj::Network& network, kj::Timer& timer,
+                           kj::ArrayPtr<const kj::String> seeds)
+    : ChainLocator(network, timer, seeds, Limits()) {}
+
+ChainLocator::ChainLocator(kj::Network& network, kj::Timer& timer,
+                           kj::ArrayPtr<const kj::String> seeds, Limits limits)
+    : timer(timer),
+      limits(limits),
+      seeds(KJ_MAP(seed, seeds) { return kj::str(seed); }),
+      pool(network, timer, limits.connect),
+      tasks(*this) {
+  KJ_REQUIRE(this->seeds.size() > 0, "an address of a node or master is needed");
+}
+
+ChainLocator::~ChainLocator() noexcept(false) {}
+
+kj::Maybe<schema::Configuration::Reader> ChainLocator::configuration() const {
+  KJ_IF_MAYBE (known, newest) {
+    return known->get();
+  }
+  return nullptr;
+}
+
+std::uint64_t ChainLocator::epoch() const {
+  KJ_IF_MAYBE (known, newest) {
+    return known->get().getEpoch();
+  }
+  return 0;
+}
+
+kj::Promise<void> ChainLocator::refresh() {
+  KJ_IF_MAYBE (current, round) {
+    if (!(*current)->over()) return roundOver.addBranch();
+  }
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  auto fresh = kj::refcounted<Round>(kj::mv(paf.fulfiller), epoch());
+  roundOver = paf.promise.fork();
+  round = kj::addRef(*fresh);
+  for (auto& address: addresses()) {
+    // One question at a time to each address: a paused process must not gather them.
+    auto& standing = standings[address.cStr()];
+    if (standing.beingAsked) continue;
+    standing.beingAsked = true;
+    ++fresh->awaited;
+    tasks.add(ask(address).then(
+        [this, &standing, round = kj::addRef(*fresh)]() mutable {
+          standing.beingAsked = false;
+          --round->awaited;
+          if (round->awaited == 0 || epoch() > round->epochBefore) return round->end();
+          if (round->answered) return;
+          round->answered = true;
+          tasks.add(timer.afterDelay(limits.grace).then([round = kj::mv(round)]() mutable {
+            round->end();
+          }));
+        },
+        [this, &standing, address = kj::str(address),
+         round = kj::addRef(*fresh)](kj::Exception&& exception) mutable {
+          standing.beingAsked = false;
+          standing.problem = reasonOf(exception);
+          logDebug("no word of the chain", {{"from", address}, {"reason", standing.problem}});
+          if (--round->awaited == 0) round->end();
+        }));
+  }
+  if (fresh->awaited == 0) {
+    // All are being asked already, by a round that did not wait for them.
+    tasks.add(
+        timer.afterDelay(limits.grace).then([round = kj::mv(fresh)]() mutable { round->end(); }));
+  }
+  return roundOver.addBranch();
+}
+
+kj::Promise<void> ChainLocator::ask(kj::StringPtr address) {
+  return pool.get(address).then([this](kj::Own<Peer> peer) {
+    auto& asked = *peer;
+    return timer.timeoutAfter(limits.ask, asked.topology().configurationRequest().send())
+        .then(
+            [this, &asked](capnp::Response<schema::Topology::ConfigurationResults>&& response) {
+              adopt(asked.address(), response.getConfiguration());
+            },
+            [this, &asked](kj::Exception&& exception) {
+              complain(asked, exception);
+              kj::throwFatalException(kj::mv(exception));
+            })
+        .attach(kj::mv(peer));
+  });
+}
+
+void ChainLocator::adopt(kj::StringPtr address, schema::Configuration::Reader told) {
+  auto& standing = standings[address.cStr()];
+  standing.problem = nullptr;
+  if (told.getEpoch() == 0) {
+    standing.problem = kj::str("knows of no chain yet");
+    return;
+  }
+  KJ_IF_MAYBE (known, newest) {
+    if (known->get().getClusterId() != told.getClusterId()) {
+      standing.problem = kj::str("belongs to another cluster");
+      return;
+    }
+    if (known->get().getEpoch() >= told.getEpoch()) return;
+  }
+  newest = Message<schema::Configuration>(told);
+  logDebug("learned the chain", {{"epoch", told.getEpoch()},
+                                 {"from", address},
+                                 {"head", preferred(Purpose::write)},
+                                 {"tail", preferred(Purpose::read)}});
+}
+
+kj::StringPtr ChainLocator::preferred(Purpose purpose) const {
+  kj::StringPtr last = "";
+  KJ_IF_MAYBE (known, newest) {
+    for (auto member: known->get().getMembers()) {
+      if (member.getState() != State::SERVING) continue;
+      last = member.getAddress();
+      if (purpose == Purpose::write) break;  // The head is the first, the tail the last.
+    }
+  }
+  return last;
+}
+
+kj::Promise<kj::Own<Peer>> ChainLocator::node(Purpose purpose, unsigned attempt) {
+  if (newest != nullptr) return pick(purpose, attempt);
+  return refresh().then([this, purpose, attempt]() { return pick(purpose, attempt); });
+}
+
+kj::Promise<kj::Own<Peer>> ChainLocator::pick(Purpose purpose, unsigned attempt) {
+  auto address = preferred(purpose);
+  if (address.size() == 0) {
+    return KJ_EXCEPTION(DISCONNECTED, "no serving chain is known", problems());
+  }
+  kj::Vector<kj::String> others;
+  if (attempt % 2 == 1) {
+    for (auto& other: addresses()) {
+      if (other != address && !standings[other.cStr()].master) others.add(kj::mv(other));
+    }
+    if (!others.empty()) address = others[attempt / 2 % others.size()];
+  }
+  return pool.get(address).catch_(
+      [this, address = kj::str(address)](kj::Exception&& exception) -> kj::Own<Peer> {
+        standings[address.cStr()].problem = reasonOf(exception);
+        kj::throwFatalException(kj::mv(exception));
+      });
+}
+
+kj::Promise<kj::Own<Peer>> ChainLocator::peer(kj::StringPtr address) {
+  return pool.get(address);
+}
+
+void ChainLocator::complain(Peer& peer, const kj::Exception& exception) {
+  auto& standing = standings[peer.address().cStr()];
+  standing.problem = reasonOf(exception);
+  switch (exception.getType()) {
+    case kj::Exception::Type::DISCONNECTED:
+    case kj::Exception::Type::OVERLOADED:
+      pool.giveUp(peer);
+      break;
+    case kj::Exception::Type::UNIMPLEMENTED:
+      standing.master = true;
+      break;
+    case kj::Exception::Type::FAILED:
+      break;
+  }
+}
+
+void ChainLocator::overdue(Peer& peer) {
+  standings[peer.address().cStr()].problem = kj::str("no answer in time");
+  pool.giveUp(peer);
+}
+
+kj::Vector<kj::String> ChainLocator::addresses() const {
+  kj::Vector<kj::String> result;
+  std::set<std::string> seen;
+  auto add = [&](kj::StringPtr address) {
+    if (seen.insert(address.cStr()).second) result.add(kj::str(address));
+  };
+  for (auto& seed: seeds) add(seed);
+  KJ_IF_MAYBE (known, newest) {
+    for (auto member: known->get().getMembers()) add(member.getAddress());
+  }
+  return result;
+}
+
+kj::String ChainLocator::problems() const {
+  kj::Vector<kj::String> lines;
+  for (auto& address: addresses()) {
+    auto found = standings.find(address.cStr());
+    if (found == standings.end() || found->second.problem.size() == 0) continue;
+    lines.add(kj::str(address, ": ", found->second.problem));
+  }
+  return kj::strArray(lines, "; ");
+}
+
+void ChainLocator::taskFailed(kj::Exception&& exception) {
+  logDebug("asking for the chain failed", {{"error", reasonOf(exception)}});
+}
+
+kj::String reasonOf(const kj::Exception& exception) {
+  std::string description = exception.getDescription().cStr();
+  auto contains = [&](const char* part) { return description.find(part) != std::string::npos; };
+  if (exception.getType() == kj::Exception::Type::OVERLOADED && contains("timed out")) {
+    return kj::str("no answer in time");
+  }
+  // KJ appends the values that a check was given after a semicolon, and puts the failed system call
+  // before a colon: "connect(sockfd, addr, addrlen): Connection refused; toString() = ...".
+  constexpr const char RESOLVER[] = "gai_strerror(status) = ";
+  if (auto at = description.find(RESOLVER); at != std::string::npos) {
+    auto rest = description.substr(at + sizeof(RESOLVER) - 1);
+    return kj::str(rest.substr(0, rest.find(';')).c_str());
+  }
+  constexpr const char REMOTE[] = "remote exception: ";
+  if (description.compare(0, sizeof(REMOTE) - 1, REMOTE) == 0) {
+    description.erase(0, sizeof(REMOTE) - 1);
+  }
+  description = description.substr(0, description.find(';'));
+  auto called = description.find_first_not_of(":abcdefghijklmnopqrstuvwxyz_0123456789");
+  if (called != std::string::npos && called > 0 && description[called] == '(') {
+    if (auto at = description.find("): "); at != std::string::npos) description.erase(0, at + 3);
+  }
+  return kj::str(text(description));
+}
+
+}  // namespace gavel::client

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <kj/vector.h>
+
+#include "base/random.h"
+#include "client/connection-pool.h"
+#include "client/message.h"
+
+namespace gavel::client {
+
+// What a call wants of the node that answers it.
+enum class Purpose {
+  write,  // Goes to the head.
+  read,   // Goes to the tail.
+};
+
+// Knows who is in the chain, from any one address.
+//
+// Every node and every master tells the newest configuration it knows; the highest epoch wins, and
+// the addresses given at the start are never forgotten.  Only configurations of one cluster count,
+// the first that was met: a session of one cluster means nothing, or worse, in another.
+//
+// Nothing here is trusted for correctness: a call that goes to the wrong node is forwarded or
+// refused there.  A paused or cut-off process never answers, so each question has its own time
+// limit, and no answer waits for the slowest.
+class ChainLocator final: private kj::TaskSet::ErrorHandler {
+public:
+  struct Limits {
+    kj::Duration connect = 250 * kj::MILLISECONDS;
+    // For one process to say what it knows of the chain.
+    kj::Duration ask = 400 * kj::MILLISECONDS;
+    // After the first answer, for one that may be newer.
+    kj::Duration grace = 30 * kj::MILLISECONDS;
+  };
+
+  // `seeds`: "host:port" of any nodes or masters, at least one.  `network` and `timer` must outlive
+  // this object.
+  ChainLocator(kj::Network& network, kj::Timer& timer, kj::ArrayPtr<const kj::String> seeds);
+  ChainLocator(kj::Network& network, kj::Timer& timer, kj::ArrayPtr<const kj::String> seeds,
+               Limits limits);
+  ~ChainLocator() noexcept(false);
+  KJ_DISALLOW_COPY(ChainLocator);
+
+  // The newest configuration heard of; null while there is none.  Good until the next event.
+  kj::Maybe<schema::Configuration::Reader> configuration() const;
+  // 0 while there is none.
+  std::uint64_t epoch() const;
+
+  // Asks all known addresses at once.  Resolves as soon as one has told a newer configuration, a
+  // moment after the first answer, or when nothing more is to be expected; never fails.
+  kj::Promise<void> refresh();
+
+  // The node for attempt number `attempt` (from 0) of a call: the preferred one for even numbers,
+  // each of the others in turn for odd ones, since every node forwards.  Asks for the configuration
+  // first where none is known.  Fails if the node cannot be reached, or none is known; then nothing
+  // of the call has left this process.
+  kj::Promise<kj::Own<Peer>> node(Purpose purpose, unsigned attempt);
+
+  // The address of the head or the tail; empty while no configuration is known.
+  kj::StringPtr preferred(Purpose purpose) const;
+
+  // A connection to one address, for asking that very process.
+  kj::Promise<kj::Own<Peer>> peer(kj::StringPtr address);
+
+  // A call on `peer` failed.  Unless the peer itself said so, its connection is not used again.
+  void complain(Peer& peer, const kj::Exception& exception);
+  // A call on `peer` is overdue.  Its connection is not used again, but stays with that call.
+  void overdue(Peer& peer);
+
+  // Every address worth asking: the seeds, then members that are not among them.
+  kj::Vector<kj::String> addresses() const;
+
+  // Why there is no answer, naming every address: "127.0.0.1:7400: connection refused; ...".
+  kj::String problems() const;
+
+private:
+  // One refresh(), shared by all who ask for it while it runs.
+  class Round;
+
+  // What is known of an address besides the connection.
+  struct Standing {
+    bool beingAsked = false;
+    bool master = false;  // Serves no auctions.
+    kj::String problem;   // Empty: none at the last contact.
+  };
+
+  kj::Timer& timer;
+  Limits limits;
+  kj::Array<kj::String> seeds;
+  ConnectionPool pool;
+  kj::Maybe<Message<schema::Configuration>> newest;
+  std::map<std::string, Standing> standings;
+  kj::Maybe<kj::Own<Round>> round;
+  kj::ForkedPromise<void> roundOver = nullptr;
+  kj::TaskSet tasks;
+
+  kj::Promise<void> ask(kj::StringPtr address);
+  void adopt(kj::StringPtr address, schema::Configuration::Reader told);
+  kj::Promise<kj::Own<Peer>> pick(Purpose purpose, unsigned attempt);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+// What went wrong, in a few words for people: without the source positions and values that KJ adds.
+kj::String reasonOf(const kj::Exception& exception);
+
+}  // namespace gavel::client

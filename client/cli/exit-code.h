@@ -1,0 +1,37 @@
+#pragma once
+
+#include <stdexcept>
+
+#include "schema/auction.capnp.h"
+
+namespace gavel::client::cli {
+
+// What scripts see.  Documented in docs/operations.md; never renumbered.
+enum ExitCode : int {
+  DONE = 0,
+  INTERNAL_ERROR = 1,
+  USAGE = 2,
+  BID_FAILED = 3,
+  UNAVAILABLE = 4,  // Certainly not applied.
+  OUTCOME_UNKNOWN = 5,
+  NOT_POSSIBLE = 6,  // No such auction, auction over, or not permitted.
+  DEGRADED = 7,      // `chain status --check`.
+  INTERRUPTED = 130,
+};
+
+ExitCode exitCodeOf(schema::Outcome::Reader outcome);
+ExitCode exitCodeOf(schema::QueryFailure::Reader failure);
+
+// The user asked for something that makes no sense.  what() names the argument and what is wrong.
+class UsageError: public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+// Something of the environment is missing or broken (a file, an executable, a port).
+class EnvironmentError: public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace gavel::client::cli

@@ -1,0 +1,171 @@
+#include <CLI/CLI.hpp>
+
+#include "client/cli/arguments.h"
+#include "client/cli/context.h"
+#include "client/cli/views.h"
+
+namespace gavel::client::cli {
+namespace {
+
+constexpr std::uint32_t PAGE = 1000;
+
+// How often `--wait` looks although the deadline is far: the owner may end an auction early.
+constexpr auto LONGEST_SLEEP = 1 * kj::SECONDS;
+constexpr auto SHORTEST_SLEEP = 20 * kj::MILLISECONDS;
+
+// ---------------------------------------------------------------------------------------------------
+// result
+
+int show(Context& context, const Answer& answer) {
+  if (answer.get().isFailure()) return report(context, answer.get().getFailure());
+  if (context.print.json) {
+    JsonLine line;
+    context.print.result(line.members(answer.get()));
+  } else {
+    context.print.result(summary(context.print, answer.get().getAuction()).c_str());
+  }
+  return DONE;
+}
+
+// Answers once the auction is over.  An outage is waited out: the answer will still be there.
+class Waiting {
+public:
+  Waiting(Context& context, const std::string& auction): context(context), auction(auction) {}
+
+  kj::Promise<int> run() {
+    return context.client().result(auction.c_str()).then([this](Answer answer) {
+      auto read = answer.get();
+      if (read.isFailure()) {
+        if (exitCodeOf(read.getFailure()) != UNAVAILABLE) {
+          return kj::Promise<int>(show(context, answer));
+        }
+        if (!saidUnavailable) {
+          context.print.note(std::string("still waiting: ") +
+                             printable(read.getFailure().getDetail()));
+        }
+        saidUnavailable = true;
+        return sleep(LONGEST_SLEEP);
+      }
+      if (!read.getAuction().getState().isOpen()) return kj::Promise<int>(show(context, answer));
+      saidUnavailable = false;
+      auto left = (read.getAuction().getDeadline() - read.getAuction().getNow()) * kj::NANOSECONDS;
+      return sleep(kj::max(SHORTEST_SLEEP, kj::min(LONGEST_SLEEP, left)));
+    });
+  }
+
+private:
+  Context& context;
+  std::string auction;
+  bool saidUnavailable = false;
+
+  kj::Promise<int> sleep(kj::Duration time) {
+    return context.timer().afterDelay(time).then([this]() { return run(); });
+  }
+};
+
+void addResult(CLI::App& app, Command& chosen, const std::string& name, bool hidden) {
+  struct Options {
+    std::string auction = "default";
+    bool wait = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* result = app.add_subcommand(name, "Who won an auction, or who leads it");
+  if (hidden) result->group("");
+  result->add_option("-a,--auction", options->auction, "Name of the auction")
+      ->capture_default_str();
+  result->add_flag("--wait", options->wait, "Answer when the auction is over");
+  result->callback([options, &chosen]() {
+    chosen.prepare = [options]() -> Run {
+      auto auction = readName("--auction", options->auction);
+      if (options->wait) {
+        return [auction](Context& context) {
+          auto waiting = kj::heap<Waiting>(context, auction);
+          auto promise = waiting->run();
+          return promise.attach(kj::mv(waiting));
+        };
+      }
+      return [auction](Context& context) {
+        return context.client().result(auction.c_str()).then([&context](Answer answer) {
+          return show(context, answer);
+        });
+      };
+    };
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------
+// history
+
+class History {
+public:
+  History(Context& context, const std::string& auction)
+      : context(context),
+        auction(auction),
+        table({"VERSION", "TIME", "WHAT", "WHO", "AMOUNT", "DEADLINE"}) {}
+
+  kj::Promise<int> run(std::uint64_t from) {
+    return context.client()
+        .history(auction.c_str(), from, PAGE)
+        .then([this, from](HistoryPage page) -> kj::Promise<int> {
+          if (page.get().hasFailure()) return report(context, page.get().getFailure());
+          auto next = from;
+          for (auto version: page.get().getVersions()) {
+            add(version);
+            next = version.getVersion() + 1;
+          }
+          if (page.get().getMore() && next > from) return run(next);
+          if (!context.print.json) context.print.result(table);
+          return DONE;
+        });
+  }
+
+private:
+  Context& context;
+  std::string auction;
+  Table table;
+
+  void add(schema::Version::Reader version) {
+    if (context.print.json) {
+      JsonLine line;
+      context.print.result(line.text("auction", auction.c_str()).members(version));
+      return;
+    }
+    table.add({std::to_string(version.getVersion()), timeOf(version.getStamp()),
+               kindOf(version.getKind()), printable(version.getWho()),
+               version.getAmount() == 0 ? "" : std::to_string(version.getAmount()),
+               timeOf(version.getDeadline())});
+  }
+};
+
+void addHistory(CLI::App& app, Command& chosen) {
+  struct Options {
+    std::string auction = "default";
+    std::string from = "1";
+  };
+  auto options = std::make_shared<Options>();
+  auto* history = app.add_subcommand("history", "Every accepted change of an auction");
+  history->add_option("-a,--auction", options->auction, "Name of the auction")
+      ->capture_default_str();
+  history->add_option("--from", options->from, "First version to show")->capture_default_str();
+  history->callback([options, &chosen]() {
+    chosen.prepare = [options]() -> Run {
+      auto auction = readName("--auction", options->auction);
+      auto from = readNumber("--from", options->from, 1, INT64_MAX);
+      return [auction, from](Context& context) {
+        auto history = kj::heap<History>(context, auction);
+        auto promise = history->run(static_cast<std::uint64_t>(from));
+        return promise.attach(kj::mv(history));
+      };
+    };
+  });
+}
+
+}  // namespace
+
+void addQueries(CLI::App& app, Command& chosen) {
+  addResult(app, chosen, "result", false);
+  addResult(app, chosen, "query", true);
+  addHistory(app, chosen);
+}
+
+}  // namespace gavel::client::cli

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kj/time.h>
+
+namespace gavel::client::cli {
+
+// The global options, as given on the command line; empty where not given.
+struct Flags {
+  std::vector<std::string> servers;
+  std::string as;
+  std::string timeout;
+  std::string output;
+  std::string color;
+  std::string credentialFile;
+  bool verbose = false;
+  bool quiet = false;
+};
+
+// What the global options came to.  Flag > GAVEL_* environment > config.toml > default.
+struct Settings {
+  std::vector<std::string> servers;  // "host:port"
+  std::string as;
+  kj::Duration timeout = 0 * kj::SECONDS;
+  bool json = false;
+  bool color = false;
+  bool verbose = false;
+  bool quiet = false;
+  std::string credentialFile;
+};
+
+// Reads the environment and $XDG_CONFIG_HOME/gavel/config.toml.  Throws UsageError that names where
+// the bad value stands: flag, variable, or file and line.
+Settings resolveSettings(const Flags& flags);
+
+}  // namespace gavel::client::cli

@@ -1,0 +1,163 @@
+#include "client/cli/survey.h"
+
+#include <map>
+
+#include <kj/debug.h>
+
+namespace gavel::client::cli {
+namespace {
+
+using schema::Topology;
+
+// A process that needs longer is as good as gone.
+constexpr auto PATIENCE = 500 * kj::MILLISECONDS;
+
+class Surveyor {
+public:
+  explicit Surveyor(Context& context)
+      : context(context), locator(context.client().locator()), result(kj::heap<Survey>()) {}
+
+  kj::Promise<kj::Own<Survey>> run() {
+    return locator.refresh()
+        .then([this]() { return askMasters(); })
+        .then([this]() -> kj::Promise<void> {
+          result->configuration = locator.configuration();
+          if (result->master || result->configuration == nullptr) return kj::READY_NOW;
+          return askMembers();
+        })
+        .then([this]() {
+          result->problems = locator.problems().cStr();
+          result->answered = result->master || result->configuration != nullptr || anyNode;
+          if (!result->master && result->whyNoMaster.empty()) {
+            result->whyNoMaster = "none of the addresses given is one";
+          }
+          return kj::mv(result);
+        });
+  }
+
+private:
+  Context& context;
+  ChainLocator& locator;
+  kj::Own<Survey> result;
+  bool anyNode = false;
+  std::map<std::string, Message<schema::NodeStatus>> statuses;  // By address.
+  std::map<std::string, std::string> silent;
+
+  // Calls `ask` on the process at `address`, then `told` with its answer or `failed` with the
+  // reason.
+  template <typename Ask, typename Told, typename Failed>
+  kj::Promise<void> query(kj::StringPtr address, Ask ask, Told told, Failed failed) {
+    return locator.peer(address)
+        .then([this, ask](kj::Own<Peer> peer) {
+          auto& asked = *peer;
+          return context.timer()
+              .timeoutAfter(PATIENCE, kj::evalNow([&]() { return ask(asked.topology()); }))
+              .attach(kj::mv(peer));
+        })
+        .then(kj::mv(told), kj::mv(failed));
+  }
+
+  kj::Promise<void> askMasters() {
+    kj::Vector<kj::Promise<void>> all;
+    for (auto& address: locator.addresses()) {
+      all.add(query(
+          address,
+          [](Topology::Client& topology) {
+            auto nodes = topology.nodesRequest().send().then(
+                [](auto&& response) { return Message<Topology::NodesResults>(response); });
+            auto epochs = topology.epochsRequest().send().then(
+                [](auto&& response) { return Message<Topology::EpochsResults>(response); });
+            return nodes.then([epochs = kj::mv(epochs)](auto nodes) mutable {
+              return epochs.then([nodes = kj::mv(nodes)](auto epochs) mutable {
+                return kj::tuple(kj::mv(nodes), kj::mv(epochs));
+              });
+            });
+          },
+          [this, address = kj::str(address)](
+              kj::Tuple<Message<Topology::NodesResults>, Message<Topology::EpochsResults>> answer) {
+            heardMaster(address, kj::mv(kj::get<0>(answer)), kj::mv(kj::get<1>(answer)));
+          },
+          [this, address = kj::str(address)](kj::Exception&& exception) {
+            if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) {
+              anyNode = true;
+              return;
+            }
+            auto& why = result->whyNoMaster;
+            if (!why.empty()) why += "; ";
+            why += kj::str(address, ": ", reasonOf(exception)).cStr();
+          }));
+    }
+    return kj::joinPromises(all.releaseAsArray());
+  }
+
+  // Of several masters, the one that knows most.
+  void heardMaster(kj::StringPtr address, Message<Topology::NodesResults> nodes,
+                   Message<Topology::EpochsResults> epochs) {
+    if (result->master && nodes.get().getNodes().size() <= result->nodes.get().getNodes().size()) {
+      return;
+    }
+    result->master = true;
+    result->masterAddress = address.cStr();
+    result->nodes = kj::mv(nodes);
+    result->epochs = kj::mv(epochs);
+  }
+
+  kj::Promise<void> askMembers() {
+    kj::Vector<kj::Promise<void>> all;
+    for (auto member: KJ_ASSERT_NONNULL(result->configuration).getMembers()) {
+      std::string address = member.getAddress().cStr();
+      all.add(query(
+          member.getAddress(),
+          [](Topology::Client& topology) {
+            return topology.statusRequest().send().then(
+                [](auto&& response) { return Message<schema::NodeStatus>(response.getStatus()); });
+          },
+          [this, address](Message<schema::NodeStatus> status) {
+            statuses.emplace(address, kj::mv(status));
+          },
+          [this, address](kj::Exception&& exception) {
+            silent.emplace(address, reasonOf(exception).cStr());
+          }));
+    }
+    return kj::joinPromises(all.releaseAsArray()).then([this]() { fillIn(); });
+  }
+
+  // Makes of the members' answers what a master would have told.
+  void fillIn() {
+    auto configuration = KJ_ASSERT_NONNULL(locator.configuration());
+    result->configuration = configuration;
+    auto members = configuration.getMembers();
+    result->nodes = Message<Topology::NodesResults>::make([&](auto results) {
+      auto nodes = results.initNodes(members.size());
+      for (auto i: kj::indices(members)) {
+        std::string address = members[i].getAddress().cStr();
+        if (auto found = statuses.find(address); found != statuses.end()) {
+          nodes[i].setStatus(found->second.get());
+          nodes[i].setConnected(true);
+          continue;
+        }
+        auto status = nodes[i].initStatus();
+        status.setName(members[i].getName());
+        status.setAddress(members[i].getAddress());
+        status.setIncarnation(members[i].getIncarnation());
+        status.setReason(silent[address].c_str());
+      }
+    });
+    result->epochs = Message<Topology::EpochsResults>::make(
+        [&](auto results) { results.initRelinks(1)[0].setConfiguration(configuration); });
+  }
+};
+
+}  // namespace
+
+Survey::Survey()
+    : nodes(Message<Topology::NodesResults>::make([](auto) {})),
+      epochs(Message<Topology::EpochsResults>::make([](auto) {})) {}
+
+kj::Promise<kj::Own<Survey>> survey(Context& context) {
+  auto surveyor = kj::heap<Surveyor>(context);
+  auto promise = surveyor->run();
+  return promise.attach(kj::mv(surveyor));
+}
+
+}  // namespace gavel::client::cli

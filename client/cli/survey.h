@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "client/cli/context.h"
+#include "schema/topology.capnp.h"
+
+namespace gavel::client::cli {
+
+// What masters and nodes say of the chain at this moment.  Without a master, each member is asked
+// itself, and the rest is filled in as well as can be.
+struct Survey {
+  // Somebody answered at all.
+  bool answered = false;
+  // Whether a master did, and which, or else why not.
+  bool master = false;
+  std::string masterAddress;
+  std::string whyNoMaster;
+  // Why addresses did not answer.
+  std::string problems;
+
+  // Null while no chain has formed.  Borrowed from the client's locator.
+  kj::Maybe<schema::Configuration::Reader> configuration;
+  // Without a master: only the members, `connected` if they answered, else with the reason.
+  Message<schema::Topology::NodesResults> nodes;
+  // Without a master: only the configuration in force.
+  Message<schema::Topology::EpochsResults> epochs;
+
+  Survey();
+};
+
+// Asks all known addresses once.
+kj::Promise<kj::Own<Survey>> survey(Context& context);
+
+}  // namespace gavel::client::cli

@@ -1,0 +1,383 @@
+#include "client/client.h"
+
+#include <kj/debug.h>
+
+#include "base/duration.h"
+#include "base/logging.h"
+#include "client/write.h"
+
+namespace gavel::client {
+namespace {
+
+using schema::Auctioneer;
+using Outcomes = kj::Array<Message<schema::Outcome>>;
+using QueryReason = schema::QueryFailure::Reason;
+
+// The caller's texts are borrowed, the call lives on.
+struct OwnIdentity {
+  kj::String name;
+  kj::Array<kj::byte> credential;
+
+  explicit OwnIdentity(const Identity& identity)
+      : name(kj::str(identity.name)), credential(kj::heapArray(identity.credential)) {}
+
+  void fill(schema::Identity::Builder builder) const {
+    builder.setName(name);
+    builder.setCredential(credential);
+  }
+};
+
+struct OwnOrder {
+  kj::String auction;
+  OwnIdentity bidder;
+  std::int64_t amount;
+
+  explicit OwnOrder(const BidOrder& order)
+      : auction(kj::str(order.auction)), bidder(order.bidder), amount(order.amount) {}
+
+  void fill(schema::Bid::Builder builder) const {
+    builder.setAuction(auction);
+    bidder.fill(builder.initBidder());
+    builder.setAmount(amount);
+  }
+};
+
+Outcomes one(schema::Outcome::Reader outcome) {
+  auto builder = kj::heapArrayBuilder<Message<schema::Outcome>>(1);
+  builder.add(outcome);
+  return builder.finish();
+}
+
+const schema::QueryFailure::Reader failureOf(Auctioneer::Answer::Reader answer) {
+  return answer.getFailure();
+}
+template <typename Page>
+const schema::QueryFailure::Reader failureOf(Page page) {
+  return page.getFailure();
+}
+
+bool isFailure(Auctioneer::Answer::Reader answer) {
+  return answer.isFailure();
+}
+template <typename Page>
+bool isFailure(Page page) {
+  return page.hasFailure();
+}
+
+}  // namespace
+
+struct Client::Opening: public kj::Refcounted {
+  kj::Maybe<kj::Own<Session>> session;  // Null: not in time.
+  kj::String problem;
+
+  kj::Own<Opening> addRef() { return kj::addRef(*this); }
+};
+
+Client::Client(kj::Network& network, kj::Timer& timer, Random& random,
+               kj::ArrayPtr<const kj::String> seeds)
+    : Client(network, timer, random, seeds, Limits()) {}
+
+Client::Client(kj::Network& network, kj::Timer& timer, Random& random,
+               kj::ArrayPtr<const kj::String> seeds, Limits limits)
+    : timer(timer),
+      random(random),
+      limits(limits),
+      locator_(network, timer, seeds, limits.locator) {}
+
+Client::~Client() noexcept(false) {}
+
+// ---------------------------------------------------------------------------------------------------
+// Writes
+
+kj::Promise<WriteResult> Client::bid(const BidOrder& order, kj::Maybe<RequestId> retryOf) {
+  return writeOne(retryOf, [order = OwnOrder(order)](Auctioneer::Client& node, Write& write,
+                                                     kj::ArrayPtr<const std::size_t>) {
+    auto request = node.bidRequest();
+    write.fill(0, request.initRequest());
+    order.fill(request.initBid());
+    return request.send().then([](auto&& response) { return one(response.getOutcome()); });
+  });
+}
+
+kj::Promise<kj::Array<WriteResult>> Client::bids(kj::ArrayPtr<const BidOrder> orders) {
+  auto own = KJ_MAP(order, orders) {
+    return OwnOrder(order);
+  };
+  return write(orders.size(), nullptr,
+               [own = kj::mv(own)](Auctioneer::Client& node, Write& write,
+                                   kj::ArrayPtr<const std::size_t> indexes) {
+                 auto request = node.bidsRequest();
+                 auto list = request.initRequests(indexes.size());
+                 for (auto i: kj::indices(indexes)) {
+                   write.fill(indexes[i], list[i].initRequest());
+                   own[indexes[i]].fill(list[i].initBid());
+                 }
+                 return request.send().then([](auto&& response) {
+                   return KJ_MAP(outcome, response.getOutcomes()) {
+                     return Message<schema::Outcome>(outcome);
+                   };
+                 });
+               });
+}
+
+kj::Promise<WriteResult> Client::create(kj::StringPtr auction, const Identity& owner,
+                                        schema::Terms::Reader terms, kj::Maybe<RequestId> retryOf) {
+  return writeOne(
+      retryOf, [auction = kj::str(auction), owner = OwnIdentity(owner),
+                terms = Message<schema::Terms>(terms)](Auctioneer::Client& node, Write& write,
+                                                       kj::ArrayPtr<const std::size_t>) {
+        auto request = node.createRequest();
+        write.fill(0, request.initRequest());
+        request.setAuction(auction);
+        owner.fill(request.initOwner());
+        request.setTerms(terms.get());
+        return request.send().then([](auto&& response) { return one(response.getOutcome()); });
+      });
+}
+
+kj::Promise<WriteResult> Client::close(kj::StringPtr auction, const Identity& owner,
+                                       kj::Maybe<RequestId> retryOf) {
+  return writeOne(
+      retryOf, [auction = kj::str(auction), owner = OwnIdentity(owner)](
+                   Auctioneer::Client& node, Write& write, kj::ArrayPtr<const std::size_t>) {
+        auto request = node.closeRequest();
+        write.fill(0, request.initRequest());
+        request.setAuction(auction);
+        owner.fill(request.initOwner());
+        return request.send().then([](auto&& response) { return one(response.getOutcome()); });
+      });
+}
+
+kj::Promise<WriteResult> Client::cancel(kj::StringPtr auction, const Identity& owner,
+                                        kj::Maybe<RequestId> retryOf) {
+  return writeOne(
+      retryOf, [auction = kj::str(auction), owner = OwnIdentity(owner)](
+                   Auctioneer::Client& node, Write& write, kj::ArrayPtr<const std::size_t>) {
+        auto request = node.cancelRequest();
+        write.fill(0, request.initRequest());
+        request.setAuction(auction);
+        owner.fill(request.initOwner());
+        return request.send().then([](auto&& response) { return one(response.getOutcome()); });
+      });
+}
+
+kj::Promise<WriteResult> Client::writeOne(kj::Maybe<RequestId> retryOf, SendWrites send) {
+  return write(1, retryOf, kj::mv(send)).then([](kj::Array<WriteResult> results) {
+    return kj::mv(results[0]);
+  });
+}
+
+kj::Promise<kj::Array<WriteResult>> Client::write(std::size_t count, kj::Maybe<RequestId> retryOf,
+                                                  SendWrites send) {
+  auto write = kj::heap<Write>(count, retryOf, timer.now() + limits.timeout, kj::mv(send));
+  auto& w = *write;
+  KJ_IF_MAYBE (id, retryOf) {
+    lastRequest_ = *id;
+  }
+  return canceler.wrap(
+      settle(w).then([this, &w]() { return w.results(blame(w.problem)); }).attach(kj::mv(write)));
+}
+
+kj::Promise<void> Client::settle(Write& write) {
+  return number(write)
+      .then([this, &write]() { return attempt(write); })
+      .then([this, &write]() -> kj::Promise<void> {
+        if (!write.renew()) return kj::READY_NOW;
+        return settle(write);
+      });
+}
+
+// Sees to it that each request has an id, if a session can be had in time.
+kj::Promise<void> Client::number(Write& write) {
+  if (!write.needsNumbers()) return kj::READY_NOW;
+  return openSession(write.deadline).then([this, &write](kj::Own<Opening> opening) {
+    KJ_IF_MAYBE (opened, opening->session) {
+      lastRequest_ = write.number(**opened);
+    } else {
+      write.problem = kj::str(opening->problem);
+    }
+  });
+}
+
+kj::Promise<void> Client::attempt(Write& write) {
+  if (write.undecided().size() == 0) return kj::READY_NOW;
+  auto retry = kj::heap<Retry>(
+      locator_, timer, random, Purpose::write, limits.retry, [&write](Auctioneer::Client& node) {
+        auto indexes = write.undecided();
+        for (auto index: indexes) write.left(index);
+        auto copy = kj::heapArray(indexes.asPtr());
+        auto sent = write.send(node, write, indexes);
+        return sent.then(
+            [&write, indexes = kj::mv(indexes)](Outcomes outcomes) {
+              KJ_REQUIRE(outcomes.size() == indexes.size(),
+                         "a node answered another number of bids");
+              bool all = true;
+              for (auto i: kj::indices(indexes)) {
+                if (!write.answered(indexes[i], kj::mv(outcomes[i]))) all = false;
+              }
+              return all;
+            },
+            [&write, sentTo = kj::mv(copy)](kj::Exception&& exception) -> bool {
+              // A master, say.  Nothing was run, unlike with all other exceptions, after which
+              // nobody knows.
+              if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) {
+                for (auto index: sentTo) write.neverRan(index);
+              }
+              kj::throwFatalException(kj::mv(exception));
+            });
+      });
+  auto& r = *retry;
+  return r.run(write.deadline)
+      .then([&write, &r](bool) {
+        if (write.problem.size() == 0) write.problem = kj::str(r.lastProblem());
+      })
+      .attach(kj::mv(retry));
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Sessions
+
+kj::Promise<kj::Own<Client::Opening>> Client::openSession(kj::TimePoint deadline) {
+  KJ_IF_MAYBE (open, session) {
+    if ((*open)->usable()) {
+      auto result = kj::refcounted<Opening>();
+      result->session = (*open)->addRef();
+      return kj::mv(result);
+    }
+  }
+  if (!isOpening) {
+    isOpening = true;
+    opening = startOpening(deadline).fork();
+  }
+  auto late = timer.atTime(deadline).then([]() { return kj::refcounted<Opening>(); });
+  return opening.addBranch()
+      .exclusiveJoin(kj::mv(late))
+      .then([this, deadline](kj::Own<Opening> opened) -> kj::Promise<kj::Own<Opening>> {
+        // Whoever started it may have had less time.
+        if (opened->session == nullptr && timer.now() < deadline) return openSession(deadline);
+        return kj::mv(opened);
+      });
+}
+
+kj::Promise<kj::Own<Client::Opening>> Client::startOpening(kj::TimePoint deadline) {
+  auto opened = kj::refcounted<Opening>();
+  auto& result = *opened;
+  auto retry = kj::heap<Retry>(
+      locator_, timer, random, Purpose::write, limits.retry, [&result](Auctioneer::Client& node) {
+        return node.openSessionRequest().send().then([&result](auto&& response) {
+          auto outcome = response.getOutcome();
+          if (outcome.isSuccess()) {
+            result.session = kj::refcounted<Session>(outcome.getSuccess().getIndex());
+            return true;
+          }
+          if (outcome.isException()) {
+            result.problem = kj::str(outcome.getException().getDetail());
+          }
+          return false;
+        });
+      });
+  auto& r = *retry;
+  return r.run(deadline)
+      .then([this, &r, opened = kj::mv(opened)](bool) mutable {
+        isOpening = false;
+        KJ_IF_MAYBE (open, opened->session) {
+          session = (*open)->addRef();
+          logDebug("opened a session", {{"session", (*open)->id}});
+        } else if (opened->problem.size() == 0) {
+          opened->problem = kj::str(r.lastProblem());
+        }
+        return kj::mv(opened);
+      })
+      .attach(kj::mv(retry));
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Queries
+
+template <typename T>
+kj::Promise<Message<T>> Client::read(
+    kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send) {
+  struct Query {
+    kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send;
+    kj::Maybe<Message<T>> answer;
+    kj::String problem;
+  };
+  auto query = kj::heap<Query>();
+  query->send = kj::mv(send);
+  auto& q = *query;
+  auto retry = kj::heap<Retry>(
+      locator_, timer, random, Purpose::read, limits.retry, [&q](Auctioneer::Client& node) {
+        return q.send(node).then([&q](Message<T> answer) {
+          if (isFailure(answer.get()) &&
+              failureOf(answer.get()).getReason() == QueryReason::UNAVAILABLE) {
+            q.problem = kj::str(failureOf(answer.get()).getDetail());
+            return false;
+          }
+          q.answer = kj::mv(answer);
+          return true;
+        });
+      });
+  auto& r = *retry;
+  return canceler.wrap(r.run(timer.now() + limits.timeout)
+                           .then([this, &q, &r](bool) {
+                             KJ_IF_MAYBE (answer, q.answer) {
+                               return kj::mv(*answer);
+                             }
+                             auto why = blame(q.problem.size() > 0 ? kj::StringPtr(q.problem)
+                                                                   : r.lastProblem());
+                             return Message<T>::make([&](typename T::Builder builder) {
+                               auto failure = builder.initFailure();
+                               failure.setReason(QueryReason::UNAVAILABLE);
+                               failure.setDetail(why);
+                             });
+                           })
+                           .attach(kj::mv(retry), kj::mv(query)));
+}
+
+kj::Promise<Answer> Client::result(kj::StringPtr auction) {
+  return read<Auctioneer::Answer>([auction = kj::str(auction)](Auctioneer::Client& node) {
+    auto request = node.resultRequest();
+    request.setAuction(auction);
+    return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
+  });
+}
+
+kj::Promise<Answer> Client::show(kj::StringPtr auction) {
+  return read<Auctioneer::Answer>([auction = kj::str(auction)](Auctioneer::Client& node) {
+    auto request = node.showRequest();
+    request.setAuction(auction);
+    return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
+  });
+}
+
+kj::Promise<AuctionPage> Client::list(std::uint64_t after, std::uint32_t limit) {
+  return read<Auctioneer::ListResults>([after, limit](Auctioneer::Client& node) {
+    auto request = node.listRequest();
+    request.setAfter(after);
+    request.setLimit(limit);
+    return request.send().then([](auto&& response) { return AuctionPage(response); });
+  });
+}
+
+kj::Promise<HistoryPage> Client::history(kj::StringPtr auction, std::uint64_t fromVersion,
+                                         std::uint32_t limit) {
+  return read<Auctioneer::HistoryResults>(
+      [auction = kj::str(auction), fromVersion, limit](Auctioneer::Client& node) {
+        auto request = node.historyRequest();
+        request.setAuction(auction);
+        request.setFromVersion(fromVersion);
+        request.setLimit(limit);
+        return request.send().then([](auto&& response) { return HistoryPage(response); });
+      });
+}
+
+kj::String Client::blame(kj::StringPtr problem) const {
+  auto time = formatDuration(limits.timeout);
+  if (locator_.epoch() == 0) {
+    return kj::str("no chain was found within ", time, " (", locator_.problems(), ")");
+  }
+  if (problem.size() == 0) return kj::str("no outcome within ", time);
+  return kj::str("no outcome within ", time, "; last: ", problem);
+}
+
+}  // namespace gavel::client

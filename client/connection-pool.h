@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <kj/async-io.h>
+#include <kj/refcount.h>
+#include <kj/timer.h>
+
+#include "base/connection.h"
+#include "schema/auction.capnp.h"
+#include "schema/topology.capnp.h"
+
+namespace gavel::client {
+
+// A connection to one node or master.  Shared: calls under way keep it, and with it their hope of
+// an answer, after the pool has given it up.
+class Peer final: public kj::Refcounted {
+public:
+  Peer(kj::StringPtr address, std::uint64_t serial, kj::Own<Connection> connection);
+  KJ_DISALLOW_COPY(Peer);
+
+  kj::Own<Peer> addRef() { return kj::addRef(*this); }
+  kj::StringPtr address() const { return address_; }
+  std::uint64_t serial() const { return serial_; }
+  kj::Promise<void> onDisconnect() { return connection->onDisconnect(); }
+
+  // Only nodes serve the first; masters answer UNIMPLEMENTED.
+  schema::Auctioneer::Client& auctioneer() { return auctioneer_; }
+  schema::Topology::Client& topology() { return topology_; }
+
+private:
+  kj::String address_;
+  std::uint64_t serial_;  // Tells it from the pool's other connections.
+  kj::Own<Connection> connection;
+  schema::Auctioneer::Client auctioneer_;
+  schema::Topology::Client topology_;
+};
+
+// At most one connection per address, made when it is first asked for and again after it broke.
+class ConnectionPool final: private kj::TaskSet::ErrorHandler {
+public:
+  // `network` and `timer` must outlive this object.
+  ConnectionPool(kj::Network& network, kj::Timer& timer, kj::Duration connectTimeout);
+  KJ_DISALLOW_COPY(ConnectionPool);
+
+  // The connection to `address` ("host:port").  Fails as Connection::open() does.
+  kj::Promise<kj::Own<Peer>> get(kj::StringPtr address);
+
+  // Makes the next get() connect anew, if `peer` is still what it would return.  For connections on
+  // which a call failed or stayed without an answer: a peer that lost its power never says so.
+  void giveUp(const Peer& peer) { giveUp(peer.address(), peer.serial()); }
+
+private:
+  struct Slot {
+    kj::Maybe<kj::Own<Peer>> peer;
+    kj::ForkedPromise<kj::Own<Peer>> connecting = nullptr;
+    bool pending = false;
+  };
+
+  kj::Network& network;
+  kj::Timer& timer;
+  kj::Duration connectTimeout;
+  std::map<std::string, Slot> slots;
+  std::uint64_t lastSerial = 0;
+  kj::TaskSet tasks;  // Watches the connections.
+
+  kj::Own<Peer> connected(const std::string& address, kj::Own<Connection> connection);
+  void giveUp(kj::StringPtr address, std::uint64_t serial);
+  void taskFailed(kj::Exception&& exception) override {}
+};
+
+}  // namespace gavel::client

@@ -1,0 +1,306 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <kj/timer.h>
+
+#include "base/random.h"
+#include "client/client.h"
+#include "schema/master.capnp.h"
+#include "schema/peer.capnp.h"
+
+// A world for the client library: scripted nodes on an in-memory network, on virtual time.
+namespace gavel::client::testing {
+
+// Numbers that look random and are always the same.
+class FixedRandom final: public Random {
+public:
+  std::uint64_t next() override {
+    return state = state * 6364136223846793005u + 1442695040888963407u;
+  }
+
+private:
+  std::uint64_t state = 42;
+};
+
+// What a scripted node does with a request.
+enum class Reply {
+  success,
+  tooLow,
+  unavailable,
+  outcomeUnknown,
+  sessionExpired,
+  noSuchAuction,
+  loseReply,  // Counts as done here, but the caller sees the connection break.
+  silent,     // Never answers.
+};
+
+struct SeenRequest {
+  std::uint64_t session = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t lowestIncomplete = 0;
+  std::int64_t amount = 0;
+};
+
+struct MemberPlan {
+  std::string name;
+  std::string address;
+};
+
+// What a node is told to do and what came to it.  Outlives the node's server.
+struct Script {
+  std::uint64_t epoch = 1;
+  std::uint64_t clusterId = 77;
+  std::vector<MemberPlan> members;
+  bool topologySilent = false;
+
+  std::deque<Reply> replies;  // To writes, one each, then `afterwards`.
+  Reply afterwards = Reply::success;
+  std::deque<bool> queryAvailable;  // To queries, then true.
+
+  unsigned sessionsOpened = 0;
+  std::vector<SeenRequest> seen;
+  unsigned queries = 0;
+};
+
+// Tells the chain and serves nothing else.
+class ScriptedMaster final: public schema::MasterService::Server {
+public:
+  explicit ScriptedMaster(Script& script): script(script) {}
+
+  kj::Promise<void> configuration(ConfigurationContext context) override {
+    tell(script, context.getResults().initConfiguration());
+    return kj::READY_NOW;
+  }
+
+  static void tell(const Script& script, schema::Configuration::Builder configuration) {
+    configuration.setClusterId(script.clusterId);
+    configuration.setEpoch(script.epoch);
+    auto members = configuration.initMembers(static_cast<unsigned>(script.members.size()));
+    for (unsigned i = 0; i < members.size(); ++i) {
+      members[i].setName(script.members[i].name.c_str());
+      members[i].setAddress(script.members[i].address.c_str());
+      members[i].setIncarnation(i + 1);
+    }
+  }
+
+private:
+  Script& script;
+};
+
+class ScriptedNode final: public schema::NodeService::Server {
+public:
+  explicit ScriptedNode(Script& script): script(script) {}
+
+  kj::Promise<void> configuration(ConfigurationContext context) override {
+    if (script.topologySilent) return kj::NEVER_DONE;
+    ScriptedMaster::tell(script, context.getResults().initConfiguration());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> openSession(OpenSessionContext context) override {
+    auto index = 100 * ++script.sessionsOpened;
+    context.getResults().initOutcome().initSuccess().setIndex(index);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> bid(BidContext context) override {
+    auto params = context.getParams();
+    return answer(params.getRequest(), params.getBid(), context.getResults().initOutcome());
+  }
+
+  kj::Promise<void> bids(BidsContext context) override {
+    auto requests = context.getParams().getRequests();
+    auto outcomes = context.getResults().initOutcomes(requests.size());
+    auto all = kj::heapArrayBuilder<kj::Promise<void>>(requests.size());
+    for (unsigned i = 0; i < requests.size(); ++i) {
+      all.add(answer(requests[i].getRequest(), requests[i].getBid(), outcomes[i]));
+    }
+    return kj::joinPromises(all.finish());
+  }
+
+  kj::Promise<void> result(ResultContext context) override {
+    ++script.queries;
+    bool available = true;
+    if (!script.queryAvailable.empty()) {
+      available = script.queryAvailable.front();
+      script.queryAvailable.pop_front();
+    }
+    auto answer = context.getResults().initAnswer();
+    if (available) {
+      answer.initAuction().setName(context.getParams().getAuction());
+    } else {
+      auto failure = answer.initFailure();
+      failure.setReason(schema::QueryFailure::Reason::UNAVAILABLE);
+      failure.setDetail("not now");
+    }
+    return kj::READY_NOW;
+  }
+
+private:
+  Script& script;
+
+  kj::Promise<void> answer(schema::RequestId::Reader id, schema::Bid::Reader bid,
+                           schema::Outcome::Builder outcome) {
+    script.seen.push_back(
+        {id.getSession(), id.getSequence(), id.getLowestIncomplete(), bid.getAmount()});
+    auto reply = script.afterwards;
+    if (!script.replies.empty()) {
+      reply = script.replies.front();
+      script.replies.pop_front();
+    }
+    using Reason = schema::Outcome::Exception::Reason;
+    switch (reply) {
+      case Reply::success:
+        outcome.initSuccess().setVersion(script.seen.size());
+        break;
+      case Reply::tooLow:
+        outcome.initFail().setHighest(120);
+        break;
+      case Reply::unavailable:
+        outcome.initException().setReason(Reason::UNAVAILABLE);
+        break;
+      case Reply::outcomeUnknown:
+        outcome.initException().setReason(Reason::OUTCOME_UNKNOWN);
+        break;
+      case Reply::sessionExpired:
+        outcome.initException().setReason(Reason::SESSION_EXPIRED);
+        break;
+      case Reply::noSuchAuction:
+        outcome.initException().setReason(Reason::NO_SUCH_AUCTION);
+        break;
+      case Reply::loseReply:
+        return KJ_EXCEPTION(DISCONNECTED, "the reply was lost");
+      case Reply::silent:
+        return kj::NEVER_DONE;
+    }
+    return kj::READY_NOW;
+  }
+};
+
+// Addresses, and what happens to those who connect there.
+class FakeNetwork final: public kj::Network {
+public:
+  using Accept = std::function<void(kj::Own<kj::AsyncIoStream>)>;
+
+  // Absent: connections are refused.
+  std::map<std::string, Accept> listeners;
+
+  kj::Promise<kj::Own<kj::NetworkAddress>> parseAddress(kj::StringPtr text, unsigned) override {
+    return kj::Own<kj::NetworkAddress>(kj::heap<Address>(*this, text));
+  }
+  kj::Own<kj::NetworkAddress> getSockaddr(const void*, unsigned) override {
+    KJ_UNIMPLEMENTED("not needed here");
+  }
+  kj::Own<kj::Network> restrictPeers(kj::ArrayPtr<const kj::StringPtr>,
+                                     kj::ArrayPtr<const kj::StringPtr>) override {
+    KJ_UNIMPLEMENTED("not needed here");
+  }
+
+private:
+  class Address final: public kj::NetworkAddress {
+  public:
+    Address(FakeNetwork& network, kj::StringPtr text): network(network), text(kj::str(text)) {}
+
+    kj::Promise<kj::Own<kj::AsyncIoStream>> connect() override {
+      auto found = network.listeners.find(text.cStr());
+      if (found == network.listeners.end()) {
+        return KJ_EXCEPTION(DISCONNECTED, "connect(): Connection refused");
+      }
+      auto pipe = kj::newTwoWayPipe();
+      found->second(kj::mv(pipe.ends[1]));
+      return kj::mv(pipe.ends[0]);
+    }
+    kj::Own<kj::ConnectionReceiver> listen() override { KJ_UNIMPLEMENTED("not needed here"); }
+    kj::Own<kj::NetworkAddress> clone() override { return kj::heap<Address>(network, text); }
+    kj::String toString() override { return kj::str(text); }
+
+  private:
+    FakeNetwork& network;
+    kj::String text;
+  };
+};
+
+class World {
+public:
+  kj::EventLoop loop;
+  kj::WaitScope waitScope{loop};
+  kj::TimerImpl timer{kj::origin<kj::TimePoint>() + 1 * kj::SECONDS};
+  FakeNetwork network;
+  FixedRandom random;
+  // By address.  The servers come after what they refer to.
+  std::map<std::string, Script> scripts;
+  Script masterScript;
+  std::map<std::string, kj::Own<capnp::TwoPartyServer>> servers;
+  std::vector<kj::Own<kj::AsyncIoStream>> paused;
+
+  // Starts a node whose script says that the chain has `members`, head first.
+  Script& start(const std::string& address, const std::vector<MemberPlan>& members) {
+    auto& script = scripts[address];
+    script.members = members;
+    listen(address, kj::heap<ScriptedNode>(script));
+    return script;
+  }
+
+  // A master that tells of `members`.  Its script is not among `scripts`.
+  void startMaster(const std::string& address, const std::vector<MemberPlan>& members) {
+    masterScript.members = members;
+    listen(address, kj::heap<ScriptedMaster>(masterScript));
+  }
+
+  // As SIGKILL: connections break, new ones are refused.
+  void kill(const std::string& address) {
+    network.listeners.erase(address);
+    servers.erase(address);
+  }
+
+  // As SIGSTOP before anybody connected: connections are made, nothing is ever answered.
+  void pause(const std::string& address) {
+    network.listeners[address] = [this](kj::Own<kj::AsyncIoStream> stream) {
+      paused.push_back(kj::mv(stream));
+    };
+  }
+
+  template <typename... Address>
+  kj::Own<Client> client(Address... seeds) {
+    auto list = kj::heapArrayBuilder<kj::String>(sizeof...(seeds));
+    (list.add(kj::str(seeds)), ...);
+    return kj::heap<Client>(network, timer, random, list.asPtr());
+  }
+
+  // Lets time pass until `promise` is there.
+  template <typename T>
+  T run(kj::Promise<T> promise) {
+    while (!promise.poll(waitScope)) {
+      timer.advanceTo(KJ_REQUIRE_NONNULL(timer.nextEvent(), "nothing will ever happen again"));
+    }
+    return promise.wait(waitScope);
+  }
+  void pass(kj::Duration time) { run(timer.afterDelay(time)); }
+
+private:
+  void listen(const std::string& address, capnp::Capability::Client bootstrap) {
+    servers[address] = kj::heap<capnp::TwoPartyServer>(kj::mv(bootstrap));
+    network.listeners[address] = [this, address](kj::Own<kj::AsyncIoStream> stream) {
+      servers[address]->accept(kj::mv(stream));
+    };
+  }
+};
+
+inline BidOrder order(std::int64_t amount) {
+  static const kj::byte CREDENTIAL[16] = {1, 2, 3};
+  return BidOrder{"lamp", {"ann", kj::arrayPtr(CREDENTIAL, 16)}, amount};
+}
+
+inline bool isException(const WriteResult& result, schema::Outcome::Exception::Reason reason) {
+  return result.outcome().isException() && result.outcome().getException().getReason() == reason;
+}
+
+}  // namespace gavel::client::testing
