@@ -252,7 +252,7 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
                                          "this master's store is behind the node's epoch",
                                          status.getEpoch(), current().epoch));
   }
-  bool known = roster.find(member.incarnation) != nullptr;
+  bool known = roster.find(member.incarnation) != nullptr || current().contains(member.incarnation);
   if (!known && roster.all().size() >= Roster::LIMIT) {
     return Refused{kj::str("this master knows as many nodes as it can: ", Roster::LIMIT)};
   }

@@ -7,11 +7,19 @@
 namespace gavel::node {
 namespace {
 
+// What a bid of a list takes besides its message.
+constexpr std::size_t BYTES_PER_BID = sizeof(head::Request) + 2 * sizeof(auction::Outcome);
+
 std::size_t bytesOf(const auto& params) {
   return sizeof(head::Request) + params.totalSize().wordCount * sizeof(capnp::word);
 }
 
 }  // namespace
+
+void checkCount(schema::Auctioneer::BidsParams::Reader params) {
+  auto count = params.getRequests().size();
+  KJ_REQUIRE(count <= MAX_BIDS_PER_CALL, "too many bids in one call: send them in several", count);
+}
 
 void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
                       schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail) {
@@ -56,6 +64,7 @@ kj::Promise<void> LocalDesk::bid(BidContext context) {
 
 kj::Promise<void> LocalDesk::bids(BidsContext context) {
   auto params = context.getParams();
+  checkCount(params);
   std::vector<head::Request> requests;
   requests.reserve(params.getRequests().size());
   for (auto request: params.getRequests()) {
@@ -64,7 +73,7 @@ kj::Promise<void> LocalDesk::bids(BidsContext context) {
   auto count = params.getRequests().size();
   return node()
       .admission()
-      .submit(kj::mv(requests), bytesOf(params))
+      .submit(kj::mv(requests), bytesOf(params) + count * BYTES_PER_BID)
       .then([context, count](head::Answer answer) mutable {
         auto outcomes = context.getResults().initOutcomes(count);
         for (unsigned i = 0; i < count; ++i) {

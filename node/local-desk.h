@@ -9,6 +9,12 @@ namespace gavel::node {
 
 class Node;
 
+// Bids in one call of `bids`.  Their size on the wire is no bound: empty structs take none.
+constexpr unsigned MAX_BIDS_PER_CALL = 50'000;
+
+// Throws FAILED, before anything is run, if there are more.
+void checkCount(schema::Auctioneer::BidsParams::Reader params);
+
 // Answers what is this node's own job in the present configuration: bids as head, queries as tail.
 // Refuses everything else as `unavailable`, and never forwards.
 class LocalDesk final: public schema::Auctioneer::Server {

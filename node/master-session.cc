@@ -85,8 +85,13 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
   return request.send().then([this, address](auto&& response) {
     auto result = response.getResult();
     if (result.isRefused()) {
-      refusal = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
-      KJ_FAIL_REQUIRE("refused", result.getRefused());
+      // A member of a chain goes on: this master may have lost its data, or be the wrong one, and a
+      // dead master stops nothing but re-linking.
+      if (host.clusterId() == 0) {
+        refusal = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
+      }
+      kj::throwFatalException(
+          KJ_EXCEPTION(FAILED, "the master refuses this node", result.getRefused()));
     }
     auto registered = result.getRegistered();
     registration = registered.getRegistration();

@@ -63,6 +63,7 @@ kj::Promise<void> Service::bid(BidContext context) {
 }
 
 kj::Promise<void> Service::bids(BidsContext context) {
+  checkCount(context.getParams());
   if (node().admission().takesCalls()) return desk.bids(context);
   return toHead(context, [](auto& target, auto params) {
     auto request = target.bidsRequest(params.totalSize());
