@@ -6,6 +6,18 @@
 
 namespace gavel::chain {
 
+namespace {
+
+kj::Promise<void> tellRefusal(schema::Acks::Client& acks, const Header& expected,
+                              kj::StringPtr detail) {
+  auto request = acks.refusedRequest();
+  expected.reply().write(request.initHeader());
+  request.setDetail(detail);
+  return request.send().ignoreResult();
+}
+
+}  // namespace
+
 class PredecessorLink::LinkServer final: public schema::Link::Server {
 public:
   LinkServer(kj::Own<Weak<PredecessorLink>> owner, Header expected, schema::Acks::Client acks)
@@ -40,11 +52,8 @@ private:
   kj::Promise<void> refuse(kj::Exception&& exception) {
     logWarning("refusing what the predecessor sent",
                {{"epoch", expected.epoch}, {"error", exception.getDescription()}});
-    auto request = acks.refusedRequest();
-    expected.reply().write(request.initHeader());
-    request.setDetail(exception.getDescription());
-    return request.send().ignoreResult().then(
-        [exception = kj::mv(exception)]() mutable -> kj::Promise<void> {
+    return tellRefusal(acks, expected, exception.getDescription())
+        .then([exception = kj::mv(exception)]() mutable -> kj::Promise<void> {
           return kj::mv(exception);
         });
   }
@@ -59,6 +68,15 @@ schema::Link::Client PredecessorLink::capability() {
   return kj::heap<LinkServer>(anchor.ref(), expected, acks);
 }
 
+kj::Promise<void> PredecessorLink::close() {
+  anchor.clear();
+  closed = true;
+  return tellRefusal(acks, expected, "this link is over: attach again")
+      .catch_([](kj::Exception&& exception) {
+        logDebug("nobody to tell that a link is over", {{"error", exception.getDescription()}});
+      });
+}
+
 void PredecessorLink::wake() {
   KJ_IF_MAYBE (fulfiller, idle) {
     (*fulfiller)->fulfill();
@@ -67,6 +85,9 @@ void PredecessorLink::wake() {
 }
 
 kj::Promise<void> PredecessorLink::tellCommits() {
+  // A commit index of a later epoch must never be told in this one: the predecessor, if it was
+  // removed, may hold other entries at those indexes.
+  if (closed) return kj::READY_NOW;
   auto commit = host.commitIndex();
   if (commit == toldCommit) {
     auto paf = kj::newPromiseAndFulfiller<void>();

@@ -32,8 +32,11 @@ public:
   // The commit index has grown.
   void wake();
 
-  // Obeys nothing more that comes in.  For a link that is about to be destroyed.
-  void close() { anchor.clear(); }
+  // Obeys nothing more that comes in, and tells the predecessor so, which then attaches anew or
+  // learns that its epoch is over: it may have bids that wait, and nothing to send by which it
+  // would notice. For a link that is about to be destroyed; the promise is the caller's to keep,
+  // and outlives the link.
+  kj::Promise<void> close();
 
 private:
   class LinkServer;
@@ -42,6 +45,7 @@ private:
   Header expected;
   schema::Acks::Client acks;
   std::uint64_t toldCommit = 0;
+  bool closed = false;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;
   WeakAnchor<PredecessorLink> anchor;
   kj::TaskSet tasks;

@@ -11,6 +11,8 @@ namespace {
 
 // Committed entries kept in memory, for a successor that is a little behind.
 constexpr std::size_t KEEP_BYTES = 1024 * 1024;
+// For telling a predecessor that its link is over.
+constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
 
 }  // namespace
 
@@ -60,8 +62,8 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
 
 void Replica::stopActing() {
   acting_ = false;
-  retire(successorLink);
-  retire(predecessorLink);
+  retireSuccessorLink();
+  retirePredecessorLink();
   auto waiting = kj::mv(readWaiters);
   readWaiters.clear();
   for (auto& waiter: waiting) {
@@ -71,12 +73,20 @@ void Replica::stopActing() {
 }
 
 // A link may be on the stack of what made it obsolete, so it ends in a later turn.
-template <typename Link>
-void Replica::retire(kj::Maybe<kj::Own<Link>>& link) {
-  KJ_IF_MAYBE (old, link) {
+void Replica::retireSuccessorLink() {
+  KJ_IF_MAYBE (old, successorLink) {
     (*old)->close();
     tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
-    link = nullptr;
+    successorLink = nullptr;
+  }
+}
+
+void Replica::retirePredecessorLink() {
+  KJ_IF_MAYBE (old, predecessorLink) {
+    auto told = timer.timeoutAfter(FAREWELL_TIMEOUT, (*old)->close());
+    tasks.add(told.catch_([](kj::Exception&&) {}));
+    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
+    predecessorLink = nullptr;
   }
 }
 
@@ -243,7 +253,7 @@ kj::Promise<void> Replica::attach(AttachContext context) {
       rejected.setDetail("the caller is not this node's predecessor");
       return;
     }
-    retire(predecessorLink);
+    retirePredecessorLink();
     auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), header,
                                           context.getParams().getAcks());
     auto attached = result.initAttached();

@@ -118,8 +118,8 @@ private:
   void advance();
   void apply(std::uint64_t upTo);
   void answerWaiters();
-  template <typename Link>
-  void retire(kj::Maybe<kj::Own<Link>>& link);
+  void retireSuccessorLink();
+  void retirePredecessorLink();
 
   const Log& log() const override { return log_; }
   std::uint64_t durableForSuccessor() const override { return tracker.toSuccessor(); }

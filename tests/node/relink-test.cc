@@ -220,6 +220,24 @@ TEST_F(Relink, NodeAdoptsTheConfigurationThatItsPredecessorBrings) {
   EXPECT_EQ(nodes[2]->store.configuration(), shorter) << "made durable before it acted (R1)";
 }
 
+TEST_F(Relink, HeadWithNothingToSendLearnsThatItWasRemoved) {
+  startChain(3, Sync::manual);
+  auto client = connect(0);
+  auto stuck = client.openSessionRequest().send();
+  until("the tail to have it", [&]() { return replica(2).logEnd().index == 1; });
+  // The rest goes on without the head, whose disk is busy: it has sent all that it has.
+  configuration = next({1, 2});
+  for (std::size_t i: {1, 2}) {
+    auto adopted = replica(i).adopt(configuration);
+    nodes[i]->store.syncNow();
+    within(kj::mv(adopted), "the others");
+  }
+  until("the head to hear of it", [&]() { return replica(0).newest().epoch == 2; });
+  nodes[0]->store.syncNow();
+  auto outcome = within(kj::mv(stuck), "the old head's answer");
+  EXPECT_EQ(outcome.getOutcome().getException().getReason(), Reason::OUTCOME_UNKNOWN);
+}
+
 TEST_F(Relink, IgnoresAnOlderConfiguration) {
   prepare(3);
   auto old = configuration;
