@@ -50,10 +50,10 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
   }
   if (acting_) stopActing();
   configuration = newer;
-  adoption = store.saveConfiguration(newer)
-                 .then([this, epoch = newer.epoch]() {
+  adoption = canceler
+                 .wrap(store.saveConfiguration(newer).then([this, epoch = newer.epoch]() {
                    if (configuration.epoch == epoch) startActing();
-                 })
+                 }))
                  .fork();
   // A branch of our own: it must be carried out, whether or not the caller waits for it.
   tasks.add(adoption.addBranch());
@@ -243,7 +243,7 @@ kj::Promise<void> Replica::attach(AttachContext context) {
                "an attachment whose configuration is of another epoch", newer.epoch, header.epoch);
     ready = adopt(newer);
   }
-  return ready.then([this, context, header]() mutable {
+  return canceler.wrap(ready.then([this, context, header]() mutable {
     auto result = context.getResults().initResult();
     if (reject(header, [&]() { return result.initRejected(); })) return;
     auto* predecessor = configuration.predecessor(self);
@@ -263,15 +263,16 @@ kj::Promise<void> Replica::attach(AttachContext context) {
     logInfo(
         "predecessor attached",
         {{"epoch", header.epoch}, {"predecessor", predecessor->name}, {"index", log_.end().index}});
-  });
+  }));
 }
 
 void Replica::heardConfiguration(const Configuration& newer) {
   tasks.add(adopt(newer));
 }
 
-void Replica::successorUnreachable(const Member& successor, kj::StringPtr reason) {
-  observer.unreachable(configuration.epoch, successor, reason);
+void Replica::successorUnreachable(std::uint64_t epoch, const Member& successor,
+                                   kj::StringPtr reason) {
+  observer.unreachable(epoch, successor, reason);
 }
 
 void Replica::taskFailed(kj::Exception&& exception) {

@@ -98,6 +98,8 @@ private:
 
   Configuration configuration;
   bool acting_ = false;
+  // Of what remote callers may keep alive longer than this object.
+  kj::Canceler canceler;
   kj::ForkedPromise<void> adoption;
 
   Log log_;
@@ -125,7 +127,8 @@ private:
   std::uint64_t durableForSuccessor() const override { return tracker.toSuccessor(); }
   void heardCommit(std::uint64_t index) override;
   void heardConfiguration(const Configuration& newer) override;
-  void successorUnreachable(const Member& successor, kj::StringPtr reason) override;
+  void successorUnreachable(std::uint64_t epoch, const Member& successor,
+                            kj::StringPtr reason) override;
   void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) override;
   std::uint64_t commitIndex() const override { return tracker.commit(); }
   void taskFailed(kj::Exception&& exception) override;

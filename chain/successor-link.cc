@@ -180,7 +180,7 @@ void SuccessorLink::failed(kj::Exception&& exception) {
   logWarning("no link to successor", {{"epoch", header.epoch},
                                       {"successor", successor.name},
                                       {"error", exception.getDescription()}});
-  host.successorUnreachable(successor, exception.getDescription());
+  host.successorUnreachable(header.epoch, successor, exception.getDescription());
 }
 
 void SuccessorLink::taskFailed(kj::Exception&& exception) {

@@ -28,7 +28,8 @@ public:
     // The successor has adopted a newer one.  May destroy the link, though not before this returns
     // to the event loop.
     virtual void heardConfiguration(const Configuration& newer) = 0;
-    virtual void successorUnreachable(const Member& successor, kj::StringPtr reason) = 0;
+    virtual void successorUnreachable(std::uint64_t epoch, const Member& successor,
+                                      kj::StringPtr reason) = 0;
   };
 
   SuccessorLink(Host& host, kj::Network& network, kj::Timer& timer,

@@ -182,7 +182,8 @@ kj::Promise<void> Client::settle(Write& write) {
   return number(write)
       .then([this, &write]() { return attempt(write); })
       .then([this, &write]() -> kj::Promise<void> {
-        if (!write.renew()) return kj::READY_NOW;
+        // An attempt that leaves when the time is up would turn "not applied" into "unknown".
+        if (timer.now() >= write.deadline || !write.renew()) return kj::READY_NOW;
         return settle(write);
       });
 }

@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "base/logging.h"
+
 namespace gavel::node {
 namespace {
 
@@ -30,29 +32,51 @@ kj::Promise<schema::Auctioneer::Client> Forwarder::to(const chain::Member* membe
 kj::Promise<void> Forwarder::open(Route& route, const chain::Member& member) {
   chain::Header header{replica.newest().clusterId, replica.newest().epoch, replica.incarnation(),
                        member.incarnation};
-  // The route owns this promise by way of `opening`.
-  auto opening = Connection::open(network, timer, member.address.c_str(), OPEN_TIMEOUT)
-                     .then([this, &route, header](kj::Own<Connection> connection) {
-                       auto request = connection->bootstrap<schema::NodeService>().forwardRequest();
-                       header.write(request.initHeader());
-                       route.watching = connection->onDisconnect()
-                                            .then([&route]() { route.broken = true; })
-                                            .eagerlyEvaluate(nullptr);
-                       route.connection = kj::mv(connection);
-                       return timer.timeoutAfter(OPEN_TIMEOUT, request.send().dropPipeline());
-                     })
-                     .then([&route](capnp::Response<schema::Peer::ForwardResults>&& response) {
-                       auto result = response.getResult();
-                       KJ_REQUIRE(result.isAuctioneer(), "the member rejected the call",
-                                  result.getRejected().getDetail());
-                       route.auctioneer = result.getAuctioneer();
-                     });
-  return opening.catch_([&route, name = kj::str(member.name.c_str())](kj::Exception&& exception) {
-    route.broken = true;
-    // Nothing of the call has left this node yet, so the caller may be told to try again.
-    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "cannot reach the member to forward to", name,
-                                         exception.getDescription()));
-  });
+  // The route owns this promise by way of `opening`, and may outlive this object with the call that
+  // waits for it.
+  auto opening =
+      Connection::open(network, timer, member.address.c_str(), OPEN_TIMEOUT)
+          .then([this, &route, header](kj::Own<Connection> connection) {
+            auto request = connection->bootstrap<schema::NodeService>().forwardRequest();
+            header.write(request.initHeader());
+            route.watching = connection->onDisconnect()
+                                 .then([&route]() { route.broken = true; })
+                                 .eagerlyEvaluate(nullptr);
+            route.connection = kj::mv(connection);
+            return timer.timeoutAfter(OPEN_TIMEOUT, request.send().dropPipeline());
+          })
+          .then([this, &route](capnp::Response<schema::Peer::ForwardResults>&& response) {
+            auto result = response.getResult();
+            if (result.isRejected()) heed(result.getRejected());
+            route.auctioneer = result.getAuctioneer();
+          });
+  return canceler.wrap(kj::mv(opening))
+      .catch_([&route, name = member.name](kj::Exception&& exception) {
+        route.broken = true;
+        // Nothing of the call has left this node yet, so the caller may be told to try again.
+        kj::throwFatalException(
+            kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+                          kj::str("cannot reach ", name.c_str(), ", whose job this is: try again (",
+                                  exception.getDescription(), ")")));
+      });
+}
+
+// A node without a master learns of a newer configuration this way (R1).
+void Forwarder::heed(schema::Rejection::Reader rejection) {
+  if (rejection.getReason() == schema::Rejection::Reason::LOWER_EPOCH) {
+    // Adopting ends the routes, one of which is running here: in a later turn.
+    tasks.add(
+        kj::evalLater([this, newer = chain::Configuration::read(rejection.getConfiguration())]() {
+          return replica.adopt(newer);
+        }));
+  }
+  kj::throwFatalException(kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
+                                        kj::str(rejection.getDetail())));
+}
+
+void Forwarder::taskFailed(kj::Exception&& exception) {
+  logWarning("cannot adopt the configuration that a member showed",
+             {{"error", exception.getDescription()}});
 }
 
 void Forwarder::forget() {

@@ -13,10 +13,10 @@ namespace gavel::node {
 // Takes a client's call to the member whose job it is, in the newest configuration.  One connection
 // per member and epoch, opened when first needed; all of them end with the epoch, so that no call
 // hangs on a node that was removed.
-class Forwarder {
+class Forwarder final: private kj::TaskSet::ErrorHandler {
 public:
   Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer)
-      : replica(replica), network(network), timer(timer) {}
+      : replica(replica), network(network), timer(timer), tasks(*this) {}
   KJ_DISALLOW_COPY(Forwarder);
 
   // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if
@@ -41,7 +41,12 @@ private:
   kj::Timer& timer;
   std::map<std::uint64_t, kj::Own<Route>> routes;  // By incarnation.
 
+  kj::Canceler canceler;
+  kj::TaskSet tasks;
+
   kj::Promise<void> open(Route& route, const chain::Member& member);
+  [[noreturn]] void heed(schema::Rejection::Reader rejection);
+  void taskFailed(kj::Exception&& exception) override;
 };
 
 }  // namespace gavel::node

@@ -238,6 +238,17 @@ TEST_F(Relink, HeadWithNothingToSendLearnsThatItWasRemoved) {
   EXPECT_EQ(outcome.getOutcome().getException().getReason(), Reason::OUTCOME_UNKNOWN);
 }
 
+TEST_F(Relink, NodeThatForwardsLearnsTheNewConfigurationFromTheMember) {
+  prepare(3);
+  configuration = next({0, 1});
+  for (std::size_t i: {0, 1}) within(replica(i).adopt(configuration), "the others");
+  auto client = connect(2);  // Removed, and told by nobody.
+  until("the bid to be forwarded in the new epoch",
+        [&]() { return within(bid(client, session, 2, 100), "a bid").getOutcome().isSuccess(); });
+  EXPECT_EQ(replica(2).newest().epoch, configuration.epoch);
+  EXPECT_EQ(result(client).getAnswer().getAuction().getBids(), 1u);
+}
+
 TEST_F(Relink, IgnoresAnOlderConfiguration) {
   prepare(3);
   auto old = configuration;

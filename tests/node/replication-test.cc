@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "node/local-desk.h"
 #include "tests/node/chain-fixture.h"
 
 // R4, R5: how an entry gets from the head to every disk, and the commit back.
@@ -99,6 +100,20 @@ TEST_F(Replication, EveryNodeAnswersBidsAndQueries) {
     history.setAuction(name);
     EXPECT_EQ(within(history.send(), "a history").getVersions().size(), 2u);
   }
+}
+
+TEST_F(Replication, RefusesMoreBidsInOneCallThanItCouldAnswer) {
+  startChain(2);
+  for (std::size_t i: {0, 1}) {
+    auto client = connect(i);
+    auto request = client.bidsRequest();
+    request.initRequests(node::MAX_BIDS_PER_CALL + 1);
+    auto failure = within(request.send().then([](auto&&) { return kj::str("no error"); },
+                                              [](kj::Exception&& e) { return kj::str(e); }),
+                          "a failure");
+    EXPECT_THAT(failure.cStr(), ::testing::HasSubstr("too many bids in one call"));
+  }
+  EXPECT_EQ(replica(0).logEnd().index, 0u);
 }
 
 TEST_F(Replication, RefusesNewBidsRatherThanGrow) {
