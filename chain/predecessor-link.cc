@@ -30,6 +30,13 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> check(CheckContext context) override {
+    if (owner->get() == nullptr) return KJ_EXCEPTION(FAILED, "this link is over: attach again");
+    KJ_REQUIRE(Header::read(context.getParams().getHeader()) == expected,
+               "a message of another link (R1)");
+    return kj::READY_NOW;
+  }
+
 private:
   kj::Own<Weak<PredecessorLink>> owner;
   Header expected;

@@ -24,6 +24,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, std::uint
       self(incarnation),
       observer(observer),
       configuration(store.recovered().configuration),
+      durableEpoch_(configuration.epoch),
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
       log_(store.recovered().logEnd),
       tasks(*this) {
@@ -92,6 +93,7 @@ void Replica::retirePredecessorLink() {
 
 void Replica::startActing() {
   acting_ = true;
+  durableEpoch_ = configuration.epoch;
   auto now = role();
   tracker.adopt(now, log_.end().index);
   // The new head orders on top of all that it holds; every entry of its log stands (R6).

@@ -59,6 +59,8 @@ public:
   kj::Promise<void> adopt(const Configuration& configuration);
   const Configuration& newest() const { return configuration; }
   bool acting() const { return acting_; }
+  // The newest epoch whose configuration is durable here.
+  std::uint64_t durableEpoch() const { return durableEpoch_; }
   // In newest(), as soon as the node acts in it; `waiting` before.
   Role role() const { return acting_ ? configuration.roleOf(self) : Role::waiting; }
 
@@ -98,6 +100,7 @@ private:
 
   Configuration configuration;
   bool acting_ = false;
+  std::uint64_t durableEpoch_;
   // Of what remote callers may keep alive longer than this object.
   kj::Canceler canceler;
   kj::ForkedPromise<void> adoption;

@@ -12,6 +12,9 @@ namespace {
 constexpr auto CONNECT_TIMEOUT = 1 * kj::SECONDS;
 // Making a configuration durable is part of the successor's answer.
 constexpr auto ATTACH_TIMEOUT = 2 * kj::SECONDS;
+// How often the successor is asked for a sign of life, and how long it may take.
+constexpr auto CHECK_INTERVAL = 500 * kj::MILLISECONDS;
+constexpr auto CHECK_TIMEOUT = 2 * kj::SECONDS;
 constexpr auto FIRST_BACKOFF = 5 * kj::MILLISECONDS;
 constexpr auto LONGEST_BACKOFF = 200 * kj::MILLISECONDS;
 // Well below the RPC layer's limit of 64 MiB, and large enough to keep a fast link busy.
@@ -97,7 +100,10 @@ kj::Promise<void> SuccessorLink::attempt() {
         auto gone = KJ_ASSERT_NONNULL(connection)->onDisconnect().then([]() -> kj::Promise<void> {
           return KJ_EXCEPTION(DISCONNECTED, "the successor closed the connection");
         });
-        return pump().exclusiveJoin(kj::mv(gone)).exclusiveJoin(kj::mv(paf.promise));
+        return pump()
+            .exclusiveJoin(watch())
+            .exclusiveJoin(kj::mv(gone))
+            .exclusiveJoin(kj::mv(paf.promise));
       });
 }
 
@@ -170,6 +176,16 @@ kj::Promise<void> SuccessorLink::pump() {
   request.setDurable(durable);
   sentDurable = durable;
   return request.send().then([this]() { return pump(); });
+}
+
+kj::Promise<void> SuccessorLink::watch() {
+  return timer.afterDelay(CHECK_INTERVAL)
+      .then([this]() {
+        auto request = KJ_ASSERT_NONNULL(link).checkRequest();
+        header.write(request.initHeader());
+        return timer.timeoutAfter(CHECK_TIMEOUT, request.send().ignoreResult());
+      })
+      .then([this]() { return watch(); });
 }
 
 void SuccessorLink::failed(kj::Exception&& exception) {

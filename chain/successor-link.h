@@ -70,6 +70,7 @@ private:
   kj::Promise<void> attach();
   void attached(Position end);
   kj::Promise<void> pump();
+  kj::Promise<void> watch();
   void failed(kj::Exception&& exception);
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -38,7 +38,8 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setAddress(options.address.c_str());
   builder.setIncarnation(incarnation);
   builder.setStoreId(storeId);
-  builder.setEpoch(replica_.newest().epoch);
+  // Not one that is only heard of: the master takes this for an acknowledgement.
+  builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);
   builder.setDurable(replica_.durable());
   builder.setCommit(replica_.commit());

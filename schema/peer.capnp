@@ -90,6 +90,10 @@ interface Link {
   # Entries in order (framing: log.capnp's Batch), each following the receiver's log end, and the lowest
   # index that is durable on every node upstream, the caller included (R5).  No batches: only the number.
   # Returns once queued; a refusal fails the link.
+
+  check @1 (header :Header) -> ();
+  # Returns once all appends before it have been taken.  The predecessor calls it now and then, with a
+  # deadline, since a connection that has gone silent does not break by itself.
 }
 
 interface Acks {

@@ -9,7 +9,7 @@ namespace {
 
 // Per call, so that answers stay far below the RPC layer's limit.
 constexpr std::uint32_t MAX_AUCTIONS = 1000;
-constexpr std::uint32_t MAX_VERSIONS = 10'000;
+constexpr std::uint32_t MAX_VERSIONS = 2000;
 
 // 0 means as many as the node likes.
 std::uint32_t bounded(std::uint32_t limit, std::uint32_t most) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/node/chain-fixture.h"
+#include "tests/node/relay.h"
 
 // R1, R3, R6, R7: what happens to bids when the chain changes under them.
 namespace gavel::node {
@@ -247,6 +248,20 @@ TEST_F(Relink, NodeThatForwardsLearnsTheNewConfigurationFromTheMember) {
         [&]() { return within(bid(client, session, 2, 100), "a bid").getOutcome().isSuccess(); });
   EXPECT_EQ(replica(2).newest().epoch, configuration.epoch);
   EXPECT_EQ(result(client).getAnswer().getAuction().getBids(), 1u);
+}
+
+TEST_F(Relink, SilentLinkIsFoundOutAndMadeAnew) {
+  startChain(2);
+  Relay relay(io, nodes[1]->address);
+  configuration = next({0, 1});
+  configuration.members[1].address = relay.address();
+  for (std::size_t i: {0, 1}) within(replica(i).adopt(configuration), "a chain by way of a relay");
+  auto client = connect(0);
+  openSession(client);
+  relay.silence();
+  // Nothing tells the head that its entries do not arrive: it has to ask.
+  openSession(client);
+  EXPECT_EQ(replica(1).logEnd().index, 2u);
 }
 
 TEST_F(Relink, IgnoresAnOlderConfiguration) {
