@@ -1,6 +1,7 @@
 #include "chain/rocks-store.h"
 
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <vector>
 #include <xxhash.h>
@@ -77,20 +78,22 @@ RocksStore::RocksStore(kj::StringPtr directory, SyncMode sync, Random& random)
 
 RocksStore::~RocksStore() noexcept(false) = default;
 
+// For operators: what is wrong with which directory, without source positions.
+void RocksStore::require(bool holds, kj::StringPtr problem, const std::string& why) const {
+  if (holds) return;
+  kj::throwFatalException(kj::Exception(
+      kj::Exception::Type::FAILED, __FILE__, __LINE__,
+      kj::str("the data directory ", directory, " ", problem, " (", why.c_str(), ")")));
+}
+
 void RocksStore::open(Random& random) {
   rocksdb::DB* opened = nullptr;
   auto status = rocksdb::DB::Open(options(), directory.cStr(), &opened);
-  if (!status.ok()) {
-    auto text = status.ToString();
-    KJ_REQUIRE(text.find("lock") == std::string::npos,
-               "the data directory is in use by another process: stop that one, or use another "
-               "directory",
-               directory, text.c_str());
-    KJ_FAIL_REQUIRE(
-        "cannot open the data directory: it must be writable, and empty or made by "
-        "gavel-node",
-        directory, text.c_str());
-  }
+  auto why = status.ToString();
+  require(why.find("lock file") == std::string::npos,
+          "is in use by another process: stop that one, or give another --data", why);
+  require(status.ok(),
+          "cannot be opened: give one that is writable, and empty or made by gavel-node", why);
   db.reset(opened);
 
   std::string format;
@@ -106,19 +109,15 @@ void RocksStore::open(Random& random) {
     rocksdb::WriteOptions write;
     write.sync = true;
     status = db->Write(write, &batch);
-    KJ_REQUIRE(status.ok(), "cannot format the data directory", directory,
-               status.ToString().c_str());
+    require(status.ok(), "cannot be formatted", status.ToString());
     return;
   }
-  KJ_REQUIRE(status.ok(), "cannot read the data directory: damaged?", directory,
-             status.ToString().c_str());
-  KJ_REQUIRE(format == FORMAT,
-             "the data directory has a format that this version of gavel-node does not know",
-             directory, format.c_str(), FORMAT);
+  require(status.ok(), "cannot be read", status.ToString());
+  require(format == FORMAT, "has a format that this version of gavel-node does not know", format);
   std::string id;
   status = db->Get(rocksdb::ReadOptions(), STORE_ID_KEY, &id);
-  KJ_REQUIRE(status.ok() && id.size() == sizeof(recovered_.storeId),
-             "the data directory has no store id: damaged", directory, status.ToString().c_str());
+  require(status.ok() && id.size() == sizeof(recovered_.storeId), "has no store id: it is damaged",
+          status.ToString());
   std::memcpy(&recovered_.storeId, id.data(), id.size());
 }
 
@@ -126,16 +125,15 @@ void RocksStore::readConfiguration() {
   std::string value;
   auto status = db->Get(rocksdb::ReadOptions(), CONFIGURATION_KEY, &value);
   if (status.IsNotFound()) return;
-  KJ_REQUIRE(status.ok(), "cannot read the stored configuration: damaged?", directory,
-             status.ToString().c_str());
+  require(status.ok(), "cannot be read at its configuration", status.ToString());
   std::uint64_t checksum = 0;
-  KJ_REQUIRE(value.size() > sizeof(checksum) && value.size() % sizeof(capnp::word) == 0,
-             "the stored configuration is damaged", directory, value.size());
+  require(value.size() > sizeof(checksum) && value.size() % sizeof(capnp::word) == 0,
+          "is damaged: its configuration has an impossible size", std::to_string(value.size()));
   std::memcpy(&checksum, value.data(), sizeof(checksum));
   auto words = kj::heapArray<capnp::word>(value.size() / sizeof(capnp::word) - 1);
   std::memcpy(words.asBytes().begin(), value.data() + sizeof(checksum), words.asBytes().size());
-  KJ_REQUIRE(checksum == XXH3_64bits(words.begin(), words.asBytes().size()),
-             "the stored configuration is damaged: wrong checksum", directory);
+  require(checksum == XXH3_64bits(words.begin(), words.asBytes().size()),
+          "is damaged: its configuration has a wrong checksum", CONFIGURATION_KEY);
   capnp::FlatArrayMessageReader reader(words);
   recovered_.configuration = Configuration::read(reader.getRoot<schema::Configuration>());
 }
@@ -143,11 +141,15 @@ void RocksStore::readConfiguration() {
 void RocksStore::readLogEnd() {
   std::unique_ptr<rocksdb::Iterator> iterator(db->NewIterator(rocksdb::ReadOptions()));
   iterator->SeekForPrev(LOG_END);
-  if (iterator->Valid() && iterator->key().starts_with(LOG_PREFIX)) {
-    recovered_.logEnd = Batch::parse(bytesOf(iterator->value().ToString()))->end();
+  require(iterator->status().ok(), "cannot be read at its log's end",
+          iterator->status().ToString());
+  if (!iterator->Valid() || !iterator->key().starts_with(LOG_PREFIX)) return;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 auto last = iterator->value().ToString();
+                 recovered_.logEnd = Batch::parse(bytesOf(last))->end();
+               })) {
+    require(false, "is damaged at its log's end", exception->getDescription().cStr());
   }
-  KJ_REQUIRE(iterator->status().ok(), "cannot read the log: damaged?", directory,
-             iterator->status().ToString().c_str());
 }
 
 void RocksStore::append(BatchPtr batch) {

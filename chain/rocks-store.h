@@ -1,7 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
+#include <string>
 
 #include <kj/async.h>
 #include <kj/string.h>
@@ -53,6 +53,7 @@ private:
   std::unique_ptr<Pending> pending;  // Shared with the thread.
   WorkerThread thread;               // Last: it uses the rest.
 
+  void require(bool holds, kj::StringPtr problem, const std::string& why) const;
   void open(Random& random);
   void readConfiguration();
   void readLogEnd();

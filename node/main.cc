@@ -30,8 +30,18 @@ struct Flags {
   LogLevel logLevel = LogLevel::info;
 };
 
+std::string checkName(const std::string& name) {
+  return name.empty() || name.size() > 128 ? "must be 1 to 128 bytes long" : "";
+}
+
+std::string checkAddress(const std::string& address) {
+  return isHostPort(address.c_str()) ? "" : "\"" + address + "\" is not an address, host:port";
+}
+
 void declare(CLI::App& app, Flags& flags) {
-  app.add_option("--name", flags.name, "The node's name, unique in its cluster")->required();
+  app.add_option("--name", flags.name, "The node's name, unique in its cluster")
+      ->required()
+      ->check(checkName);
   app.add_option("--listen", flags.listen,
                  "Address to listen on, host:port; port 0 takes a free one")
       ->capture_default_str();
@@ -39,7 +49,8 @@ void declare(CLI::App& app, Flags& flags) {
                  "Address under which others reach this node (default: where it listens)");
   app.add_option("--master", flags.masters, "Addresses of the masters, separated by commas")
       ->required()
-      ->delimiter(',');
+      ->delimiter(',')
+      ->check(checkAddress);
   app.add_option("--data", flags.data, "Directory for what must survive; made if missing")
       ->required();
   app.add_option("--sync", flags.sync,

@@ -87,6 +87,17 @@ TEST_F(Startup, UnknownAndMissingFlagsAreUsageErrors) {
   EXPECT_EQ(node({"--data", path("x"), "--sync", "sometimes"}).status, 2);
 }
 
+TEST_F(Startup, ImpossibleNamesAndAddressesAreUsageErrors) {
+  auto nameless = runToEnd(
+      io, {binary("gavel-node"), "--name", "", "--master", "127.0.0.1:1", "--data", path("x")});
+  EXPECT_EQ(nameless.status, 2);
+  EXPECT_THAT(nameless.errors, HasSubstr("--name"));
+  auto masterless = runToEnd(
+      io, {binary("gavel-node"), "--name", "n1", "--master", "nowhere", "--data", path("x")});
+  EXPECT_EQ(masterless.status, 2);
+  EXPECT_THAT(masterless.errors, HasSubstr("\"nowhere\" is not an address"));
+}
+
 TEST_F(Startup, HelpNamesEveryFlagWithItsDefault) {
   auto help = node({"--help"});
   EXPECT_EQ(help.status, 0);
