@@ -90,7 +90,7 @@ void RocksStore::open(Random& random) {
   rocksdb::DB* opened = nullptr;
   auto status = rocksdb::DB::Open(options(), directory.cStr(), &opened);
   auto why = status.ToString();
-  require(why.find("lock file") == std::string::npos,
+  require(why.find("/LOCK: ") == std::string::npos,
           "is in use by another process: stop that one, or give another --data", why);
   require(status.ok(),
           "cannot be opened: give one that is writable, and empty or made by gavel-node", why);
