@@ -11,8 +11,14 @@ namespace {
 
 // Committed entries kept in memory, for a successor that is a little behind.
 constexpr std::size_t KEEP_BYTES = 1024 * 1024;
+// Queries that wait, for a commit or for the barrier (R13).
+constexpr std::size_t MAX_WAITERS = 10'000;
 // For telling a predecessor that its link is over.
 constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
+
+kj::Exception tooManyWaiters() {
+  return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
+}
 
 }  // namespace
 
@@ -206,6 +212,7 @@ std::size_t Replica::uncommittedBytes() const {
 
 kj::Promise<void> Replica::whenCommitted(std::uint64_t index) {
   if (index <= tracker.commit()) return kj::READY_NOW;
+  if (commitWaiters.size() >= MAX_WAITERS) return tooManyWaiters();
   auto paf = kj::newPromiseAndFulfiller<void>();
   commitWaiters.emplace(index, kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
@@ -214,6 +221,7 @@ kj::Promise<void> Replica::whenCommitted(std::uint64_t index) {
 kj::Promise<void> Replica::whenReadable() {
   if (!isTail(role())) return KJ_EXCEPTION(OVERLOADED, "this node is not the tail: try again");
   if (tracker.pastBarrier()) return kj::READY_NOW;
+  if (readWaiters.size() >= MAX_WAITERS) return tooManyWaiters();
   auto paf = kj::newPromiseAndFulfiller<void>();
   readWaiters.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);

@@ -31,6 +31,15 @@ Client::Write::Write(std::size_t count, kj::Maybe<RequestId> retryOf, kj::TimePo
   }
 }
 
+Client::Write::~Write() noexcept(false) {
+  for (auto& item: items) {
+    if (item.unanswered == 0 || item.outcome != nullptr) continue;
+    KJ_IF_MAYBE (ticket, item.ticket) {
+      ticket->leaveIncomplete();
+    }
+  }
+}
+
 bool Client::Write::needsNumbers() const {
   for (auto& item: items) {
     if (item.id == nullptr && item.outcome == nullptr) return true;

@@ -12,6 +12,9 @@ class Client::Write {
 public:
   // `retryOf` counts as sent before, by somebody who did not learn the outcome.
   Write(std::size_t count, kj::Maybe<RequestId> retryOf, kj::TimePoint deadline, SendWrites send);
+  // Abandoned: what is without an answer may still be asked for under its id, and must not be
+  // freed.
+  ~Write() noexcept(false);
   KJ_DISALLOW_COPY(Write);
 
   const kj::TimePoint deadline;
