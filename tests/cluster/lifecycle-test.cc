@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <signal.h>
 
 #include <gmock/gmock.h>
@@ -77,6 +78,22 @@ TEST_F(Lifecycle, MasterThatComesBackDisturbsNothingAndReLinksAgain) {
   EXPECT_EQ(epoch(cluster, 2), 2u);
   load.stop();
   load.verify();
+}
+
+TEST_F(Lifecycle, MasterThatLostItsDataStopsNothing) {
+  Cluster cluster(io, 3);
+  Workload load(io, cluster, 4, 2);
+  load.runUntilSteady(50 * kj::MILLISECONDS);
+  cluster.master().kill();
+  std::filesystem::remove_all(cluster.directory() + "/master");
+  cluster.restartMaster();
+  cluster.until("the master to refuse the members of a chain it does not know", [&]() {
+    return cluster.master().log().find("refused a node") != std::string::npos;
+  });
+  load.runUntilSteady(300 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(cluster.node(i).running()) << cluster.logs();
 }
 
 TEST_F(Lifecycle, NodeLostWhileThereIsNoMasterIsReplacedWhenItComesBack) {
