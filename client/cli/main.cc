@@ -24,7 +24,9 @@ void addGlobalOptions(CLI::App& app, Flags& flags) {
       ->delimiter(',')
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  group->add_option("--as", flags.as, "Name to act as; default: $USER")->multi_option_policy(last);
+  group->add_option("--as", flags.as, "Name to act as; default: $USER")
+      ->multi_option_policy(last)
+      ->check([](const std::string& name) { return name.empty() ? "must not be empty" : ""; });
   group->add_option("--timeout", flags.timeout, "Time for all attempts of a call; default: 5s")
       ->multi_option_policy(last);
   group->add_option("-o,--output", flags.output, "table or json")->multi_option_policy(last);

@@ -82,6 +82,7 @@ TEST_F(CliTest, RefusesBadAmounts) {
 
 TEST_F(CliTest, RefusesBadNames) {
   expectUsageError({"bid", "5", "-a", ""}, "--auction: must not be empty");
+  expectUsageError({"bid", "5", "--as", ""}, "--as: must not be empty");
   expectUsageError({"bid", "5", "--as", std::string(10'000, 'x')}, "--as: is 10000 bytes long");
   expectUsageError({"bid", "5", "-a", "\xff\xfe"}, "--auction: \"??\" is not valid UTF-8");
   expectUsageError({"bid", "5", "-a", "a\nb"}, "control character");
