@@ -12,6 +12,7 @@
 
 #include "tests/client/program.h"
 #include "tests/client/world.h"
+#include "tests/support/fakes.h"
 
 // The built program, run as a user would.
 namespace gavel::client::testing {
@@ -24,10 +25,10 @@ using ::testing::StartsWith;
 
 class CliTest: public ::testing::Test {
 public:
-  TemporaryDirectory home;
+  gavel::testing::TemporaryDirectory home;
 
   Ran gavel(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
-    return runGavel(home.path, std::move(arguments), std::move(environment));
+    return runGavel(home.path(), std::move(arguments), std::move(environment));
   }
 
   // Nobody listens on port 1; short, so that nothing waits for long.
@@ -126,8 +127,8 @@ TEST_F(CliTest, NamesEveryAddressThatFails) {
 }
 
 TEST_F(CliTest, PrefersFlagsToEnvironmentToFile) {
-  std::filesystem::create_directory(home.path + "/gavel");
-  writeFile(home.path + "/gavel/config.toml",
+  std::filesystem::create_directory(home.path() + "/gavel");
+  writeFile(home.path() + "/gavel/config.toml",
             "server = [\"127.0.0.1:3\", \"127.0.0.1:4\"]\ntimeout = \"100ms\"\n");
   auto server = [&](std::vector<std::string> flags, std::vector<std::string> environment) {
     flags.push_back("result");
@@ -141,8 +142,8 @@ TEST_F(CliTest, PrefersFlagsToEnvironmentToFile) {
 }
 
 TEST_F(CliTest, NamesTheLineOfABadSetting) {
-  std::filesystem::create_directory(home.path + "/gavel");
-  auto path = home.path + "/gavel/config.toml";
+  std::filesystem::create_directory(home.path() + "/gavel");
+  auto path = home.path() + "/gavel/config.toml";
   writeFile(path, "output = \"json\"\ntimeuot = \"5s\"\n");
   expectUsageError({"result"},
                    path + " line 2 (timeuot): there is no such setting; did you mean timeout?");
@@ -156,20 +157,20 @@ TEST_F(CliTest, MakesACredentialOnce) {
   std::vector<std::thread> users;
   for (int i = 0; i < 8; ++i) users.emplace_back([&]() { withoutChain({"bid", "5"}); });
   for (auto& user: users) user.join();
-  auto path = home.path + "/gavel/credential";
+  auto path = home.path() + "/gavel/credential";
   auto first = readFile(path);
   EXPECT_EQ(first.size(), 32u);
   struct stat info {};
   ASSERT_EQ(stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
-  auto entries = std::filesystem::directory_iterator(home.path + "/gavel");
+  auto entries = std::filesystem::directory_iterator(home.path() + "/gavel");
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1) << "no temporary files";
   withoutChain({"bid", "5"});
   EXPECT_EQ(readFile(path), first);
 
   chmod(path.c_str(), 0644);
   EXPECT_THAT(withoutChain({"bid", "5"}).err, HasSubstr("others may read credential file"));
-  auto other = home.path + "/short";
+  auto other = home.path() + "/short";
   writeFile(other, "short");
   auto ran = withoutChain({"bid", "5", "--credential-file", other});
   EXPECT_EQ(ran.code, 1);
@@ -183,6 +184,7 @@ class CliOnNodeTest: public CliTest {
 public:
   pid_t server = -1;
   std::string address;
+  int requests = -1;  // A byte can be read here for each write request that has come in.
 
   void serve(std::deque<Reply> replies, Reply afterwards) {
     int ends[2];
@@ -198,19 +200,21 @@ public:
       script.replies = replies;
       script.afterwards = afterwards;
       script.members = {{"n1", "127.0.0.1:" + std::to_string(port)}};
+      script.onRequest = [&]() { KJ_SYSCALL(write(ends[1], "", 1)); };
       capnp::TwoPartyServer rpc(kj::heap<ScriptedNode>(script));
-      [[maybe_unused]] auto n = write(ends[1], &port, sizeof(port));
+      KJ_SYSCALL(write(ends[1], &port, sizeof(port)));
       rpc.listen(*receiver).wait(io.waitScope);
       _exit(0);
     }
     unsigned port = 0;
     ASSERT_EQ(read(ends[0], &port, sizeof(port)), static_cast<ssize_t>(sizeof(port)));
-    close(ends[0]);
     close(ends[1]);
+    requests = ends[0];
     address = "127.0.0.1:" + std::to_string(port);
   }
 
   ~CliOnNodeTest() override {
+    close(requests);
     if (server <= 0) return;
     kill(server, SIGKILL);
     waitpid(server, nullptr, 0);
@@ -269,7 +273,7 @@ TEST_F(CliOnNodeTest, SaysHowToSettleAnUnknownOutcome) {
 
 TEST_F(CliOnNodeTest, TellsTheIdOfAnInterruptedBid) {
   serve({}, Reply::silent);
-  auto ran = runGavel(home.path, {"bid", "100", "-s", address}, {}, InterruptAfter{700});
+  auto ran = runGavel(home.path(), {"bid", "100", "-s", address}, {}, requests);
   EXPECT_EQ(ran.code, 130);
   EXPECT_THAT(ran.err, HasSubstr("bid 100 -s " + address + " --request 100-1"));
 }
@@ -293,7 +297,7 @@ TEST_F(CliOnNodeTest, ShowsTheChainWithoutAMaster) {
 
 TEST_F(CliOnNodeTest, CountsEveryOutcomeOfAReplay) {
   serve({}, Reply::tooLow);
-  auto file = home.path + "/bids.csv";
+  auto file = home.path() + "/bids.csv";
   writeFile(file, "auction,duration_s,at_s,bidder,amount_cents\na,60,0,x,5\na,60,1,y,6\n");
   // The scripted node does not know how to create auctions.
   auto ran = onNode({"replay", file});
@@ -302,12 +306,12 @@ TEST_F(CliOnNodeTest, CountsEveryOutcomeOfAReplay) {
 }
 
 TEST_F(CliTest, RefusesAMalformedRecording) {
-  auto file = home.path + "/bids.csv";
+  auto file = home.path() + "/bids.csv";
   writeFile(file, "auction,duration_s,at_s,bidder,amount_cents\na,60,0,x,5\na,60,1,y,six\n");
   expectUsageError({"replay", file},
                    file + ": line 3, column 10: amount_cents: \"six\" is not a whole number");
-  expectUsageError({"replay", home.path + "/none.csv"}, "none.csv: No such file or directory");
-  expectUsageError({"replay", home.path}, "cannot read");
+  expectUsageError({"replay", home.path() + "/none.csv"}, "none.csv: No such file or directory");
+  expectUsageError({"replay", home.path()}, "cannot read");
 }
 
 TEST_F(CliTest, SaysThatAPortIsInUse) {
@@ -315,10 +319,10 @@ TEST_F(CliTest, SaysThatAPortIsInUse) {
   auto receiver =
       io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen();
   auto port = std::to_string(receiver->getPort());
-  auto ran = gavel({"up", "--port", port, "--dir", home.path + "/up"});
+  auto ran = gavel({"up", "--port", port, "--dir", home.path() + "/up"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.err, HasSubstr("port " + port + " for the master cannot be used"));
-  EXPECT_FALSE(std::filesystem::exists(home.path + "/up"));
+  EXPECT_FALSE(std::filesystem::exists(home.path() + "/up"));
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "tests/client/program.h"
 
-#include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
 #include <fstream>
 #include <signal.h>
 #include <sstream>
@@ -11,14 +9,10 @@
 
 #include <kj/debug.h>
 
+#include "tests/support/fakes.h"
+
 namespace gavel::client::testing {
 namespace {
-
-std::string makeDirectory() {
-  std::string path = std::filesystem::temp_directory_path() / "gavel-test-XXXXXX";
-  KJ_REQUIRE(mkdtemp(path.data()) != nullptr);
-  return path;
-}
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> result;
@@ -29,22 +23,16 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 
 }  // namespace
 
-TemporaryDirectory::TemporaryDirectory(): path(makeDirectory()) {}
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-}
-
 Ran runGavel(const std::string& configHome, std::vector<std::string> arguments,
-             std::vector<std::string> environment, InterruptAfter interrupt) {
-  TemporaryDirectory files;
+             std::vector<std::string> environment, std::optional<int> interruptWhenReadable) {
+  gavel::testing::TemporaryDirectory files;
   arguments.insert(arguments.begin(), GAVEL_BINARY);
   environment.push_back("XDG_CONFIG_HOME=" + configHome);
   environment.push_back("PATH=/usr/bin:/bin");
   auto argumentPointers = pointers(arguments);
   auto environmentPointers = pointers(environment);
-  auto outPath = files.path + "/out";
-  auto errPath = files.path + "/err";
+  auto outPath = files.path() + "/out";
+  auto errPath = files.path() + "/err";
 
   auto pid = fork();
   KJ_REQUIRE(pid >= 0);
@@ -54,9 +42,10 @@ Ran runGavel(const std::string& configHome, std::vector<std::string> arguments,
     execve(GAVEL_BINARY, argumentPointers.data(), environmentPointers.data());
     _exit(127);
   }
-  if (interrupt.milliseconds > 0) {
-    usleep(interrupt.milliseconds * 1000);
-    kill(pid, SIGINT);
+  if (interruptWhenReadable) {
+    char byte = 0;
+    KJ_SYSCALL(read(*interruptWhenReadable, &byte, 1));
+    KJ_SYSCALL(kill(pid, SIGINT));
   }
   int status = 0;
   KJ_SYSCALL(waitpid(pid, &status, 0));

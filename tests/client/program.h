@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,23 +13,12 @@ struct Ran {
   std::string err;
 };
 
-// A directory of its own for a test, removed at the end.
-class TemporaryDirectory {
-public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  const std::string path;
-};
-
-// If not 0, milliseconds after which a Ctrl-C is sent to the program.
-struct InterruptAfter {
-  unsigned milliseconds = 0;
-};
-
 // Runs the built `gavel` to its end, with `configHome` as $XDG_CONFIG_HOME and `environment`
-// ("NAME=value") added to a clean environment.
+// ("NAME=value") added to a clean environment.  With `interruptWhenReadable`, a file descriptor,
+// Ctrl-C is sent to it as soon as a byte can be read there.
 Ran runGavel(const std::string& configHome, std::vector<std::string> arguments,
-             std::vector<std::string> environment = {}, InterruptAfter interrupt = {});
+             std::vector<std::string> environment = {},
+             std::optional<int> interruptWhenReadable = std::nullopt);
 
 // Writes `contents` to a file.
 void writeFile(const std::string& path, const std::string& contents);

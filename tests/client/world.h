@@ -67,6 +67,7 @@ struct Script {
 
   unsigned sessionsOpened = 0;
   std::vector<SeenRequest> seen;
+  std::function<void()> onRequest = []() {};  // After each addition to `seen`.
   unsigned queries = 0;
 };
 
@@ -151,6 +152,7 @@ private:
                            schema::Outcome::Builder outcome) {
     script.seen.push_back(
         {id.getSession(), id.getSequence(), id.getLowestIncomplete(), bid.getAmount()});
+    script.onRequest();
     auto reply = script.afterwards;
     if (!script.replies.empty()) {
       reply = script.replies.front();
