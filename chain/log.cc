@@ -32,6 +32,29 @@ bool Log::contains(const Position& position) const {
   return found != batches.end() && (*found)->end() == position;
 }
 
+std::optional<Position> Log::lastWithin(const Position& limit) const {
+  auto batch = std::find_if(batches.rbegin(), batches.rend(), [&](const BatchPtr& each) {
+    return each->lastIndex() <= limit.index && each->epoch() <= limit.epoch;
+  });
+  if (batch != batches.rend()) return (*batch)->end();
+  if (start_.index <= limit.index && start_.epoch <= limit.epoch) return start_;
+  return std::nullopt;
+}
+
+Position Log::at(std::uint64_t index) const {
+  if (index == end().index) return end();
+  return after(index)->previous();
+}
+
+std::size_t Log::bytesAfter(std::uint64_t index) const {
+  std::size_t bytes = 0;
+  for (auto batch = batches.rbegin(); batch != batches.rend() && (*batch)->lastIndex() > index;
+       ++batch) {
+    bytes += (*batch)->bytes().size();
+  }
+  return bytes;
+}
+
 void Log::trim(std::uint64_t index, std::size_t keepBytes) {
   while (!batches.empty() && batches.front()->lastIndex() <= index &&
          bytes_ - batches.front()->bytes().size() >= keepBytes) {

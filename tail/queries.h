@@ -23,21 +23,23 @@ public:
   // if it may not answer at all now.
   kj::Promise<void> confirmed();
 
-  // These fill the answer from the state as it is, and resolve once all they show is committed.  To
-  // be called in the turn in which confirmed() resolved.
-  kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer) const;
-  kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer) const;
+  // These answer from the state as it is, and resolve once all they show is committed.  To be called
+  // in the turn in which confirmed() resolved.  What is not in memory any more is read from the
+  // store: it is committed, and does not change.
+  kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer);
+  kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> list(schema::Auctioneer::ListParams::Reader params,
-                         schema::Auctioneer::ListResults::Builder results) const;
+                         schema::Auctioneer::ListResults::Builder results);
   kj::Promise<void> history(schema::Auctioneer::HistoryParams::Reader params,
-                            schema::Auctioneer::HistoryResults::Builder results) const;
+                            schema::Auctioneer::HistoryResults::Builder results);
 
 private:
   chain::Replica& replica;
   const ChainClock& clock;
 
   void view(const auction::Auction& auction, schema::AuctionView::Builder view) const;
-  kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms) const;
+  std::optional<auction::Auction> find(std::string_view name);
+  kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms);
 };
 
 // "No answer now: try again."
