@@ -1,7 +1,11 @@
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include <kj/async.h>
 
+#include "auction/auction.h"
 #include "base/clock.h"
 #include "chain/replica.h"
 #include "schema/auction.capnp.h"
@@ -23,9 +27,9 @@ public:
   // if it may not answer at all now.
   kj::Promise<void> confirmed();
 
-  // These answer from the state as it is, and resolve once all they show is committed.  To be called
-  // in the turn in which confirmed() resolved.  What is not in memory any more is read from the
-  // store: it is committed, and does not change.
+  // These answer from the state as it is, and resolve once all they show is committed.  To be
+  // called in the turn in which confirmed() resolved.  What is not in memory any more is read from
+  // the store: it is committed, and does not change.
   kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> list(schema::Auctioneer::ListParams::Reader params,
@@ -36,9 +40,13 @@ public:
 private:
   chain::Replica& replica;
   const ChainClock& clock;
+  kj::Canceler canceler;  // Of what still reads the store.
 
   void view(const auction::Auction& auction, schema::AuctionView::Builder view) const;
-  std::optional<auction::Auction> find(std::string_view name);
+  template <typename Use>
+  bool withAuction(std::string_view name, Use use);
+  void write(std::uint64_t number, const auction::Version& version,
+             schema::Version::Builder builder) const;
   kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms);
 };
 
