@@ -46,13 +46,15 @@ Position Log::at(std::uint64_t index) const {
   return after(index)->previous();
 }
 
-std::size_t Log::bytesAfter(std::uint64_t index) const {
-  std::size_t bytes = 0;
+bool Log::holdsWithin(std::uint64_t index, std::size_t bytes) const {
+  if (index < start_.index) return false;
+  std::size_t sum = 0;
   for (auto batch = batches.rbegin(); batch != batches.rend() && (*batch)->lastIndex() > index;
        ++batch) {
-    bytes += (*batch)->bytes().size();
+    sum += (*batch)->bytes().size();
+    if (sum > bytes) return false;
   }
-  return bytes;
+  return true;
 }
 
 void Log::trim(std::uint64_t index, std::size_t keepBytes) {

@@ -33,9 +33,7 @@ void Replica::considerGate() {
   KJ_IF_MAYBE (link, successorLink) {
     if (!(*link)->aligned()) return;
     if (!tracker.gated()) {
-      bool close = tracker.joinerDurable() >= log_.start().index &&
-                   log_.bytesAfter(tracker.joinerDurable()) <= GATE_BYTES;
-      if (!close) return;
+      if (!log_.holdsWithin(tracker.joinerDurable(), GATE_BYTES)) return;
       tracker.gate();
       gateTold = false;
       logInfo("gating: nothing is committed any more that the joiner has not on disk",
@@ -74,10 +72,14 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
   }
   auto shared = log_.contains(position);
   auto candidate = shared ? std::optional<Position>(position) : log_.lastWithin(position);
-  if (!candidate || candidate->index < tracker.commit()) {
-    // All that is committed is on every serving member, the tail included.
-    die("this node's log and the tail's differ below what is committed: one of the two is damaged. "
-        "If it is this one, start it again with an empty data directory",
+  // All that is committed is on every serving member, the tail included, and no two entries have
+  // the same epoch and index.
+  bool sound = candidate && candidate->index >= tracker.commit() &&
+               (shared || candidate->index < position.index || candidate->epoch < position.epoch);
+  if (!sound) {
+    die("this node's log and the tail's contradict each other in what is committed: one of the two "
+        "is "
+        "damaged. If it is this one, start it again with an empty data directory",
         {{"epoch", configuration.epoch},
          {"tail_has", position.index},
          {"tail_has_epoch", position.epoch},

@@ -85,6 +85,8 @@ public:
   Position logEnd() const { return log_.end(); }
   std::uint64_t durable() const { return tracker.durable(); }
   std::uint64_t commit() const { return tracker.commit(); }
+  // As tail, it gates the syncing member (R9).
+  bool gating() const { return tracker.gated(); }
   std::size_t uncommittedBytes() const;
 
   auction::State& state() { return state_; }

@@ -173,22 +173,22 @@ kj::Promise<void> SuccessorLink::cut(Position limit) {
   } else {
     own = host.store().lastWithin(limit);
   }
-  return own.then([this, limit](kj::Maybe<Position> candidate) -> kj::Promise<void> {
+  return own.then([this](kj::Maybe<Position> candidate) -> kj::Promise<void> {
     KJ_IF_MAYBE (position, candidate) {
       auto request = KJ_ASSERT_NONNULL(link).cutRequest();
       header.write(request.initHeader());
       writePosition(*position, request.initPosition());
       return request.send().then(
-          [this, limit, position = *position](auto&& response) -> kj::Promise<void> {
+          [this, position = *position](auto&& response) -> kj::Promise<void> {
             auto result = response.getResult();
             if (result.isShared()) {
               alignedAt(position);
               return kj::READY_NOW;
             }
             auto next = readPosition(result.getCandidate());
-            KJ_REQUIRE(next.index < limit.index || next.epoch < limit.epoch,
+            KJ_REQUIRE(next.index < position.index || next.epoch < position.epoch,
                        "the joining node does not come closer to a shared position", next.epoch,
-                       next.index, limit.epoch, limit.index);
+                       next.index, position.epoch, position.index);
             return cut(next);
           });
     }
