@@ -43,7 +43,7 @@ std::uint64_t bidCount(const auction::Auction& auction) {
 void writeTerms(const auction::Auction& auction, schema::Terms::Builder builder) {
   auction::Terms terms;
   terms.item = auction.item;
-  terms.duration = auction.history.front().deadline - auction.created;
+  terms.duration = auction.duration;
   terms.startingPrice = auction.startingPrice;
   terms.increment = auction.increment;
   if (auction.hardEnd != 0) {
@@ -148,7 +148,7 @@ kj::Promise<void> Queries::history(schema::Auctioneer::HistoryParams::Reader par
   auto count = std::min<std::uint64_t>(available, bounded(params.getLimit(), MAX_VERSIONS));
   auto versions = results.initVersions(static_cast<unsigned>(count));
   for (unsigned i = 0; i < count; ++i) {
-    auto& version = auction->history[from - 1 + i];
+    auto& version = *auction->findVersion(from + i);
     auto to = versions[i];
     to.setVersion(from + i);
     to.setStamp(version.stamp);
