@@ -40,6 +40,7 @@ struct Writer {
   void open() { append(auction::OpenSession{}); }
   void create(std::string_view name) {
     auction::CreateAuction create{name, {"owner", {}}, {}};
+    create.terms.item = "a lamp";
     create.terms.duration = 1'000'000;
     KJ_ASSERT(append(create).kind == auction::Outcome::Kind::success);
   }
