@@ -99,6 +99,19 @@ TEST(Capture, IsEmptyWhereNothingHasChanged) {
   EXPECT_TRUE(loaded.capture().records.empty());
 }
 
+TEST(Capture, OfALoadedStateHoldsOnlyWhatHasChangedSince) {
+  Log log;
+  fill(log);
+  const Shelf shelf(log.state.capture());
+  log.state = shelf.load();
+  log.apply(bid("lamp", "bob", 61));  // Too low.
+  EXPECT_EQ(keys(log.state.capture()), (Keys{"m", sessionKey(log.session)}));
+  log.apply(bid("lamp", "bob", 100));
+  const AuctionId lamp = log.auction().id;
+  EXPECT_EQ(keys(log.state.capture()),
+            (Keys{auctionKey(lamp), versionKey(lamp, 4), "m", sessionKey(log.session)}));
+}
+
 TEST(Capture, GoesOnAfterMovesOfTheState) {
   Log log;
   fill(log);

@@ -244,7 +244,10 @@ TEST_F(Forgery, OfBidsThatNoLogMakesIsRefused) {
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 0; }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 1; })) << "a bid in no version";
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 60; })) << "too few amounts";
-  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 100; })) << "too few entries";
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) {
+    a.highest = 1'000'000;
+    a.released = 100;
+  })) << "too few entries";
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = UINT64_MAX; }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.highest = 0; }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.highest = -1; }));
