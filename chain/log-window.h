@@ -54,7 +54,7 @@ public:
   Position startWithin(const Position& latest, std::uint64_t needed) const {
     const Position* best = &marks.front().at;
     for (auto& mark: marks) {
-      if (mark.at.index > needed) return *best;
+      if (mark.at.index > needed) break;
       best = &mark.at;
       if (total - mark.before <= maxBytes && end_.index - mark.at.index <= maxEntries) return *best;
     }

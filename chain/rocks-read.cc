@@ -161,8 +161,10 @@ kj::Maybe<Position> readLastWithin(const RocksDatabase& database, RocksShared& s
   }
   LogCursor log(database, nullptr);
   for (auto batch = log.seekBack(limit.index); batch != nullptr; batch = log.previous()) {
-    if (batch->previous().index < start.index) break;
+    if (batch->lastIndex() <= start.index) break;
     if (within(batch->end())) return batch->end();
+    // What has been truncated is not to be waded through.
+    if (batch->previous().index <= start.index) break;
   }
   if (within(start)) return start;
   return nullptr;

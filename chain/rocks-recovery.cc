@@ -121,7 +121,7 @@ void measureLog(const RocksDatabase& database, LogWindow& window) {
   auto start = database.readPosition(meta::LOG_START);
   window.reset(start);
   auto iterator = logIterator(database);
-  iterator->Seek(LOG_BEGIN);
+  iterator->Seek(logKey(start.index + 1));
   auto first = batchAt(database, *iterator);
   if (first == nullptr) return;
   if (first->previous() != start) {

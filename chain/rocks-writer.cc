@@ -84,7 +84,11 @@ void RocksWriter::post(Work work) {
   queue.push_back(std::move(work));
   if (scheduled) return;
   scheduled = true;
-  thread->post([this]() { process(); });
+  thread->post([this]() {
+    KJ_IF_MAYBE (exception, kj::runCatchingExceptions([this]() { process(); })) {
+      database->fail(*exception, "write");
+    }
+  });
 }
 
 void RocksWriter::close() {
@@ -94,8 +98,6 @@ void RocksWriter::close() {
   }
   thread->post([this]() {
     database->require(database->db().SyncWAL(), "sync its log");
-    if (!marker.damaged) marker.end = window.end();
-    marker.sequence = database->db().GetLatestSequenceNumber();
     mark(true);
   });
   thread = nullptr;
@@ -209,15 +211,15 @@ void RocksWriter::tellDurable(std::uint64_t index, bool cutDone) {
 // Notes what is durable by now.  An older marker says nothing wrong, so that syncing it now and
 // then is enough, where what it says has not become less.
 void RocksWriter::mark(bool syncNow) {
-  if (sync) {
-    if (!marker.damaged) marker.end = window.end();
-    marker.sequence = database->db().GetLatestSequenceNumber();
-  }
+  // What is not synced is not durable.
+  if (!sync && !syncNow) return;
+  if (!marker.damaged) marker.end = window.end();
+  marker.sequence = database->db().GetLatestSequenceNumber();
   marker.cuts = cuts;
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  markerFile->write(marker);
                  auto now = std::chrono::steady_clock::now();
-                 if (!syncNow && (!sync || now < markerSynced + MARKER_SYNC_PERIOD)) return;
+                 if (!syncNow && now < markerSynced + MARKER_SYNC_PERIOD) return;
                  markerFile->sync();
                  markerSynced = now;
                })) {
@@ -380,7 +382,6 @@ void RocksWriter::run(FinishInstall& finish) {
   window.reset(finish.at);
   publish(finish.at);
   heal();
-  marker.end = finish.at;
   mark(sync);
   tellDurable(finish.at.index, false);
   finish.fulfiller->fulfill();
