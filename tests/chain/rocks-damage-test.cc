@@ -291,7 +291,7 @@ TEST_F(RocksDamageTest, OfTheLogsEndIsToldUntilItHasGrownAgain) {
   std::string before;
   {
     auto store = open();
-    append(*store, auctioneer, 50);
+    appendEach(*store, auctioneer, 50);
     before = contentsOf(walFile());
   }
   setContents(walFile(), before.substr(0, before.size() / 2));
@@ -337,7 +337,7 @@ TEST_F(RocksDamageTest, OfTheLogsEndIsMadeUpForByALaterEpochOrACut) {
     Auctioneer auctioneer, later;
     {
       auto store = open();
-      append(*store, auctioneer, 50);
+      appendEach(*store, auctioneer, 50);
     }
     auto wal = theFile(data.path() + "/db", "", ".log");
     auto contents = contentsOf(wal);

@@ -51,6 +51,10 @@ protected:
     for (unsigned i = 0; i < batches; ++i) store.append(auctioneer.next(size));
     waitDurable(store, auctioneer.end.index);
   }
+  // The same, with a write of its own for each.
+  void appendEach(RocksStore& store, Auctioneer& auctioneer, unsigned batches) {
+    for (unsigned i = 0; i < batches; ++i) append(store, auctioneer, 1);
+  }
   void checkpoint(RocksStore& store, Auctioneer& auctioneer) {
     auto changes = auctioneer.state.capture();
     auto copy = changes;
