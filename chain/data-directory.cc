@@ -21,11 +21,22 @@ namespace fs = std::filesystem;
 constexpr char CANNOT_BE_OPENED[] =
     "cannot be opened: give one that is writable, and empty or made by gavel-node";
 
+// So that a directory that was just made is still there after a power loss, as far as we may look
+// at what it is in.
+void syncParents(const fs::path& made) {
+  for (auto path = fs::absolute(made).lexically_normal(); path.has_relative_path();) {
+    path = path.parent_path();
+    kj::AutoCloseFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd >= 0) fsync(fd);
+  }
+}
+
 }  // namespace
 
 DataDirectory::DataDirectory(kj::StringPtr path): path_(kj::str(path)) {
   std::error_code error;
-  fs::create_directories(path.cStr(), error);
+  bool made = fs::create_directories(path.cStr(), error);
+  if (made) syncParents(path.cStr());
   if (error) refuse(CANNOT_BE_OPENED, error.message());
   if (!fs::is_directory(path.cStr(), error)) refuse(CANNOT_BE_OPENED, "it is not a directory");
 

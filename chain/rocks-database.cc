@@ -16,6 +16,7 @@ namespace gavel::chain {
 namespace {
 
 constexpr std::size_t CACHE_BYTES = 64 << 20;
+constexpr int CACHE_SHARD_BITS = 2;  // For a few threads.
 // Also about how much of its log RocksDB has to read again after a crash.
 constexpr std::size_t WRITE_BUFFER_BYTES = 32 << 20;
 constexpr double FILTER_BITS_PER_KEY = 10;
@@ -32,7 +33,11 @@ rocksdb::Options optionsFor(bool create) {
   options.write_buffer_size = WRITE_BUFFER_BYTES;
   options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
   options.max_open_files = 256;
+  // RocksDB's own account of what it does, in files LOG*.
   options.keep_log_file_num = 4;
+  options.max_log_file_size = 1 << 20;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
   options.max_background_jobs = 2;
   options.compression = rocksdb::kLZ4Compression;
   // Closing an iterator is no time for deleting files: the event loop does that, too.
@@ -44,11 +49,15 @@ rocksdb::Options optionsFor(bool create) {
   options.memtable_whole_key_filtering = true;
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(FILTER_BITS_PER_KEY));
-  // Bounded as a whole, with filters and indexes being the last to go.
-  table.block_cache = rocksdb::NewLRUCache(CACHE_BYTES, -1, false, 0.5);
+  // All that is in memory of tables is in this cache, so that it is bounded.  Filters and indexes
+  // are in small parts: those of names stay, while those of history come and go; and a whole one
+  // might be too large for a shard, and be read again for each look-up.
+  table.block_cache = rocksdb::NewLRUCache(CACHE_BYTES, CACHE_SHARD_BITS, false, 0.5);
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.pin_top_level_index_and_filter = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }

@@ -92,6 +92,11 @@ void RecordCursor::look() {
 Image readImage(const RocksDatabase& database, const auction::EndedAuctions& ended) {
   rocksdb::ManagedSnapshot snapshot(&database.db());
   Image image;
+  if (database.readMeta(meta::INSTALLING, snapshot.snapshot())) {
+    // What there is of a snapshot is no state.
+    image.state = auction::State(&ended);
+    return image;
+  }
   image.checkpoint = database.readPosition(meta::CHECKPOINT, snapshot.snapshot());
   try {
     auction::Loader loader;

@@ -241,6 +241,7 @@ TEST_F(RocksCheckpointTest, AnUnfinishedInstallLeavesAnEmptyDamagedStore) {
     wait(other->install(kj::heapArray(parts[0].asPtr())));
     EXPECT_THAT(errorOf([&]() { other->append(auctioneer.next(1)); }),
                 HasSubstr("taking in a snapshot"));
+    EXPECT_EQ(wait(other->load()).end(), Position()) << "a part of a state is none";
   }
   for (int i = 0; i < 2; ++i) {
     auto other = openOther();
