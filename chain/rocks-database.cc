@@ -1,10 +1,13 @@
 #include "chain/rocks-database.h"
 
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <xxhash.h>
 
 #include <kj/debug.h>
 #include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
@@ -21,6 +24,25 @@ constexpr int CACHE_SHARD_BITS = 2;  // For a few threads.
 constexpr std::size_t WRITE_BUFFER_BYTES = 32 << 20;
 constexpr double FILTER_BITS_PER_KEY = 10;
 
+// Takes what RocksDB has to say about itself.  A file of its own for that, as by default, ends the
+// process without a word to anybody when there is no room left for it.
+class InfoLog final: public rocksdb::Logger {
+public:
+  InfoLog(): Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+
+  using Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments);
+  }
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel()) return;
+    char text[1024];
+    std::vsnprintf(text, sizeof(text), format, arguments);
+    logEvent(level == rocksdb::InfoLogLevel::WARN_LEVEL ? LogLevel::debug : LogLevel::warning,
+             "from RocksDB", {{"text", std::string_view(text)}});
+  }
+};
+
 rocksdb::Options optionsFor(bool create) {
   rocksdb::Options options;
   options.create_if_missing = create;
@@ -33,12 +55,10 @@ rocksdb::Options optionsFor(bool create) {
   options.write_buffer_size = WRITE_BUFFER_BYTES;
   options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
   options.max_open_files = 256;
-  // RocksDB's own account of what it does, in files LOG*.
-  options.keep_log_file_num = 4;
-  options.max_log_file_size = 1 << 20;
+  options.max_background_jobs = 2;
+  options.info_log = std::make_shared<InfoLog>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.max_background_jobs = 2;
   options.compression = rocksdb::kLZ4Compression;
   // Closing an iterator is no time for deleting files: the event loop does that, too.
   options.avoid_unnecessary_blocking_io = true;
@@ -81,7 +101,10 @@ public:
   explicit Listener(const RocksDatabase& database): database(database) {}
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
-    if (database.running) database.fail(*error, "write in the background");
+    if (!database.running) return;
+    bool flush = reason == rocksdb::BackgroundErrorReason::kFlush;
+    bool compaction = reason == rocksdb::BackgroundErrorReason::kCompaction;
+    database.fail(*error, flush ? "write a table" : compaction ? "merge tables" : "write");
   }
 
 private:

@@ -24,14 +24,16 @@ rocksdb::WriteOptions synced() {
 // Makes an empty database in its place, or none at all.
 void format(RocksDatabase& database, std::uint64_t storeId) {
   auto& directory = database.directory;
-  std::filesystem::remove_all(directory.unfinishedDb());
+  std::error_code error;
+  std::filesystem::remove_all(directory.unfinishedDb(), error);
+  if (!error) std::filesystem::create_directory(directory.unfinishedDb(), error);
+  if (error) directory.refuse("cannot be formatted", error.message());
   database.open(directory.unfinishedDb(), true);
   rocksdb::WriteBatch batch;
   KJ_ASSERT(batch.Put(FORMAT_KEY, std::to_string(DATA_FORMAT)).ok());
   RocksDatabase::putMeta(batch, meta::STORE_ID, encodeNumber(storeId));
   database.require(database.db().Write(synced(), &batch), "format it");
   database.close();
-  std::error_code error;
   std::filesystem::rename(directory.unfinishedDb(), directory.db(), error);
   if (error) directory.refuse("cannot be formatted", error.message());
   directory.sync();
