@@ -395,15 +395,15 @@ TEST_F(RocksDamageTest, OlderFilesBesideNewerOnesAreFound) {
   gavel::testing::TemporaryDirectory old;
   fs::copy(path() + "/db", old.path() + "/db", fs::copy_options::recursive);
   fs::copy(path() + "/durable", old.path() + "/durable");
+  gavel::testing::TemporaryDirectory other;
   {
     auto store = open();
     append(*store, auctioneer, 5);
+    fs::copy(path() + "/durable", other.path() + "/durable");
     wait(store->cut(auctioneer.log[7]->end()));
   }
-  gavel::testing::TemporaryDirectory other;
   // A marker from before a cut, as a crash right after it leaves it.
   fs::copy(path() + "/db", other.path() + "/db", fs::copy_options::recursive);
-  fs::copy(old.path() + "/durable", other.path() + "/durable");
   {
     RocksStore store(other.path().c_str(), RocksStoreOptions(), random);
     EXPECT_EQ(store.recovered().damage, "");
@@ -413,6 +413,34 @@ TEST_F(RocksDamageTest, OlderFilesBesideNewerOnesAreFound) {
   fs::copy(old.path() + "/db", path() + "/db", fs::copy_options::recursive);
   auto store = open();
   EXPECT_THAT(store->recovered().damage, HasSubstr("it was durable up to index 80"));
+}
+
+// What is lost is not always of the log, which was in tables by then.
+TEST_F(RocksDamageTest, OfOtherWritesIsTold) {
+  Auctioneer auctioneer;
+  {
+    auto store = open();
+    append(*store, auctioneer, 5);
+    wait(store->saveConfiguration(configurationOf(1)));
+  }
+  {
+    auto store = open();
+    EXPECT_EQ(store->recovered().generation, 2u);
+    wait(store->saveConfiguration(configurationOf(2)));
+  }
+  setContents(walFile(), "");
+  {
+    auto store = open();
+    EXPECT_EQ(store->recovered().generation, 3u) << "a generation is never told twice";
+    EXPECT_EQ(store->recovered().configuration.epoch, 1u);
+    EXPECT_THAT(store->recovered().damage, HasSubstr("the last 2 writes are lost"));
+    expectAll(*store, auctioneer);
+  }
+  auto store = open();
+  EXPECT_EQ(store->recovered().generation, 4u);
+  EXPECT_NE(store->recovered().damage, "");
+  append(*store, auctioneer, 1);
+  EXPECT_EQ(store->recovered().damage, "");
 }
 
 TEST_F(RocksDamageTest, BeginsAnewAtOnceIfToldSo) {
