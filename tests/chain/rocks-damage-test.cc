@@ -50,7 +50,8 @@ protected:
   void SetUp() override {
     if (probeDirectory().empty()) GTEST_SKIP() << "only for processes that other tests start";
   }
-  std::string path() const override { return probeDirectory(); }
+  // None of its own, which would be left behind when it is killed.
+  std::string path() override { return probeDirectory(); }
 
   static void say(const std::string& line) { std::cout << line << std::endl; }
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,10 @@ protected:
     }
     return "";
   }
-  virtual std::string path() const { return directory.path(); }
+  virtual std::string path() {
+    if (!directory) directory = std::make_unique<gavel::testing::TemporaryDirectory>();
+    return directory->path();
+  }
 
   template <typename T>
   auto wait(kj::Promise<T>&& promise) {
@@ -110,7 +114,7 @@ protected:
   }
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
-  gavel::testing::TemporaryDirectory directory;
+  std::unique_ptr<gavel::testing::TemporaryDirectory> directory;  // Once it is asked for.
   gavel::testing::SeededRandom random{1};
 };
 
