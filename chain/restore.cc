@@ -16,6 +16,9 @@
 namespace gavel::chain {
 namespace {
 
+// Of SnapshotHeader.
+constexpr std::uint32_t SNAPSHOT_FORMAT = 1;
+
 namespace fs = std::filesystem;
 
 [[noreturn]] void refuse(kj::String text) {
@@ -120,7 +123,7 @@ private:
   BackupReader backup;
   Restored restored;
   RocksStore store;
-  SnapshotChain chain;
+  std::uint64_t last = 0;  // The checksum of the part before.
 
   kj::Promise<Restored> takeParts() {
     kj::Maybe<kj::Array<kj::byte>> data;
@@ -132,22 +135,21 @@ private:
       backup.fail(kj::str("cannot be read: ", exception->getDescription()));
     }
     KJ_IF_MAYBE (bytes, data) {
-      if (chain.add(*bytes) != part.getRecords().getChecksum()) {
+      last = partChecksum(*bytes, last);
+      ++restored.parts;
+      if (last != part.getRecords().getChecksum()) {
         backup.fail("has a wrong checksum, or a part before it is missing");
       }
       return store.install(kj::mv(*bytes)).then([this]() { return takeParts(); });
     }
     if (!part.isEnd()) backup.fail("is neither records nor the end");
     auto end = part.getEnd();
-    if (end.getParts() != chain.parts() || end.getChecksum() != chain.checksum()) {
+    if (end.getParts() != restored.parts || end.getChecksum() != last) {
       backup.fail(kj::str("is the end of ", end.getParts(), " parts, but there were ",
-                          chain.parts(), ", or other ones"));
+                          restored.parts, ", or other ones"));
     }
     if (!backup.atEnd()) backup.fail("is the end, but something follows it");
-    return store.finishInstall(restored.position).then([this]() {
-      restored.parts = chain.parts();
-      return restored;
-    });
+    return store.finishInstall(restored.position).then([this]() { return restored; });
   }
 };
 
@@ -171,8 +173,8 @@ void requireEmpty(kj::StringPtr directory) {
 
 }  // namespace
 
-kj::Promise<Restored> restoreBackup(kj::StringPtr backup, kj::StringPtr directory,
-                                    const RocksStoreOptions& options, Random& random) {
+kj::Promise<Restored> restoreBackup(kj::StringPtr backup, kj::StringPtr directory, Random& random,
+                                    const RocksStoreOptions& options) {
   return kj::evalNow([&]() {
     requireEmpty(directory);
     auto restore = kj::heap<Restore>(backup, directory, options, random);

@@ -31,7 +31,7 @@ struct Restored {
 // that it is incomplete.
 //
 // Blocks for reading the file: before a node has anything else to do.
-kj::Promise<Restored> restoreBackup(kj::StringPtr backup, kj::StringPtr directory,
-                                    const RocksStoreOptions& options, Random& random);
+kj::Promise<Restored> restoreBackup(kj::StringPtr backup, kj::StringPtr directory, Random& random,
+                                    const RocksStoreOptions& options = {});
 
 }  // namespace gavel::chain

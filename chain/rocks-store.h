@@ -44,6 +44,8 @@ struct RocksStoreOptions {
 // says so in `recovered().damage` until it has caught up again.
 class RocksStore final: public Store {
 public:
+  using Options = RocksStoreOptions;
+
   // Opens `directory`, formatting it if it is empty or missing.  Throws FAILED with a text for the
   // operator: not a directory, no permission, locked by another process, another format, damaged.
   RocksStore(kj::StringPtr directory, const RocksStoreOptions& options, Random& random);

@@ -1,33 +1,26 @@
 #pragma once
 
 #include <cstdint>
-#include <xxhash.h>
 
-#include <kj/array.h>
+#include <kj/common.h>
 
+// The parts that a snapshot travels in (snapshot.capnp): each checksum is seeded with the one
+// before.
 namespace gavel::chain {
 
-// Version of SnapshotHeader, and of what follows it.
-constexpr std::uint32_t SNAPSHOT_FORMAT = 1;
+std::uint64_t partChecksum(kj::ArrayPtr<const kj::byte> data, std::uint64_t previous);
 
-// Follows the parts of a snapshot (snapshot.capnp) on the way out or in: each has a checksum that
-// covers all the ones before it.
-class SnapshotChain {
+// Checks the parts of one snapshot as they come.  Throws FAILED, saying which is damaged or
+// missing.
+class PartsCheck {
 public:
-  // Takes in the next part, and returns its checksum.
-  std::uint64_t add(kj::ArrayPtr<const kj::byte> data) {
-    checksum_ = XXH3_64bits_withSeed(data.begin(), data.size(), checksum_);
-    ++parts_;
-    return checksum_;
-  }
-
-  std::uint64_t parts() const { return parts_; }
-  // Of the last part; 0 if there is none.
-  std::uint64_t checksum() const { return checksum_; }
+  void add(kj::ArrayPtr<const kj::byte> data, std::uint64_t checksum);
+  // That were all.
+  void finish(std::uint64_t count) const;
 
 private:
-  std::uint64_t parts_ = 0;
-  std::uint64_t checksum_ = 0;
+  std::uint64_t count = 0;
+  std::uint64_t last = 0;
 };
 
 }  // namespace gavel::chain
