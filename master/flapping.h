@@ -26,7 +26,9 @@ public:
   // How many names are remembered; those lost the longest ago are forgotten first.
   static constexpr std::size_t LIMIT = 1000;
 
-  Flapping(kj::Duration delay, kj::Duration forgive): delay(delay), forgive(forgive) {}
+  // A `delay` of more than a day is taken for one of a day.
+  Flapping(kj::Duration delay, kj::Duration forgive)
+      : delay(kj::min(delay, 1 * kj::DAYS)), forgive(forgive) {}
 
   // It is a member from now on, be it syncing or serving.  Nothing changes if it was one before.
   void joined(const std::string& name, kj::TimePoint now);

@@ -285,7 +285,7 @@ std::string Master::notice() const {
   KJ_IF_MAYBE (waiting, outage) {
     add(master::describe(current(), *waiting));
     KJ_IF_MAYBE (since, sourceSince) {
-      auto left = kj::max(0 * kj::SECONDS, *since + settings.outageWait - timer.now());
+      auto left = kj::max(0 * kj::SECONDS, settings.outageWait - (timer.now() - *since));
       add(std::string("Goes on without those that are awaited in ") + formatDuration(left).cStr() +
           ".");
     }

@@ -197,6 +197,9 @@ void Master::noteMemberships() {
     if (node == nullptr) continue;
     node->candidate.clusterId = current().clusterId;
     node->candidate.empty = false;
+    if (member.state == MemberState::serving && node->candidate.unsynced) {
+      told[member.incarnation].unsynced = true;
+    }
   }
   std::erase_if(told, [this](auto& each) {
     auto* member = current().find(each.first);

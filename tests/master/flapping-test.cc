@@ -73,6 +73,15 @@ TEST_F(FlappingTest, NeverMakesWaitWithADelayOfZero) {
   }
 }
 
+TEST_F(FlappingTest, BoundsTheLongestWait) {
+  Flapping endless(100'000 * kj::DAYS, 60 * kj::SECONDS);
+  for (unsigned i = 0; i < 20; ++i) {
+    endless.joined("n1", now);
+    endless.lost("n1", now);
+  }
+  EXPECT_EQ(endless.wait("n1", now), 60 * kj::DAYS);
+}
+
 TEST_F(FlappingTest, ForgetsThoseLostTheLongestAgo) {
   for (unsigned i = 0; i < 3; ++i) crashAfter(1 * kj::SECONDS, "first");
   for (unsigned i = 0; i < 3; ++i) crashAfter(1 * kj::SECONDS, "second");

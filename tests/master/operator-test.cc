@@ -411,6 +411,70 @@ TEST_F(OperatorTest, DoesNotRecoverWhileMembersMayRun) {
   EXPECT_EQ(world.epoch(), 1u);
 }
 
+// Another master swaps first.
+class ContestedStore final: public ConfigStore {
+public:
+  kj::Promise<Stored> get() override { return inner.get(); }
+  kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
+      std::uint64_t expectedVersion, kj::Array<const kj::byte> document) override {
+    if (contest) {
+      contest = false;
+      return inner.get()
+          .then([this](Stored&& stored) {
+            auto theirs = Document::decode(stored.document);
+            auto next = theirs.current();
+            ++next.epoch;
+            next.members.erase(next.members.begin());
+            next.cause = "n1 lost: in the eyes of another master";
+            return inner.compareAndSwap(stored.version, theirs.with(next).encode());
+          })
+          .then([this, expectedVersion,
+                 document = kj::mv(document)](kj::Maybe<std::uint64_t>&&) mutable {
+            return inner.compareAndSwap(expectedVersion, kj::mv(document));
+          });
+    }
+    return inner.compareAndSwap(expectedVersion, kj::mv(document));
+  }
+  kj::Promise<Stored> watch(std::uint64_t version) override { return inner.watch(version); }
+
+  bool contest = false;
+
+private:
+  MemoryStore inner;
+};
+
+TEST_F(OperatorTest, TellsWhenAnotherMasterWasFirst) {
+  auto store = kj::heap<ContestedStore>();
+  auto& contested = *store;
+  world.store = kj::mv(store);
+  world.startChain(3);
+  world.runFor(1 * kj::SECONDS);
+  contested.contest = true;
+  EXPECT_THAT(drain("n3"), HasSubstr("refused: another master has changed the configuration"));
+  EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n2 n3");
+  world.runUntil(chainIs("n2 n3 n1"));  // It lives.
+  checkHistory();
+}
+
+TEST_F(OperatorTest, LosesAGateToAnotherMasterAndTakesItsNextOne) {
+  auto store = kj::heap<ContestedStore>();
+  auto& contested = *store;
+  world.store = kj::mv(store);
+  world.startChain(3);
+  for (auto& each: world.nodes) each->gates = false;
+  world.runFor(1 * kj::SECONDS);
+  auto& joiner = world.restart(node(3));
+  world.runUntil([&]() { return joiner.adopted.joiner() != nullptr; });
+  world.runFor(1 * kj::SECONDS);
+  contested.contest = true;
+  node(2).gate(3, joiner.incarnation);
+  world.runUntil([this]() { return world.epoch() == 4; });
+  EXPECT_EQ(world.members(), "n2 n3(syncing)");
+  for (auto& each: world.nodes) each->gates = true;
+  world.runUntil(chainIs("n2 n3 n1"));
+  checkHistory();
+}
+
 TEST_F(OperatorTest, LeavesAnOrderUnansweredIfItEnds) {
   world.startChain(2);
   auto service = serve(*world.master);
