@@ -3,86 +3,68 @@
 
 #include "client/cli/context.h"
 #include "client/cli/survey.h"
+#include "client/cli/views.h"
 
 namespace gavel::client::cli {
 namespace {
 
 using State = schema::Member::State;
-using Role = schema::NodeStatus::Role;
 
 // Above this a node's clock is alarming (R15).
 constexpr std::int64_t ALARMING_SKEW = 500'000'000;
 
-std::string roleOf(Role role) {
-  switch (role) {
-    case Role::WAITING:
-      return "waiting";
-    case Role::HEAD:
-      return "head";
-    case Role::MIDDLE:
-      return "middle";
-    case Role::TAIL:
-      return "tail";
-    case Role::SINGLE:
-      return "head+tail";
-    case Role::REFUSING:
-      return "refusing";
-  }
-  return "unknown";
+// What there is to be said of the nodes, one line each.
+struct Remarks {
+  // What keeps the chain from being as good as it should be.
+  std::vector<std::string> shortcomings;
+  // What is as it should be, but not as one might expect: a spare that waits, say.
+  std::vector<std::string> facts;
+};
+
+// Of a node that is no member, as the master sees it, or else the node.  Whether one is missing in
+// the chain, the master's notice says: without one, a node outside is a spare, or was drained.
+void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIsWell) {
+  auto status = node.getStatus();
+  auto note = printable(node.getNote());
+  auto reason = printable(status.getReason());
+  auto line = printable(status.getName()) +
+              (node.getConnected() ? " is not in the chain" : " is not reached");
+  if (!note.empty()) line += ": " + note;
+  if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
+  bool sound = reason.empty() && !status.hasDamage();
+  (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 
-std::string stateOf(State state) {
-  return state == State::SERVING ? "serving" : "syncing";
-}
-
-// "n1 > n2 > n3, epoch 4 (n0 lost: connection closed)".
-std::string summary(schema::Configuration::Reader configuration) {
-  std::string line;
-  for (auto member: configuration.getMembers()) {
-    line += (line.empty() ? "" : " > ") + printable(member.getName());
-    if (member.getState() == State::SYNCING) line += " (syncing)";
-  }
-  line += ", epoch " + std::to_string(configuration.getEpoch());
-  auto cause = printable(configuration.getCause());
-  return cause.empty() ? line : line + " (" + cause + ")";
-}
-
-// The member that `status` speaks for; null if that process is none.
-kj::Maybe<schema::Member::Reader> memberOf(
-    const kj::Maybe<schema::Configuration::Reader>& configuration,
-    schema::NodeStatus::Reader status) {
-  KJ_IF_MAYBE (known, configuration) {
-    for (auto member: known->getMembers()) {
-      if (member.getIncarnation() == status.getIncarnation()) return member;
-    }
-  }
-  return nullptr;
-}
-
-// What keeps the chain from being as good as it should be; one line each.
-std::vector<std::string> shortcomings(const Survey& survey) {
-  std::vector<std::string> result;
+Remarks remarksOn(const Survey& survey) {
+  Remarks remarks;
+  auto& result = remarks.shortcomings;
   if (survey.configuration == nullptr) result.push_back("no chain has formed");
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);
+  bool allIsWell = survey.master && !survey.nodes.get().hasNotice();
   for (auto node: survey.nodes.get().getNodes()) {
     auto status = node.getStatus();
     std::string name = printable(status.getName());
-    auto reason = printable(status.getReason());
-    if (!node.getConnected()) {
-      result.push_back(name + " is not reached" + (reason.empty() ? "" : ": " + reason));
-      continue;
-    }
-    KJ_IF_MAYBE (member, memberOf(survey.configuration, status)) {
-      if (member->getState() != State::SERVING) result.push_back(name + " is still syncing");
+    KJ_IF_MAYBE (member, survey.memberOf(status)) {
+      auto why = printable(node.getNote());
+      if (why.empty()) why = printable(status.getReason());
+      if (!node.getConnected()) {
+        result.push_back(name + " is not reached" + (why.empty() ? "" : ": " + why));
+      } else if (member->getState() != State::SERVING) {
+        result.push_back(name + " is still syncing");
+      }
     } else {
-      result.push_back(name + " is not in the chain" + (reason.empty() ? "" : ": " + reason));
+      remarkOutsider(remarks, node, allIsWell);
+    }
+    if (!node.getConnected()) continue;
+    if (status.hasDamage()) {
+      result.push_back(name + " has found damage: " + printable(status.getDamage()));
     }
     if (std::abs(node.getSkew()) > ALARMING_SKEW) {
       result.push_back(name + "'s clock differs from the master's by " +
                        std::to_string(node.getSkew() / 1'000'000) + "ms");
     }
   }
-  return result;
+  return remarks;
 }
 
 int printStatus(Context& context, const Survey& survey, bool check) {
@@ -91,10 +73,12 @@ int printStatus(Context& context, const Survey& survey, bool check) {
     print.error("nobody answers: " + survey.problems);
     return UNAVAILABLE;
   }
-  auto missing = shortcomings(survey);
+  auto remarks = remarksOn(survey);
+  auto notice = printable(survey.nodes.get().getNotice());
+  bool healthy = remarks.shortcomings.empty() && notice.empty();
   if (print.json) {
     JsonLine line;
-    line.boolean("healthy", missing.empty());
+    line.boolean("healthy", healthy);
     if (survey.master) line.text("master", survey.masterAddress.c_str());
     KJ_IF_MAYBE (configuration, survey.configuration) {
       line.object("configuration", *configuration);
@@ -104,11 +88,12 @@ int printStatus(Context& context, const Survey& survey, bool check) {
     KJ_IF_MAYBE (configuration, survey.configuration) {
       print.result(("chain " + summary(*configuration)).c_str());
     }
+    if (!notice.empty()) print.result(print.painted(Paint::alarm, "notice: " + notice).c_str());
     Table table({"NAME", "ADDRESS", "ROLE", "STATE", "EPOCH", "LAST", "COMMIT", "SKEW", "HEARD"});
     for (auto node: survey.nodes.get().getNodes()) {
       auto status = node.getStatus();
       std::string state = "no member";
-      KJ_IF_MAYBE (member, memberOf(survey.configuration, status)) {
+      KJ_IF_MAYBE (member, survey.memberOf(status)) {
         state = stateOf(member->getState());
       }
       bool heard = node.getConnected();
@@ -121,8 +106,9 @@ int printStatus(Context& context, const Survey& survey, bool check) {
     }
     print.result(table);
   }
-  for (auto& line: missing) print.note(print.json ? line : "! " + line);
-  return check && !missing.empty() ? DEGRADED : DONE;
+  for (auto& line: remarks.shortcomings) print.note(print.json ? line : "! " + line);
+  for (auto& line: remarks.facts) print.note(line);
+  return check && !healthy ? DEGRADED : DONE;
 }
 
 int printMembers(Context& context, const Survey& survey) {
@@ -175,12 +161,8 @@ int printEpochs(Context& context, const Survey& survey) {
       continue;
     }
     auto configuration = relink.getConfiguration();
-    std::string chain;
-    for (auto member: configuration.getMembers()) {
-      chain += (chain.empty() ? "" : " > ") + printable(member.getName());
-      if (member.getState() == State::SYNCING) chain += " (syncing)";
-    }
-    table.add({std::to_string(configuration.getEpoch()), timeOf(configuration.getStamp()), chain,
+    table.add({std::to_string(configuration.getEpoch()), timeOf(configuration.getStamp()),
+               chainOf(configuration),
                relink.getDuration() == 0 ? "" : span(0, relink.getDuration()),
                printable(configuration.getCause())});
   }
@@ -221,6 +203,9 @@ void addChain(CLI::App& app, Command& chosen) {
   });
   add(*chain, chosen, "members", "The configuration in force, head first", &printMembers);
   add(*chain, chosen, "epochs", "The latest configurations and what caused them", &printEpochs);
+  addOperate(*chain, chosen);
+  addRecover(*chain, chosen);
+  addBackup(*chain, chosen);
 }
 
 }  // namespace gavel::client::cli

@@ -19,7 +19,7 @@ struct Survey {
   // Why addresses did not answer.
   std::string problems;
 
-  // Null while no chain has formed.  Borrowed from the client's locator.
+  // Null while no chain has formed.
   kj::Maybe<schema::Configuration::Reader> configuration;
   // Without a master: only the members, `connected` if they answered, else with the reason.
   Message<schema::Topology::NodesResults> nodes;
@@ -27,9 +27,20 @@ struct Survey {
   Message<schema::Topology::EpochsResults> epochs;
 
   Survey();
+
+  // The member that `status` speaks for; null if that process is none.
+  kj::Maybe<schema::Member::Reader> memberOf(schema::NodeStatus::Reader status) const;
+
+  // Keeps a copy of the newest that `locator` knows, which may learn another one at any time.
+  void adoptConfiguration(const ChainLocator& locator);
+
+private:
+  kj::Maybe<Message<schema::Configuration>> ownConfiguration;
 };
 
 // Asks all known addresses once.
 kj::Promise<kj::Own<Survey>> survey(Context& context);
+// The same with the addresses that `locator` knows.  Both must outlive the promise and its result.
+kj::Promise<kj::Own<Survey>> survey(ChainLocator& locator, kj::Timer& timer);
 
 }  // namespace gavel::client::cli
