@@ -31,7 +31,7 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIs
               (node.getConnected() ? " is not in the chain" : " is not reached");
   if (!note.empty()) line += ": " + note;
   if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
-  bool sound = reason.empty() && !status.hasDamage();
+  bool sound = reason.empty() && status.getDamage().size() == 0;
   (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 
@@ -40,7 +40,7 @@ Remarks remarksOn(const Survey& survey) {
   auto& result = remarks.shortcomings;
   if (survey.configuration == nullptr) result.push_back("no chain has formed");
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);
-  bool allIsWell = survey.master && !survey.nodes.get().hasNotice();
+  bool allIsWell = survey.master && survey.nodes.get().getNotice().size() == 0;
   for (auto node: survey.nodes.get().getNodes()) {
     auto status = node.getStatus();
     std::string name = printable(status.getName());
@@ -56,7 +56,7 @@ Remarks remarksOn(const Survey& survey) {
       remarkOutsider(remarks, node, allIsWell);
     }
     if (!node.getConnected()) continue;
-    if (status.hasDamage()) {
+    if (status.getDamage().size() > 0) {
       result.push_back(name + " has found damage: " + printable(status.getDamage()));
     }
     if (std::abs(node.getSkew()) > ALARMING_SKEW) {

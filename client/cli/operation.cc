@@ -155,10 +155,11 @@ private:
     return survey(context).then([this, text](kj::Own<Survey> survey) -> int {
       context.print.error(text);
       for (auto node: survey->nodes.get().getNodes()) {
-        if (operation.node != node.getStatus().getName().cStr() || !node.hasNote()) continue;
+        if (operation.node != node.getStatus().getName().cStr() || node.getNote().size() == 0)
+          continue;
         context.print.error(operation.node + ": " + printable(node.getNote()));
       }
-      if (survey->nodes.get().hasNotice()) {
+      if (survey->nodes.get().getNotice().size() > 0) {
         context.print.error("the master: " + printable(survey->nodes.get().getNotice()));
       }
       return OUTCOME_UNKNOWN;

@@ -125,18 +125,18 @@ Outage outageOf(const Survey& survey, schema::Configuration::Reader stored,
                      : back ? "is back, restarted"
                             : "is not there"));
   }
-  if (survey.nodes.get().hasNotice()) {
+  if (survey.nodes.get().getNotice().size() > 0) {
     notes.push_back("the master: " + printable(survey.nodes.get().getNotice()));
   }
   auto status = node.getStatus();
   notes.push_back(name + " ends at entry " + std::to_string(status.getLast()) +
                   (member ? "" : ", and was no member of this chain"));
-  if (status.hasDamage())
+  if (status.getDamage().size() > 0)
     notes.push_back(name + " reports damage: " + printable(status.getDamage()));
   if (status.getUnsynced()) {
     notes.push_back(name + " runs with --sync=never: what it had not written out is lost as well");
   }
-  if (node.hasNote())
+  if (node.getNote().size() > 0)
     notes.push_back("of " + name + " the master says: " + printable(node.getNote()));
   notes.push_back("To go on with " + name + " alone " + outage.loss + ".");
   return outage;
