@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <kj/debug.h>
 
+#include "client/cli/arguments.h"
 #include "client/cli/context.h"
 #include "client/cli/survey.h"
 #include "client/cli/views.h"
@@ -35,9 +36,11 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIs
   (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 
-Remarks remarksOn(const Survey& survey) {
+// `least`: how many members are to serve.
+Remarks remarksOn(const Survey& survey, std::size_t least) {
   Remarks remarks;
   auto& result = remarks.shortcomings;
+  std::size_t serving = 0;
   if (survey.configuration == nullptr) result.push_back("no chain has formed");
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);
   bool allIsWell = survey.master && survey.nodes.get().getNotice().size() == 0;
@@ -51,6 +54,8 @@ Remarks remarksOn(const Survey& survey) {
         result.push_back(name + " is not reached" + (why.empty() ? "" : ": " + why));
       } else if (member->getState() != State::SERVING) {
         result.push_back(name + " is still syncing");
+      } else {
+        ++serving;
       }
     } else {
       remarkOutsider(remarks, node, allIsWell);
@@ -64,18 +69,25 @@ Remarks remarksOn(const Survey& survey) {
                        std::to_string(node.getSkew() / 1'000'000) + "ms");
     }
   }
+  if (serving < least) {
+    result.push_back(std::to_string(serving) + " of " + std::to_string(least) + " members serve");
+  }
   return remarks;
 }
 
-int printStatus(Context& context, const Survey& survey, bool check) {
+bool isHealthy(const Survey& survey, const Remarks& remarks) {
+  return remarks.shortcomings.empty() && survey.nodes.get().getNotice().size() == 0;
+}
+
+int printStatus(Context& context, const Survey& survey, bool check, std::size_t least) {
   auto& print = context.print;
   if (!survey.answered) {
     print.error("nobody answers: " + survey.problems);
     return UNAVAILABLE;
   }
-  auto remarks = remarksOn(survey);
+  auto remarks = remarksOn(survey, least);
   auto notice = printable(survey.nodes.get().getNotice());
-  bool healthy = remarks.shortcomings.empty() && notice.empty();
+  bool healthy = isHealthy(survey, remarks);
   if (print.json) {
     JsonLine line;
     line.boolean("healthy", healthy);
@@ -170,6 +182,38 @@ int printEpochs(Context& context, const Survey& survey) {
   return DONE;
 }
 
+struct StatusOptions {
+  bool check = false;
+  bool wait = false;
+  std::string serving = "1";
+};
+
+void addStatus(CLI::App& chain, Command& chosen) {
+  auto options = std::make_shared<StatusOptions>();
+  auto* status = chain.add_subcommand("status", "Every node, its role and how far it is");
+  status->add_flag("--check", options->check, "Exit with 7 if anything is not as it should be");
+  status->add_flag("--wait", options->wait,
+                   "First wait, for --timeout at most, until all is as it should be");
+  status->add_option("--serving", options->serving, "How many members should serve, at least")
+      ->capture_default_str();
+  status->callback([options, &chosen]() {
+    chosen.prepare = [options]() -> Run {
+      auto least =
+          static_cast<std::size_t>(readNumber("--serving", options->serving, 1, 1'000'000));
+      return [options, least](Context& context) {
+        auto deadline = context.timer().now() + context.settings.timeout;
+        auto enough = [options, least](const Survey& survey) {
+          return !options->wait || isHealthy(survey, remarksOn(survey, least));
+        };
+        return surveyUntil(context, deadline, enough)
+            .then([&context, options, least](kj::Own<Survey> survey) {
+              return printStatus(context, *survey, options->check, least);
+            });
+      };
+    };
+  });
+}
+
 void add(CLI::App& chain, Command& chosen, const std::string& name, const std::string& description,
          int (*show)(Context&, const Survey&)) {
   auto* command = chain.add_subcommand(name, description);
@@ -188,19 +232,7 @@ void add(CLI::App& chain, Command& chosen, const std::string& name, const std::s
 void addChain(CLI::App& app, Command& chosen) {
   auto* chain = app.add_subcommand("chain", "Who is in the chain, and how it is");
   chain->require_subcommand(0, 1);
-
-  auto check = std::make_shared<bool>(false);
-  auto* status = chain->add_subcommand("status", "Every node, its role and how far it is");
-  status->add_flag("--check", *check, "Exit with 7 if anything is not as it should be");
-  status->callback([check, &chosen]() {
-    chosen.prepare = [check]() -> Run {
-      return [check = *check](Context& context) {
-        return survey(context).then([&context, check](kj::Own<Survey> survey) {
-          return printStatus(context, *survey, check);
-        });
-      };
-    };
-  });
+  addStatus(*chain, chosen);
   add(*chain, chosen, "members", "The configuration in force, head first", &printMembers);
   add(*chain, chosen, "epochs", "The latest configurations and what caused them", &printEpochs);
   addOperate(*chain, chosen);

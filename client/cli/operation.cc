@@ -19,7 +19,7 @@ public:
   Running(Context& context, kj::Own<Survey> survey, Operation operation)
       : context(context),
         locator(context.client().locator()),
-        deadline(context.timer().now() + context.settings.timeout),
+        deadline(operation.deadline),
         master(survey->masterAddress),
         operation(std::move(operation)) {}
 

@@ -20,8 +20,10 @@ struct Operation {
 
   Ask ask;
   Complete complete;
-  // Returns only once it is complete, or --timeout has passed.
+  // Returns only once it is complete, or at the deadline.
   bool wait = true;
+  // For that, and for the call.
+  kj::TimePoint deadline = kj::origin<kj::TimePoint>();
   // The node that it is about, for saying why it is not complete.
   std::string node;
 };

@@ -44,16 +44,6 @@ kj::Maybe<schema::Configuration::Reader> storedConfiguration(const Survey& surve
   return survey.configuration;
 }
 
-kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, kj::StringPtr name) {
-  kj::Maybe<schema::NodeEntry::Reader> found;
-  for (auto entry: survey.nodes.get().getNodes()) {
-    // Of several processes of that name, the one that lives.
-    if (entry.getStatus().getName() != name) continue;
-    if (found == nullptr || entry.getConnected()) found = entry;
-  }
-  return found;
-}
-
 // What is said of the entries that `node` may be without.  Members' log ends are as last heard, so
 // there may have been more.
 std::string lossOf(const Survey& survey, schema::Configuration::Reader stored,
@@ -186,7 +176,7 @@ kj::Promise<int> recover(Context& context, kj::Own<Survey> survey, const std::st
     return refuse("no chain has ever formed here: there is nothing to recover");
   }
   schema::NodeEntry::Reader entry;
-  KJ_IF_MAYBE (found, entryNamed(*survey, node.c_str())) {
+  KJ_IF_MAYBE (found, entryNamed(*survey, node)) {
     entry = *found;
   } else {
     std::set<std::string> known;
@@ -215,7 +205,8 @@ kj::Promise<int> recover(Context& context, kj::Own<Survey> survey, const std::st
   operation.wait = wait;
   operation.node = node;
 
-  auto proceed = [&context, operation](kj::Own<Survey> survey) {
+  auto proceed = [&context, operation](kj::Own<Survey> survey) mutable {
+    operation.deadline = context.timer().now() + context.settings.timeout;
     return operate(context, kj::mv(survey), operation);
   };
   if (sure) {
@@ -263,7 +254,8 @@ void addRecover(CLI::App& chain, Command& chosen) {
             "give --yes to do it all the same");
       }
       return [options](Context& context) {
-        return survey(context).then([&context, options](kj::Own<Survey> survey) {
+        auto surveyed = options->wait ? surveyKnowing(context, options->node) : survey(context);
+        return surveyed.then([&context, options](kj::Own<Survey> survey) {
           return recover(context, kj::mv(survey), options->node, options->sure, options->wait);
         });
       };

@@ -11,6 +11,7 @@ using schema::Topology;
 
 // A process that needs longer is as good as gone.
 constexpr auto PATIENCE = 500 * kj::MILLISECONDS;
+constexpr auto LOOK_AGAIN = 100 * kj::MILLISECONDS;
 
 class Surveyor {
 public:
@@ -176,6 +177,43 @@ kj::Promise<kj::Own<Survey>> survey(ChainLocator& locator, kj::Timer& timer) {
   auto surveyor = kj::heap<Surveyor>(locator, timer);
   auto promise = surveyor->run();
   return promise.attach(kj::mv(surveyor));
+}
+
+kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, const std::string& name) {
+  kj::Maybe<schema::NodeEntry::Reader> found;
+  for (auto entry: survey.nodes.get().getNodes()) {
+    if (name != entry.getStatus().getName().cStr()) continue;
+    if (found == nullptr || entry.getConnected()) found = entry;
+  }
+  return found;
+}
+
+kj::Promise<kj::Own<Survey>> surveyUntil(Context& context, kj::TimePoint deadline,
+                                         std::function<bool(const Survey&)> enough) {
+  return survey(context).then([&context, deadline, enough = std::move(enough)](
+                                  kj::Own<Survey> survey) mutable -> kj::Promise<kj::Own<Survey>> {
+    if (enough(*survey) || context.timer().now() + LOOK_AGAIN >= deadline) return kj::mv(survey);
+    return context.timer()
+        .afterDelay(LOOK_AGAIN)
+        .then([&context, deadline, enough = std::move(enough)]() mutable {
+          return surveyUntil(context, deadline, std::move(enough));
+        });
+  });
+}
+
+kj::Promise<kj::Own<Survey>> surveyKnowing(Context& context, const std::string& node) {
+  auto known = [&context, node, told = false](const Survey& survey) mutable {
+    KJ_IF_MAYBE (entry, entryNamed(survey, node)) {
+      if (entry->getConnected()) return true;
+    }
+    if (!survey.master) return true;  // That is a problem of its own.
+    if (!told) {
+      context.print.note("waiting until the master hears of " + printable(node.c_str()));
+    }
+    told = true;
+    return false;
+  };
+  return surveyUntil(context, context.timer().now() + context.settings.timeout / 2, known);
 }
 
 }  // namespace gavel::client::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "client/cli/context.h"
@@ -38,9 +39,19 @@ private:
   kj::Maybe<Message<schema::Configuration>> ownConfiguration;
 };
 
+// A master's entry for the node of that name; of several processes, the one that lives.
+kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, const std::string& name);
+
 // Asks all known addresses once.
 kj::Promise<kj::Own<Survey>> survey(Context& context);
 // The same with the addresses that `locator` knows.  Both must outlive the promise and its result.
 kj::Promise<kj::Own<Survey>> survey(ChainLocator& locator, kj::Timer& timer);
+
+// Asks again and again until `enough` is content, or `deadline` comes.  Gives the last survey.
+kj::Promise<kj::Own<Survey>> surveyUntil(Context& context, kj::TimePoint deadline,
+                                         std::function<bool(const Survey&)> enough);
+// Until a master is in contact with `node`: a process that was just started may need a moment.
+// Takes half of --timeout at most, as something is to be done with the node then.
+kj::Promise<kj::Own<Survey>> surveyKnowing(Context& context, const std::string& node);
 
 }  // namespace gavel::client::cli

@@ -42,6 +42,7 @@ struct MasterScript {
   bool silent = false;  // To changes.
   bool breaks = false;  // When a change is asked for.
   unsigned looksBeforeAfter = 3;
+  unsigned questionsBeforeLast = 0;  // For nodes, before the last of them is there.
 
   std::vector<std::string> asked;
   unsigned looks = 0;  // Since then.
@@ -60,18 +61,23 @@ public:
   kj::Promise<void> nodes(NodesContext context) override {
     auto results = context.getResults();
     results.setNotice(script.notice.c_str());
-    auto nodes = results.initNodes(static_cast<unsigned>(script.nodes.size()));
+    auto known = static_cast<unsigned>(script.nodes.size());
+    if (script.questionsBeforeLast > 0) {
+      --script.questionsBeforeLast;
+      --known;
+    }
+    auto nodes = results.initNodes(known);
     for (unsigned i = 0; i < nodes.size(); ++i) {
-      auto& known = script.nodes[i];
-      nodes[i].setConnected(known.connected);
-      nodes[i].setLastHeard(known.heard ? 0 : -1);
-      nodes[i].setNote(known.note.c_str());
+      auto& node = script.nodes[i];
+      nodes[i].setConnected(node.connected);
+      nodes[i].setLastHeard(node.heard ? 0 : -1);
+      nodes[i].setNote(node.note.c_str());
       auto status = nodes[i].initStatus();
-      status.setName(known.name.c_str());
-      status.setStoreId(idOf(known.name));
-      status.setIncarnation(idOf(known.name) + (known.restarted ? 1000 : 0));
-      status.setLast(known.last);
-      status.setDamage(known.damage.c_str());
+      status.setName(node.name.c_str());
+      status.setStoreId(idOf(node.name));
+      status.setIncarnation(idOf(node.name) + (node.restarted ? 1000 : 0));
+      status.setLast(node.last);
+      status.setDamage(node.damage.c_str());
     }
     return kj::READY_NOW;
   }
@@ -168,6 +174,7 @@ public:
 TEST_F(OperateTest, AddsANodeAndWaitsUntilItServes) {
   script.before = {{"n1"}, {"n2", State::SYNCING}};
   script.after = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
   auto ran = chain({"add", "n2"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(script.asked, ElementsAre("add n2"));
@@ -186,6 +193,7 @@ TEST_F(OperateTest, DrainsANodeAndWaitsUntilItIsGone) {
 TEST_F(OperateTest, ReplacesANodeAndWaitsForBoth) {
   script.before = {{"n1"}, {"n2"}};
   script.after = {{"n2"}, {"n3"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
   auto ran = chain({"replace", "n1", "n3", "-o", "json"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(script.asked, ElementsAre("replace n1 n3"));
@@ -197,6 +205,7 @@ TEST_F(OperateTest, ReplacesANodeAndWaitsForBoth) {
 TEST_F(OperateTest, IsNotCompleteWhileTheOldNodeIsThere) {
   script.before = {{"n1"}, {"n2"}};
   script.after = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
   EXPECT_EQ(chain({"replace", "n1", "n3"}).code, 5);
 }
 
@@ -273,6 +282,36 @@ TEST_F(OperateTest, ShowsWhatTheMasterWaitsFor) {
   EXPECT_THAT(ran.out, HasSubstr("\nnotice: waits for n1\nNAME "));
   EXPECT_THAT(chain({"status", "-o", "json"}).out,
               AllOf(HasSubstr("\"healthy\":false"), HasSubstr("\"notice\":\"waits for n1\"")));
+}
+
+TEST_F(OperateTest, WaitsForANodeThatWasJustStarted) {
+  script.before = {{"n1"}};
+  script.after = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.questionsBeforeLast = 2;
+  auto ran = chain({"add", "n2"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.err, "waiting until the master hears of n2\n");
+}
+
+TEST_F(OperateTest, LeavesItToTheMasterToRefuseANodeThatNeverCame) {
+  script.before = {{"n1"}};
+  script.nodes = {{"n1"}};
+  script.refusal = "no node of that name has registered";
+  EXPECT_EQ(chain({"add", "n2"}).code, 6);
+  EXPECT_THAT(script.asked, ElementsAre("add n2"));
+}
+
+TEST_F(OperateTest, WaitsUntilAllIsWell) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.questionsBeforeLast = 2;
+  EXPECT_EQ(chain({"status", "--check", "--serving", "2"}).code, 7);
+  script.questionsBeforeLast = 2;
+  EXPECT_EQ(chain({"status", "--check", "--wait", "--serving", "2"}).code, 0);
+  auto ran = chain({"status", "--check", "--wait", "--serving", "3"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.err, HasSubstr("! 2 of 3 members serve"));
 }
 
 // ---------------------------------------------------------------------------------------------------
