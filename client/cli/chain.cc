@@ -1,3 +1,6 @@
+#include <set>
+#include <sstream>
+
 #include <CLI/CLI.hpp>
 #include <kj/debug.h>
 
@@ -13,6 +16,8 @@ using State = schema::Member::State;
 
 // Above this a node's clock is alarming (R15).
 constexpr std::int64_t ALARMING_SKEW = 500'000'000;
+
+constexpr std::int64_t MOST_MEMBERS = 1'000;
 
 // What there is to be said of the nodes, one line each.
 struct Remarks {
@@ -36,11 +41,16 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIs
   (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 
-// `least`: how many members are to serve.
-Remarks remarksOn(const Survey& survey, std::size_t least) {
+// Who should serve.
+struct Wanted {
+  std::size_t least = 1;
+  std::vector<std::string> names;
+};
+
+Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
   Remarks remarks;
   auto& result = remarks.shortcomings;
-  std::size_t serving = 0;
+  std::set<std::string> serving;
   if (survey.configuration == nullptr) result.push_back("no chain has formed");
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);
   bool allIsWell = survey.master && survey.nodes.get().getNotice().size() == 0;
@@ -55,7 +65,7 @@ Remarks remarksOn(const Survey& survey, std::size_t least) {
       } else if (member->getState() != State::SERVING) {
         result.push_back(name + " is still syncing");
       } else {
-        ++serving;
+        serving.insert(status.getName().cStr());
       }
     } else {
       remarkOutsider(remarks, node, allIsWell);
@@ -69,8 +79,12 @@ Remarks remarksOn(const Survey& survey, std::size_t least) {
                        std::to_string(node.getSkew() / 1'000'000) + "ms");
     }
   }
-  if (serving < least) {
-    result.push_back(std::to_string(serving) + " of " + std::to_string(least) + " members serve");
+  if (serving.size() < wanted.least) {
+    result.push_back(std::to_string(serving.size()) + " of " + std::to_string(wanted.least) +
+                     " members serve");
+  }
+  for (auto& name: wanted.names) {
+    if (serving.count(name) == 0) result.push_back(printable(name.c_str()) + " does not serve");
   }
   return remarks;
 }
@@ -79,13 +93,13 @@ bool isHealthy(const Survey& survey, const Remarks& remarks) {
   return remarks.shortcomings.empty() && survey.nodes.get().getNotice().size() == 0;
 }
 
-int printStatus(Context& context, const Survey& survey, bool check, std::size_t least) {
+int printStatus(Context& context, const Survey& survey, bool check, const Wanted& wanted) {
   auto& print = context.print;
   if (!survey.answered) {
     print.error("nobody answers: " + survey.problems);
     return UNAVAILABLE;
   }
-  auto remarks = remarksOn(survey, least);
+  auto remarks = remarksOn(survey, wanted);
   auto notice = printable(survey.nodes.get().getNotice());
   bool healthy = isHealthy(survey, remarks);
   if (print.json) {
@@ -188,26 +202,41 @@ struct StatusOptions {
   std::string serving = "1";
 };
 
+Wanted readWanted(const std::string& text) {
+  Wanted wanted;
+  if (text.find_first_not_of("0123456789") == std::string::npos) {
+    wanted.least = static_cast<std::size_t>(readNumber("--serving", text, 1, MOST_MEMBERS));
+    return wanted;
+  }
+  std::istringstream list(text);
+  for (std::string name; std::getline(list, name, ',');) {
+    wanted.names.push_back(readName("--serving", name));
+  }
+  return wanted;
+}
+
 void addStatus(CLI::App& chain, Command& chosen) {
   auto options = std::make_shared<StatusOptions>();
   auto* status = chain.add_subcommand("status", "Every node, its role and how far it is");
   status->add_flag("--check", options->check, "Exit with 7 if anything is not as it should be");
   status->add_flag("--wait", options->wait,
                    "First wait, for --timeout at most, until all is as it should be");
-  status->add_option("--serving", options->serving, "How many members should serve, at least")
+  status
+      ->add_option(
+          "--serving", options->serving,
+          "How many members should serve, at least, or NAME[,NAME...] of those that should")
       ->capture_default_str();
   status->callback([options, &chosen]() {
     chosen.prepare = [options]() -> Run {
-      auto least =
-          static_cast<std::size_t>(readNumber("--serving", options->serving, 1, 1'000'000));
-      return [options, least](Context& context) {
+      auto wanted = readWanted(options->serving);
+      return [options, wanted](Context& context) {
         auto deadline = context.timer().now() + context.settings.timeout;
-        auto enough = [options, least](const Survey& survey) {
-          return !options->wait || isHealthy(survey, remarksOn(survey, least));
+        auto enough = [options, wanted](const Survey& survey) {
+          return !options->wait || isHealthy(survey, remarksOn(survey, wanted));
         };
         return surveyUntil(context, deadline, enough)
-            .then([&context, options, least](kj::Own<Survey> survey) {
-              return printStatus(context, *survey, options->check, least);
+            .then([&context, options, wanted](kj::Own<Survey> survey) {
+              return printStatus(context, *survey, options->check, wanted);
             });
       };
     };

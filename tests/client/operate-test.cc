@@ -312,6 +312,12 @@ TEST_F(OperateTest, WaitsUntilAllIsWell) {
   auto ran = chain({"status", "--check", "--wait", "--serving", "3"});
   EXPECT_EQ(ran.code, 7);
   EXPECT_THAT(ran.err, HasSubstr("! 2 of 3 members serve"));
+  EXPECT_EQ(chain({"status", "--check", "--serving", "n1,n2"}).code, 0);
+  EXPECT_THAT(chain({"status", "--check", "--serving", "n2,n3"}).err,
+              HasSubstr("! n3 does not serve"));
+  EXPECT_EQ(chain({"status", "--serving", "0"}).code, 2);
+  EXPECT_EQ(chain({"status", "--serving", ""}).code, 2);
+  EXPECT_EQ(chain({"status", "--serving", "n1,,n2"}).code, 2);
 }
 
 // ---------------------------------------------------------------------------------------------------
