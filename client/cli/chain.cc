@@ -37,7 +37,8 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIs
               (node.getConnected() ? " is not in the chain" : " is not reached");
   if (!note.empty()) line += ": " + note;
   if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
-  bool sound = reason.empty() && status.getDamage().size() == 0;
+  // What a process that is gone said last does not matter any more.
+  bool sound = !node.getConnected() || (reason.empty() && status.getDamage().size() == 0);
   (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 

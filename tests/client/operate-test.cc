@@ -273,6 +273,24 @@ TEST_F(OperateTest, ShowsWhatTheMasterSaysOfNodesOutside) {
   EXPECT_THAT(ran.err, HasSubstr("n3 is not in the chain: a spare: the chain has all its members"));
 }
 
+TEST_F(OperateTest, DoesNotMissANodeThatWasReplaced) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[2].connected = false;
+  EXPECT_EQ(chain({"status", "--check"}).code, 0);
+  script.nodes[1].connected = false;
+  EXPECT_EQ(chain({"status", "--check"}).code, 7);
+}
+
+TEST_F(OperateTest, AlarmsAboutDamage) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[2].damage = "the log is cut at 90";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.err, HasSubstr("n3 has found damage: the log is cut at 90"));
+}
+
 TEST_F(OperateTest, ShowsWhatTheMasterWaitsFor) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2"}};
