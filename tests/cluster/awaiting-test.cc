@@ -92,8 +92,7 @@ TEST_F(Outage, NeitherAnEmptyDiskNorAnOlderCopyIsTheSource) {
 
   cluster.killAll();
   wipe(cluster.dataOf(0));
-  wipe(cluster.dataOf(1));
-  fs::copy(copy, cluster.dataOf(1), fs::copy_options::recursive);
+  replaceWith(cluster.dataOf(1), copy);
   cluster.restartMaster();
   cluster.restartNode(0);
   cluster.restartNode(1);

@@ -117,8 +117,9 @@ std::optional<Finished> Cluster::tryRestartNode(std::size_t i, const Flags& flag
 }
 
 void Cluster::killAll() {
-  for (auto& node: nodes) node->signal(SIGKILL);
+  // Before it could notice that nodes are gone.
   master_->signal(SIGKILL);
+  for (auto& node: nodes) node->signal(SIGKILL);
   for (auto& node: nodes) node->kill();
   master_->kill();
 }

@@ -132,12 +132,22 @@ void LoopDisk::failReadOnly() {
   KJ_REQUIRE(file.good(), "cannot make a file system fail", trigger.c_str());
 }
 
+void sync(const std::string& directory) {
+  auto fd = openDirectory(directory);
+  KJ_SYSCALL(syncfs(fd), directory.c_str());
+}
+
 void wipe(const std::string& directory) {
   for (auto& entry: fs::directory_iterator(directory)) {
     if (entry.path().filename() != "lost+found") fs::remove_all(entry.path());
   }
-  auto fd = openDirectory(directory);
-  KJ_SYSCALL(syncfs(fd), directory.c_str());
+  sync(directory);
+}
+
+void replaceWith(const std::string& directory, const std::string& copy) {
+  wipe(directory);
+  fs::copy(copy, directory, fs::copy_options::recursive);
+  sync(directory);
 }
 
 }  // namespace gavel::cluster

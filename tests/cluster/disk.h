@@ -61,7 +61,12 @@ private:
   bool mounted = false;
 };
 
+// Makes what is in the directory's file system durable.
+void sync(const std::string& directory);
+
 // Makes a data directory empty, and that durable.
 void wipe(const std::string& directory);
+// Makes it a copy of another one, likewise.
+void replaceWith(const std::string& directory, const std::string& copy);
 
 }  // namespace gavel::cluster

@@ -22,13 +22,28 @@ constexpr std::size_t NODES = 3;
 constexpr std::size_t DISK_BYTES = 512 << 20;
 constexpr std::size_t UNSYNCED_BYTES = 64 << 10;
 constexpr std::size_t CYCLES = 10;
-constexpr auto OUTAGE_WAIT = 1 * kj::SECONDS;
+constexpr auto OUTAGE_WAIT = 500 * kj::MILLISECONDS;
 
 // How a node comes back.
 struct Return {
   enum class Disk { same, empty, older } disk = Disk::same;
   enum class Time { atOnce, soon, late } time = Time::atOnce;
 };
+
+std::string describe(const Return& how) {
+  std::string text = how.time == Return::Time::atOnce ? "at once"
+                     : how.time == Return::Time::soon ? "soon"
+                                                      : "late";
+  switch (how.disk) {
+    case Return::Disk::same:
+      return text;
+    case Return::Disk::empty:
+      return text + " with an empty disk";
+    case Return::Disk::older:
+      return text + " with an older copy";
+  }
+  KJ_UNREACHABLE;
+}
 
 class PowerLoss: public Seeded {
 protected:
@@ -46,9 +61,13 @@ protected:
     }
     Cluster::Options options;
     options.data = directory.path();
-    options.masterFlags = {"--outage-wait", "1s", "--flap-delay", "0s"};
+    options.masterFlags = {"--outage-wait", "500ms", "--flap-delay", "0s"};
     options.clientTimeout = 60 * kj::SECONDS;  // Bidders wait for the power to come back.
     cluster = std::make_unique<Cluster>(io, options);
+  }
+
+  void TearDown() override {
+    if (HasFailure()) printf("what was done:\n%s", story.c_str());
   }
 
   // Files that tell what became of synced and unsynced data.
@@ -70,8 +89,13 @@ protected:
   void losePower() {
     std::vector<LoopDisk*> order;
     for (auto& disk: disks) order.push_back(disk.get());
+    // The master's first, so that it does not take nodes for lost whose power went a moment
+    // earlier.
     shuffle(order);
+    std::stable_partition(order.begin(), order.end(),
+                          [&](LoopDisk* disk) { return disk == disks.front().get(); });
     bool processesFirst = chance(0.5);
+    story += processesFirst ? "processes killed, power lost\n" : "power lost, processes killed\n";
     if (processesFirst) cluster->killAll();
     for (auto* disk: order) disk->cutPower();
     cluster->killAll();
@@ -96,10 +120,8 @@ protected:
 
   void prepareDisk(std::size_t i, Return::Disk disk) {
     if (disk == Return::Disk::older && !fs::exists(older(i))) disk = Return::Disk::empty;
-    if (disk != Return::Disk::same) wipe(cluster->dataOf(i));
-    if (disk == Return::Disk::older) {
-      fs::copy(older(i), cluster->dataOf(i), fs::copy_options::recursive);
-    }
+    if (disk == Return::Disk::empty) wipe(cluster->dataOf(i));
+    if (disk == Return::Disk::older) replaceWith(cluster->dataOf(i), older(i));
   }
 
   // Copies of the disks as they are now, for later.
@@ -119,7 +141,10 @@ protected:
 
   // Starts master and nodes as drawn, and waits until all of them serve.
   void restart(gavel::testing::Workload& load, std::vector<Return> returns) {
-    for (std::size_t i = 0; i < NODES; ++i) prepareDisk(i, returns[i].disk);
+    for (std::size_t i = 0; i < NODES; ++i) {
+      prepareDisk(i, returns[i].disk);
+      story += "  n" + std::to_string(i + 1) + " comes back " + describe(returns[i]) + "\n";
+    }
     auto order = inOrder(returns, Return::Time::atOnce);
     order.insert(order.begin() + static_cast<std::ptrdiff_t>(draw(order.size() + 1)), NODES);
     for (auto i: order) i == NODES ? cluster->restartMaster() : cluster->restartNode(i);
@@ -146,6 +171,7 @@ protected:
   Times back;
   Times whole;
   std::size_t refused = 0;
+  std::string story;
 
 private:
   std::vector<std::size_t> inOrder(const std::vector<Return>& returns, Return::Time time) {
@@ -181,7 +207,9 @@ private:
     kj::AutoCloseFd fd(opened);
     std::string bytes(UNSYNCED_BYTES, 'x');
     kj::FdOutputStream(opened).write(bytes.data(), bytes.size());
-    if (synced) KJ_SYSCALL(fsync(opened), path.c_str());
+    if (synced) {
+      KJ_SYSCALL(fsync(opened), path.c_str());
+    }
   }
 
   static std::size_t sizeOf(const LoopDisk& disk, const std::string& name) {
@@ -200,6 +228,7 @@ TEST_F(PowerLoss, EverywhereLosesNothingThatWasAcknowledged) {
     if (cycle % 3 == 2) {
       // In the middle of a join, when who serves is for nobody here to say.
       auto joiner = draw(NODES);
+      story += "n" + std::to_string(joiner + 1) + " joins\n";
       cluster->node(joiner).kill();
       cluster->untilWithout(joiner);
       cluster->restartNode(joiner);
@@ -211,6 +240,7 @@ TEST_F(PowerLoss, EverywhereLosesNothingThatWasAcknowledged) {
     losePower();
     checkWritten(cycle);
     if (cycle % 2 == 0) keepCopies();
+    if (cycle % 2 == 0) story += "copies are made\n";
     began = clockNow();
     restart(load, returns);
   }

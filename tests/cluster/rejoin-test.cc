@@ -41,6 +41,8 @@ protected:
         rejoinedWithMaster.text().c_str(), gaps.text().c_str());
   }
 
+  std::size_t snapshots = 0;
+
 private:
   Times rejoined;
   Times rejoinedWithMaster;
@@ -56,6 +58,8 @@ private:
     }
     cluster.untilWhole();
     auto end = clockNow();
+    auto log = cluster.node(victim).log();
+    if (log.find("snapshot installed") != std::string::npos) ++snapshots;
     (withMaster ? rejoinedWithMaster : rejoined).add(end - begin);
     gaps.add(load.longestGap(begin, end));
   }
@@ -63,11 +67,13 @@ private:
 
 TEST_F(Rejoin, KilledNodesComeBackAndNothingIsLost) {
   repeat("from the log", 30, {}, 0 * kj::SECONDS);
+  EXPECT_EQ(snapshots, 0u) << "the log reached back far enough";
 }
 
 TEST_F(Rejoin, NodesThatWereAwayForLongGetASnapshot) {
   repeat("with a log that is soon truncated", 10,
-         {"--retain-bytes", "4KiB", "--retain-entries", "16"}, 300 * kj::MILLISECONDS);
+         {"--retain-bytes", "4KiB", "--retain-entries", "16"}, 1000 * kj::MILLISECONDS);
+  EXPECT_GT(snapshots, 5u);
 }
 
 }  // namespace
