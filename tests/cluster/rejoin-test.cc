@@ -76,5 +76,49 @@ TEST_F(Rejoin, NodesThatWereAwayForLongGetASnapshot) {
   EXPECT_GT(snapshots, 5u);
 }
 
+// Whatever is lost and comes back meanwhile: joiners, those they join, everybody, the master.
+TEST_F(Rejoin, AnyNumberOfProcessesIsLostAtAnyTime) {
+  constexpr std::size_t CYCLES = 15;
+  Cluster::Options options;
+  options.masterFlags = {"--flap-delay",    "0s",   "--outage-wait", "200ms",
+                         "--suspect-after", "300ms"};
+  options.clientTimeout = 60 * kj::SECONDS;
+  Cluster cluster(io, options);
+  gavel::testing::Workload load(io, cluster, 8, 4);
+  Times whole;
+  for (std::size_t i = 0; i < CYCLES && !HasFailure(); ++i) {
+    load.runUntilSteady(50 * kj::MILLISECONDS);
+    for (auto events = 2 + draw(4); events > 0; --events) {
+      auto victim = draw(cluster.size() + 1);
+      if (victim == cluster.size()) {
+        cluster.master().kill();
+        load.runFor(drawUpTo(20 * kj::MILLISECONDS));
+        cluster.restartMaster();
+      } else {
+        cluster.node(victim).kill();
+        load.runFor(drawUpTo(20 * kj::MILLISECONDS));
+        if (chance(0.7)) cluster.restartNode(victim);
+      }
+      load.runFor(drawUpTo(60 * kj::MILLISECONDS));
+    }
+    auto begin = clockNow();
+    for (std::size_t each = 0; each < cluster.size(); ++each) {
+      if (!cluster.node(each).running()) cluster.restartNode(each);
+    }
+    cluster.untilWhole();
+    whole.add(clockNow() - begin);
+  }
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  cluster.expectSameState();
+  EXPECT_EQ(load.unknown(), 0u) << "60 s are enough to learn any outcome";
+  EXPECT_GT(load.acknowledged(), 20 * CYCLES) << "too little happened to prove anything";
+  printf(
+      "REJOIN after anything x%zu: 0 of %zu acknowledged bids lost or doubled; full length again "
+      "after %s\n",
+      CYCLES, load.acknowledged(), whole.text().c_str());
+}
+
 }  // namespace
 }  // namespace gavel::cluster
