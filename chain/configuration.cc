@@ -36,8 +36,7 @@ Configuration Configuration::read(schema::Configuration::Reader reader) {
   bool syncing = false;
   for (auto member: reader.getMembers()) {
     bool serving = member.getState() == schema::Member::State::SERVING;
-    KJ_REQUIRE(!(syncing && serving), "configuration with a serving member behind a syncing one",
-               result.epoch);
+    KJ_REQUIRE(!syncing, "configuration with a member behind the syncing one", result.epoch);
     KJ_REQUIRE(stores.insert(member.getStoreId()).second,
                "configuration that names a store twice (R2)", result.epoch, member.getName());
     KJ_REQUIRE(incarnations.insert(member.getIncarnation()).second,

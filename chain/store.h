@@ -17,11 +17,12 @@ namespace gavel::chain {
 
 // What a data directory says of itself when it is opened.
 struct Recovered {
-  std::uint64_t storeId = 0;     // Made when the directory was formatted.
-  std::uint64_t generation = 0;  // Starts so far, this one included; durable before it is told (R11).
-  Configuration configuration;   // The last one adopted; epoch 0 if none.
-  bool empty = true;             // It holds no state and no log.
-  bool unsynced = false;         // Nothing is ever synced: what it calls durable may not be.
+  std::uint64_t storeId = 0;  // Made when the directory was formatted.
+  std::uint64_t generation =
+      0;  // Starts so far, this one included; durable before it is told (R11).
+  Configuration configuration;  // The last one adopted; epoch 0 if none.
+  bool empty = true;            // It holds no state and no log.
+  bool unsynced = false;        // Nothing is ever synced: what it calls durable may not be.
   // Why it is no source for others (R11): a log that ends before what was recorded as durable, or a
   // snapshot that was not finished.  Empty: it is sound.
   std::string damage;
@@ -54,8 +55,8 @@ constexpr std::size_t SNAPSHOT_PART_BYTES = 256 * 1024;
 // configuration.  Used from one event loop, which it never blocks but for looking up single records
 // that are likely to be cached (ended()).
 //
-// Writes happen in the order of the calls.  A write or sync that fails ends the process (R12), and so
-// does reading something that turns out to be damaged: there is no error to handle.  The data
+// Writes happen in the order of the calls.  A write or sync that fails ends the process (R12), and
+// so does reading something that turns out to be damaged: there is no error to handle.  The data
 // directory then remembers that it is damaged.
 class Store {
 public:
@@ -72,23 +73,23 @@ public:
   // with one sync.
   virtual void append(BatchPtr batch) = 0;
 
-  // Resolves with the highest durable index once that is above `index`.  A later call takes the place
-  // of an earlier one.
+  // Resolves with the highest durable index once that is above `index`.  A later call takes the
+  // place of an earlier one.
   virtual kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) = 0;
 
-  // Drops all batches behind `end`, which must be a position in the log at or behind the checkpoint.
-  // Resolves when that is durable; the durable index is end.index then (R9).
+  // Drops all batches behind `end`, which must be a position in the log at or behind the
+  // checkpoint. Resolves when that is durable; the durable index is end.index then (R9).
   virtual kj::Promise<void> cut(Position end) = 0;
 
   // Where the log that is kept begins; it is contiguous from there to its end.
   virtual Position logStart() const = 0;
 
-  // The batches behind `after`, the end of a batch or logStart(), up to `maxBytes` but at least one;
-  // none at the log's end.  Fails with OVERLOADED if the log begins later by now.
+  // The batches behind `after`, the end of a batch or logStart(), up to `maxBytes` but at least
+  // one; none at the log's end.  Fails with OVERLOADED if the log begins later by now.
   virtual kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) = 0;
 
-  // The last end of a batch, or else logStart(), with neither epoch nor index above those of `limit`;
-  // null if there is none.
+  // The last end of a batch, or else logStart(), with neither epoch nor index above those of
+  // `limit`; null if there is none.
   virtual kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) = 0;
 
   // -- the configuration
@@ -106,10 +107,10 @@ public:
   // The newest checkpoint as a snapshot for others.
   virtual kj::Own<SnapshotReader> openSnapshot() = 0;
 
-  // Takes a snapshot from somewhere else, in three steps.  beginInstall() durably drops state and log
-  // and notes that what follows is incomplete; finishInstall() makes it the checkpoint, and the
-  // beginning of the log, durably.  It fails with FAILED, leaving it incomplete, if the records do not
-  // make up a sound state as of `at`.
+  // Takes a snapshot from somewhere else, in three steps.  beginInstall() durably drops state and
+  // log and notes that what follows is incomplete; finishInstall() makes it the checkpoint, and the
+  // beginning of the log, durably.  It fails with FAILED, leaving it incomplete, if the records do
+  // not make up a sound state as of `at`.
   virtual kj::Promise<void> beginInstall() = 0;
   virtual kj::Promise<void> install(kj::Array<kj::byte> records) = 0;
   virtual kj::Promise<void> finishInstall(Position at) = 0;

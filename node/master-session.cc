@@ -123,12 +123,23 @@ void MasterSession::report(std::uint64_t epoch, std::uint64_t suspect, kj::Strin
     request.setEpoch(epoch);
     request.setSuspect(suspect);
     request.setReason(reason);
-    tasks.add(
-        timer.timeoutAfter(CALL_TIMEOUT, request.send().ignoreResult())
-            .catch_([](kj::Exception&& exception) {
-              logDebug("the master did not take a report", {{"error", exception.getDescription()}});
-            }));
+    tell(request.send().ignoreResult());
   }
+}
+
+void MasterSession::gate(std::uint64_t epoch, std::uint64_t joiner) {
+  KJ_IF_MAYBE (to, registration) {
+    auto request = to->gateRequest();
+    request.setEpoch(epoch);
+    request.setJoiner(joiner);
+    tell(request.send().ignoreResult());
+  }
+}
+
+void MasterSession::tell(kj::Promise<void> call) {
+  tasks.add(timer.timeoutAfter(CALL_TIMEOUT, kj::mv(call)).catch_([](kj::Exception&& exception) {
+    logDebug("the master did not take a report", {{"error", exception.getDescription()}});
+  }));
 }
 
 void MasterSession::lost(kj::StringPtr address, const kj::Exception& exception) {

@@ -103,9 +103,6 @@ interface Link {
       candidate @1 :Log.Position;
       # It is not there: this is the highest position of the receiver's that may be in the caller's log,
       # which is below `position`.
-
-      tooOld @2 :Void;
-      # It is not there, and the receiver has nothing below that could be compared: install a snapshot.
     }
   }
 

@@ -58,7 +58,13 @@ interface SnapshotSink {
   # That were all.  Returns when they are durable, and sound as a whole.
 }
 
+interface SnapshotReceiver {
+  begin @0 (header :SnapshotHeader) -> (sink :SnapshotSink);
+  # Once, before anything is written: whoever keeps a snapshot has to put the header first.
+}
+
 interface SnapshotSource {
-  snapshot @0 (sink :SnapshotSink) -> (header :SnapshotHeader);
-  # Sends the newest checkpoint of committed state to `sink`, which it finishes, while bids go on.
+  snapshot @0 (receiver :SnapshotReceiver) -> ();
+  # Sends the newest checkpoint of committed state while bids go on: begins, then writes to the sink
+  # that it was given, and finishes that.  Returns when all that is done, or fails as it failed.
 }

@@ -10,12 +10,13 @@
 #include "client/client.h"
 #include "tests/cluster/process.h"
 #include "tests/support/fakes.h"
+#include "tests/support/workload.h"
 
 namespace gavel::cluster {
 
 // A master and nodes as real processes, on loopback and in a temporary directory.  The nodes are
 // named n1, n2, …; that is also their first order in the chain.
-class Cluster {
+class Cluster final: public gavel::testing::Target {
 public:
   Cluster(kj::AsyncIoContext& io, std::size_t nodes, std::vector<std::string> masterFlags = {});
   KJ_DISALLOW_COPY(Cluster);
@@ -38,7 +39,8 @@ public:
   std::string servers() const;
 
   // A client that knows all nodes and the master.
-  std::unique_ptr<client::Client> newClient(kj::Duration timeout = 20 * kj::SECONDS);
+  std::unique_ptr<client::Client> newClient() override { return newClient(20 * kj::SECONDS); }
+  std::unique_ptr<client::Client> newClient(kj::Duration timeout);
 
   // What a process says of the chain, asked over a connection of its own.
   capnp::Response<schema::Topology::ConfigurationResults> configuration(const std::string& address);
@@ -57,7 +59,7 @@ public:
   }
 
   // Of all processes, for a failure's message.
-  std::string logs() const;
+  std::string logs() const override;
 
 private:
   kj::AsyncIoContext& io;

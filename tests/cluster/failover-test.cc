@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/cluster/workload.h"
+#include "tests/cluster/cluster.h"
 
 // Every role is killed, and paused, under load, at random moments: nothing acknowledged is lost,
 // and the chain goes on.  Prints how long that took.
@@ -44,7 +44,7 @@ protected:
 
   void strike(Victim victim, int signal) {
     Cluster cluster(io, NODES);
-    Workload load(io, cluster, BIDDERS, AUCTIONS);
+    gavel::testing::Workload load(io, cluster, BIDDERS, AUCTIONS);
     load.runUntilSteady(100 * kj::MILLISECONDS);
     load.runFor(std::uniform_int_distribution<>(0, 100'000)(engine) * kj::MICROSECONDS);
     auto at = kj::systemPreciseMonotonicClock().now();

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/cluster/workload.h"
+#include "tests/cluster/cluster.h"
 
 // What happens to a chain in its life, with real processes.
 namespace gavel::cluster {
@@ -39,7 +39,7 @@ protected:
 
 TEST_F(Lifecycle, ChainOfOneWorksAndItsLastMemberIsNeverRemoved) {
   Cluster cluster(io, 1, {"--suspect-after", "300ms"});
-  Workload load(io, cluster, 4, 2);
+  gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(100 * kj::MILLISECONDS);
   cluster.node(0).signal(SIGSTOP);
   load.runFor(1 * kj::SECONDS);
@@ -52,7 +52,7 @@ TEST_F(Lifecycle, ChainOfOneWorksAndItsLastMemberIsNeverRemoved) {
 
 TEST_F(Lifecycle, ShrinksToOneUnderLoadAndLosesNothing) {
   Cluster cluster(io, 4);
-  Workload load(io, cluster, 6, 3);
+  gavel::testing::Workload load(io, cluster, 6, 3);
   for (std::size_t victim: {1, 3, 0}) {
     load.runUntilSteady(50 * kj::MILLISECONDS);
     cluster.node(victim).kill();
@@ -66,7 +66,7 @@ TEST_F(Lifecycle, ShrinksToOneUnderLoadAndLosesNothing) {
 
 TEST_F(Lifecycle, MasterThatComesBackDisturbsNothingAndReLinksAgain) {
   Cluster cluster(io, 3);
-  Workload load(io, cluster, 4, 2);
+  gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(50 * kj::MILLISECONDS);
   cluster.master().kill();
   load.runUntilSteady(300 * kj::MILLISECONDS);
@@ -82,7 +82,7 @@ TEST_F(Lifecycle, MasterThatComesBackDisturbsNothingAndReLinksAgain) {
 
 TEST_F(Lifecycle, MasterThatLostItsDataStopsNothing) {
   Cluster cluster(io, 3);
-  Workload load(io, cluster, 4, 2);
+  gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(50 * kj::MILLISECONDS);
   cluster.master().kill();
   std::filesystem::remove_all(cluster.directory() + "/master");
@@ -98,7 +98,7 @@ TEST_F(Lifecycle, MasterThatLostItsDataStopsNothing) {
 
 TEST_F(Lifecycle, NodeLostWhileThereIsNoMasterIsReplacedWhenItComesBack) {
   Cluster cluster(io, 3);
-  Workload load(io, cluster, 4, 2);
+  gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(50 * kj::MILLISECONDS);
   cluster.master().kill();
   cluster.node(1).kill();
@@ -113,7 +113,7 @@ TEST_F(Lifecycle, NodeLostWhileThereIsNoMasterIsReplacedWhenItComesBack) {
 
 TEST_F(Lifecycle, RestartedNodeIsTreatedAsFailedAndRefusesToServe) {
   Cluster cluster(io, 3);
-  Workload load(io, cluster, 4, 2);
+  gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(100 * kj::MILLISECONDS);
   cluster.node(1).kill();
   cluster.restartNode(1);  // At once, under its name and with its data.
@@ -130,7 +130,7 @@ TEST_F(Lifecycle, RestartedNodeIsTreatedAsFailedAndRefusesToServe) {
 
 TEST_F(Lifecycle, AllNodesEndWithTheSameState) {
   Cluster cluster(io, 3);
-  Workload load(io, cluster, 8, 4);
+  gavel::testing::Workload load(io, cluster, 8, 4);
   load.runUntilSteady(300 * kj::MILLISECONDS);
   load.stop();
   load.verify();

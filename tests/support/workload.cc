@@ -1,11 +1,11 @@
-#include "tests/cluster/workload.h"
+#include "tests/support/workload.h"
 
 #include <map>
 
 #include <gtest/gtest.h>
 #include <kj/debug.h>
 
-namespace gavel::cluster {
+namespace gavel::testing {
 namespace {
 
 const kj::StringPtr CREDENTIAL = "a secret of the test's bidders";
@@ -21,20 +21,20 @@ kj::TimePoint now() {
 
 }  // namespace
 
-Workload::Workload(kj::AsyncIoContext& io, Cluster& cluster, std::size_t bidderCount,
+Workload::Workload(kj::AsyncIoContext& io, Target& target, std::size_t bidderCount,
                    std::size_t auctionCount)
-    : io(io), cluster(cluster), amounts(auctionCount, 0), tasks(*this) {
-  auto client = cluster.newClient();
+    : io(io), target(target), amounts(auctionCount, 0), tasks(*this) {
+  auto client = target.newClient();
   for (std::size_t i = 0; i < auctionCount; ++i) {
     auctions.push_back("auction-" + std::to_string(i));
     capnp::MallocMessageBuilder message;
     auto terms = message.initRoot<schema::Terms>();
     terms.setDuration(3600'000'000'000);
     auto created = client->create(auctions[i].c_str(), identity("owner"), terms).wait(io.waitScope);
-    KJ_REQUIRE(created.outcome().isSuccess(), created.outcome(), cluster.logs().c_str());
+    KJ_REQUIRE(created.outcome().isSuccess(), created.outcome(), target.logs().c_str());
   }
   for (std::size_t i = 0; i < bidderCount; ++i) {
-    bidders.push_back({"bidder-" + std::to_string(i), cluster.newClient(), i});
+    bidders.push_back({"bidder-" + std::to_string(i), target.newClient(), i});
   }
   for (auto& bidder: bidders) tasks.add(bidOn(bidder));
 }
@@ -83,7 +83,7 @@ void Workload::runUntilSteady(kj::Duration time, kj::Duration patience) {
   auto steadySince = now();
   while (now() - steadySince < time) {
     KJ_REQUIRE(now() < end, "bids are not acknowledged any more", acknowledged(),
-               cluster.logs().c_str());
+               target.logs().c_str());
     auto before = acknowledged();
     runFor(20 * kj::MILLISECONDS);
     if (acknowledged() == before) steadySince = now();
@@ -108,7 +108,7 @@ kj::Duration Workload::longestGap(kj::TimePoint since) const {
 
 void Workload::verify() {
   ASSERT_TRUE(stopping);
-  auto client = cluster.newClient();
+  auto client = target.newClient();
   for (std::size_t i = 0; i < auctions.size(); ++i) {
     // By amount, which only one bidder ever used.
     std::map<std::int64_t, std::pair<std::string, std::uint64_t>> history;
@@ -159,4 +159,4 @@ void Workload::taskFailed(kj::Exception&& exception) {
   ADD_FAILURE() << "a bidder failed: " << kj::str(exception).cStr();
 }
 
-}  // namespace gavel::cluster
+}  // namespace gavel::testing

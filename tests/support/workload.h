@@ -7,15 +7,25 @@
 
 #include <kj/async-io.h>
 
-#include "tests/cluster/cluster.h"
+#include "client/client.h"
 
-namespace gavel::cluster {
+namespace gavel::testing {
+
+// The chain under load, as the workload needs it.
+class Target {
+public:
+  virtual ~Target() noexcept(false) = default;
+
+  virtual std::unique_ptr<client::Client> newClient() = 0;
+  // Of all its processes, for a failure's message.
+  virtual std::string logs() const = 0;
+};
 
 // Bidders that bid all at once, through the client library, and remember what they were told.
 class Workload: private kj::TaskSet::ErrorHandler {
 public:
   // Creates the auctions and starts bidding.
-  Workload(kj::AsyncIoContext& io, Cluster& cluster, std::size_t bidders, std::size_t auctions);
+  Workload(kj::AsyncIoContext& io, Target& target, std::size_t bidders, std::size_t auctions);
   ~Workload() noexcept(false);
   KJ_DISALLOW_COPY(Workload);
 
@@ -53,7 +63,7 @@ private:
   };
 
   kj::AsyncIoContext& io;
-  Cluster& cluster;
+  Target& target;
   std::vector<Bidder> bidders;
   std::vector<std::string> auctions;
   std::vector<std::int64_t> amounts;  // The last one bid, by auction.
@@ -69,4 +79,4 @@ private:
   void taskFailed(kj::Exception&& exception) override;
 };
 
-}  // namespace gavel::cluster
+}  // namespace gavel::testing
