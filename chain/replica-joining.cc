@@ -20,6 +20,11 @@ void Replica::joinerAttached() {
   tracker.joinerAttached();
 }
 
+// What it has on disk may have come before this, and on an idle chain nothing else comes after.
+void Replica::joinerAligned() {
+  considerGate();
+}
+
 void Replica::joinerPersisted(std::uint64_t index) {
   KJ_REQUIRE(index <= log_.end().index, "the joiner tells of entries that this node does not hold",
              index, log_.end().index);

@@ -168,6 +168,7 @@ private:
   void heardCommit(std::uint64_t index) override;
   std::uint64_t commitForJoiner() const override { return tracker.commit(); }
   void joinerAttached() override;
+  void joinerAligned() override;
   void joinerPersisted(std::uint64_t index) override;
   void heardConfiguration(const Configuration& newer) override;
   void successorUnreachable(std::uint64_t epoch, const Member& successor,

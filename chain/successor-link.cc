@@ -223,6 +223,7 @@ void SuccessorLink::alignedAt(Position end) {
                                     {"successor", successor.name},
                                     {"index", end.index},
                                     {"resend", host.log().end().index - end.index}});
+  if (!successor.serving) host.joinerAligned();
 }
 
 kj::Promise<void> SuccessorLink::pump() {

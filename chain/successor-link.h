@@ -34,6 +34,8 @@ public:
     virtual std::uint64_t commitForJoiner() const = 0;
     // The syncing successor has attached: what it told before counts no more.
     virtual void joinerAttached() = 0;
+    // Its log follows this node's from now on: aligned().
+    virtual void joinerAligned() = 0;
     virtual void joinerPersisted(std::uint64_t index) = 0;
     // The successor has adopted a newer one.  May destroy the link, though not before this returns
     // to the event loop.

@@ -90,6 +90,12 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
       if (host.clusterId() == 0) {
         refusal = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
       }
+      // Also where it was said before that there is no master: this is for the operator to settle.
+      if (saidRefusal != result.getRefused().cStr()) {
+        saidRefusal = result.getRefused().cStr();
+        logWarning("the master refuses this node",
+                   {{"master", address}, {"reason", result.getRefused()}});
+      }
       kj::throwFatalException(
           KJ_EXCEPTION(FAILED, "the master refuses this node", result.getRefused()));
     }
@@ -99,6 +105,7 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
         std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) * kj::NANOSECONDS;
     backoff = FIRST_BACKOFF;
     saidLost = false;
+    saidRefusal.clear();
     auto configuration = chain::Configuration::read(registered.getConfiguration());
     logInfo(
         "registered with the master",

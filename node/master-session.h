@@ -54,6 +54,7 @@ private:
 
   std::size_t next = 0;  // In `masters`.
   kj::Duration backoff;
+  std::string saidRefusal;  // Until registered again.
   bool saidLost = false;
   kj::Duration interval;
   kj::Maybe<kj::Own<Connection>> connection;
