@@ -55,10 +55,12 @@ void declare(CLI::App& app, Flags& flags) {
       ->check(checkAddress);
   app.add_option("--data", flags.data, "Directory for what must survive; made if missing")
       ->required();
-  app.add_option("--restore", flags.restore,
-                 "Begin a new cluster from the backup in this directory; only with an empty --data");
-  app.add_flag("--replace-damaged", flags.store.replaceDamaged,
-               "Set a damaged data directory's content aside, within it, and join as an empty node");
+  app.add_option(
+      "--restore", flags.restore,
+      "Begin a new cluster from the backup in this directory; only with an empty --data");
+  app.add_flag(
+      "--replace-damaged", flags.store.replaceDamaged,
+      "Set a damaged data directory's content aside, within it, and join as an empty node");
   app.add_option("--retain-bytes", flags.store.retainBytes,
                  "Log kept for nodes that come back: bytes behind the newest checkpoint")
       ->transform(CLI::AsSizeValue(false))
@@ -110,7 +112,11 @@ int serve(const Flags& flags) {
   auto listener = listenOn(network, io.waitScope, flags.listen.c_str());
   auto address = boundAddress(flags.listen.c_str(), listener->getPort());
   if (!flags.restore.empty()) {
-    chain::restoreBackup(flags.restore.c_str(), flags.data.c_str(), random);
+    auto restored =
+        chain::restoreBackup(flags.restore.c_str(), flags.data.c_str(), random, flags.store)
+            .wait(io.waitScope);
+    logInfo("restored from a backup: a new cluster can be formed with this node",
+            {{"backup", flags.restore}, {"index", restored.position.index}});
   }
   chain::RocksStore store(flags.data.c_str(), flags.store, random);
   if (flags.store.sync == chain::SyncMode::never) {

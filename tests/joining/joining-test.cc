@@ -18,20 +18,6 @@ enum class Way {
   snapshot,  // The log does not reach back to it.
 };
 
-// Where it is interrupted: by a step of the joiner's, or by what another one has come to.
-enum class Moment {
-  named,
-  cutting,
-  snapshotBegun,
-  snapshotHalf,
-  snapshotEnds,
-  loading,
-  logComes,
-  gated,
-  decided,
-  serves,
-};
-
 enum class Victim {
   joiner,
   joinerLosesPower,
@@ -55,27 +41,29 @@ const char* name(Way way) {
   KJ_UNREACHABLE;
 }
 
-const char* name(Moment moment) {
-  switch (moment) {
-    case Moment::named:
+const char* name(Step step) {
+  switch (step) {
+    case Step::none:
+      break;
+    case Step::named:
       return "is named syncing";
-    case Moment::cutting:
+    case Step::cutting:
       return "drops what is not shared";
-    case Moment::snapshotBegun:
+    case Step::snapshotBegun:
       return "drops all for a snapshot";
-    case Moment::snapshotHalf:
+    case Step::snapshotHalf:
       return "half of the snapshot came";
-    case Moment::snapshotEnds:
+    case Step::snapshotEnds:
       return "all of the snapshot came";
-    case Moment::loading:
+    case Step::loading:
       return "loads its state";
-    case Moment::logComes:
+    case Step::logComes:
       return "the log comes";
-    case Moment::gated:
-      return "the tail gates";
-    case Moment::decided:
-      return "the master has decided";
-    case Moment::serves:
+    case Step::gated:
+      return "is gated";
+    case Step::decided:
+      return "is decided to serve";
+    case Step::serves:
       return "begins to serve";
   }
   KJ_UNREACHABLE;
@@ -103,7 +91,7 @@ const char* name(Victim victim) {
   KJ_UNREACHABLE;
 }
 
-class Joining: public ::testing::TestWithParam<std::tuple<Way, Moment, Victim>> {
+class Joining: public ::testing::TestWithParam<std::tuple<Way, Step, Victim>> {
 protected:
   ~Joining() noexcept override = default;
 
@@ -130,46 +118,6 @@ protected:
                                         {end.index + 2, late + 1, {}, auction::CloseExpired{}}};
     store.append(chain::Batch::make(end.epoch, end, entries));
     store.syncNow();
-  }
-
-  kj::Promise<void> arm(World& world, Moment moment) {
-    switch (moment) {
-      case Moment::named:
-        return world.whenNext(JOINER, Step::named);
-      case Moment::cutting:
-        return world.whenNext(JOINER, Step::cutting);
-      case Moment::snapshotBegun:
-        return world.whenNext(JOINER, Step::snapshotBegun);
-      case Moment::snapshotHalf:
-        return world.whenNext(JOINER, Step::snapshotHalf);
-      case Moment::snapshotEnds:
-        return world.whenNext(JOINER, Step::snapshotEnds);
-      case Moment::loading:
-        return world.whenNext(JOINER, Step::loading);
-      case Moment::logComes:
-        return world.whenNext(JOINER, Step::logComes);
-      case Moment::serves:
-        return world.whenNext(JOINER, Step::serves);
-      case Moment::gated:
-      case Moment::decided:
-        break;
-    }
-    return poll([this, &world, moment]() {
-      if (moment == Moment::gated) return world.replica(world.find(chain::Role::tail)).gating();
-      auto* member = world.master().current().find(world.replica(JOINER).incarnation());
-      return member != nullptr && member->state == master::MemberState::serving;
-    });
-  }
-
-  // In each turn of the event loop.
-  kj::Promise<void> poll(kj::Function<bool()> condition) {
-    if (condition()) return kj::READY_NOW;
-    return kj::evalLast([this, condition = kj::mv(condition)]() mutable {
-      return io.provider->getTimer()
-          .afterDelay(20 * kj::MICROSECONDS)
-          .then(
-              [this, condition = kj::mv(condition)]() mutable { return poll(kj::mv(condition)); });
-    });
   }
 
   void strikeAndRestart(World& world, Victim victim, std::size_t head, std::size_t tail) {
@@ -215,7 +163,7 @@ protected:
 };
 
 TEST_P(Joining, HealsAndLosesNothing) {
-  auto [way, moment, victim] = GetParam();
+  auto [way, step, victim] = GetParam();
   World world(io, NODES, way == Way::snapshot);
   gavel::testing::Workload load(io, world, 6, 3);
   load.runUntilSteady(40 * kj::MILLISECONDS);
@@ -224,7 +172,7 @@ TEST_P(Joining, HealsAndLosesNothing) {
   auto head = world.find(chain::Role::head);
   auto tail = world.find(chain::Role::tail);
   auto before = world.master().current().epoch;
-  auto reached = arm(world, moment);
+  auto reached = world.whenNext(JOINER, step);
   world.start(JOINER);
   world.within(kj::mv(reached), "the step");
   strikeAndRestart(world, victim, head, tail);
@@ -250,13 +198,13 @@ TEST_P(Joining, HealsAndLosesNothing) {
     EXPECT_EQ(world.replica(i).state().hash(), hash) << world.describe();
   }
   printf("JOIN %-9s %-26s %-16s healed in %5.0f ms, %llu epochs, %zu bids, 0 lost\n", name(way),
-         name(moment), name(victim), (healed / kj::MICROSECONDS) / 1000.0,
+         name(step), name(victim), (healed / kj::MICROSECONDS) / 1000.0,
          static_cast<unsigned long long>(epochs), load.acknowledged());
 }
 
 std::string nameOf(const ::testing::TestParamInfo<Joining::ParamType>& info) {
-  auto [way, moment, victim] = info.param;
-  std::string text = std::string(name(way)) + "_" + name(moment) + "_" + name(victim);
+  auto [way, step, victim] = info.param;
+  std::string text = std::string(name(way)) + "_" + name(step) + "_" + name(victim);
   std::replace_if(
       text.begin(), text.end(), [](char c) { return !isalnum(static_cast<unsigned char>(c)); },
       '_');
@@ -269,23 +217,23 @@ const auto ALL_VICTIMS =
 
 INSTANTIATE_TEST_SUITE_P(ByTheLog, Joining,
                          ::testing::Combine(::testing::Values(Way::log),
-                                            ::testing::Values(Moment::named, Moment::logComes,
-                                                              Moment::gated, Moment::decided,
-                                                              Moment::serves),
+                                            ::testing::Values(Step::named, Step::logComes,
+                                                              Step::gated, Step::decided,
+                                                              Step::serves),
                                             ALL_VICTIMS),
                          nameOf);
 INSTANTIATE_TEST_SUITE_P(WithEntriesToDrop, Joining,
                          ::testing::Combine(::testing::Values(Way::cut),
-                                            ::testing::Values(Moment::cutting, Moment::loading,
-                                                              Moment::logComes, Moment::gated),
+                                            ::testing::Values(Step::cutting, Step::loading,
+                                                              Step::logComes, Step::gated),
                                             ALL_VICTIMS),
                          nameOf);
 INSTANTIATE_TEST_SUITE_P(
     ByASnapshot, Joining,
     ::testing::Combine(::testing::Values(Way::snapshot),
-                       ::testing::Values(Moment::snapshotBegun, Moment::snapshotHalf,
-                                         Moment::snapshotEnds, Moment::loading, Moment::logComes,
-                                         Moment::gated, Moment::serves),
+                       ::testing::Values(Step::snapshotBegun, Step::snapshotHalf,
+                                         Step::snapshotEnds, Step::loading, Step::logComes,
+                                         Step::gated, Step::serves),
                        ALL_VICTIMS),
     nameOf);
 

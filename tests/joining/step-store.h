@@ -3,6 +3,8 @@
 #include <kj/function.h>
 
 #include "chain/memory-store.h"
+#include "master/config-store.h"
+#include "master/document.h"
 
 namespace gavel::joining {
 
@@ -16,6 +18,8 @@ enum class Step : std::uint8_t {
   snapshotEnds,   // All parts have come.
   loading,        // ... to load what it has installed, or what was left by a cut.
   logComes,       // The first batch has come, after it was brought in line with the tail.
+  gated,          // The master has heard of its gate, and is about to store that it serves.
+  decided,        // The master has stored that it serves, and told nobody.
   serves,         // It is about to adopt a configuration in which it serves.
 };
 
@@ -90,6 +94,34 @@ private:
   kj::Function<void(Step)> tell;
   bool changed = false;  // Cut, or installed into.
   unsigned parts = 0;
+};
+
+// What all masters of a test share.  Tells of each configuration that is to be stored, and that
+// was.
+class StepConfigStore final: public master::ConfigStore {
+public:
+  using Tell = kj::Function<void(Step, const master::Configuration&)>;
+  explicit StepConfigStore(Tell tell): tell(kj::mv(tell)) {}
+
+  kj::Promise<master::Stored> get() override { return inner.get(); }
+  kj::Promise<master::Stored> watch(std::uint64_t version) override { return inner.watch(version); }
+  kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
+      std::uint64_t expectedVersion, kj::Array<const kj::byte> document) override {
+    auto next = master::Document::decode(document).current();
+    tell(Step::gated, next);
+    // Later, so that whoever was told comes first, and can end the master.
+    return kj::evalLast([this, expectedVersion, document = kj::mv(document)]() mutable {
+             return inner.compareAndSwap(expectedVersion, kj::mv(document));
+           })
+        .then([this, next](kj::Maybe<std::uint64_t> version) {
+          tell(Step::decided, next);
+          return kj::evalLast([version]() { return version; });
+        });
+  }
+
+private:
+  master::MemoryStore inner;
+  Tell tell;
 };
 
 }  // namespace gavel::joining

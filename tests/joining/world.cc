@@ -18,17 +18,29 @@ constexpr unsigned MAX_CONNECTIONS = 1000;
 }  // namespace
 
 World::World(kj::AsyncIoContext& io, unsigned replicas, bool truncating)
-    : io(io), replicas(replicas), truncating(truncating), tasks(*this) {
+    : io(io),
+      replicas(replicas),
+      truncating(truncating),
+      masterStore([this](Step step, const master::Configuration& next) {
+        for (auto& slot: slots) {
+          for (auto& member: next.members) {
+            if (member.name == slot->name && member.state == master::MemberState::serving) {
+              reach(*slot, step);
+            }
+          }
+        }
+      }),
+      tasks(*this) {
   setUpLogging("test", LogFormat::text,
                getenv("GAVEL_TEST_LOG") != nullptr ? LogLevel::debug : LogLevel::error);
   startMaster();
   for (unsigned i = 0; i < replicas; ++i) {
     auto slot = kj::heap<Slot>();
     slot->name = "n" + std::to_string(i + 1);
-    chain::MemoryStore::Retention retention;
-    retention.bytes = truncating ? SMALL_RETENTION : LARGE_RETENTION;
+    chain::MemoryStore::Options options;
+    options.retainedBytes = truncating ? SMALL_RETENTION : LARGE_RETENTION;
     slot->store =
-        kj::heap<chain::MemoryStore>(random.id(), chain::MemoryStore::Sync::manual, retention);
+        kj::heap<chain::MemoryStore>(random.id(), chain::MemoryStore::Sync::manual, options);
     slots.push_back(kj::mv(slot));
     start(i);
   }
@@ -39,6 +51,12 @@ World::World(kj::AsyncIoContext& io, unsigned replicas, bool truncating)
 World::~World() noexcept(false) {
   // Nodes first: they hang on each other's connections.
   for (auto& slot: slots) slot->process = nullptr;
+}
+
+void World::reach(Slot& slot, Step step) {
+  if (step != slot.awaited) return;
+  slot.awaited = Step::none;
+  slot.reached->fulfill();
 }
 
 kj::Own<kj::ConnectionReceiver> World::listen(std::string& address) {
@@ -67,11 +85,7 @@ void World::start(std::size_t i) {
   auto& network = io.provider->getNetwork();
   auto& timer = io.provider->getTimer();
   auto& slot = *slots[i];
-  auto process = kj::heap<Process>(*slot.store, [&slot](Step step) {
-    if (step != slot.awaited) return;
-    slot.awaited = Step::none;
-    slot.reached->fulfill();
-  });
+  auto process = kj::heap<Process>(*slot.store, [&slot](Step step) { reach(slot, step); });
   process->listener = listen(slot.address);
   node::NodeOptions options;
   options.name = slot.name;
@@ -94,8 +108,8 @@ void World::start(std::size_t i) {
 void World::kill(std::size_t i, Crash crash) {
   auto& slot = *slots[i];
   slot.process = nullptr;
-  slot.store = slot.store->restarted(crash == Crash::process ? chain::MemoryStore::Crash::process
-                                                             : chain::MemoryStore::Crash::power);
+  slot.store = slot.store->restart(crash == Crash::process ? chain::MemoryStore::Crash::process
+                                                           : chain::MemoryStore::Crash::power);
 }
 
 std::size_t World::find(chain::Role role) {

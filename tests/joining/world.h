@@ -9,7 +9,6 @@
 
 #include "base/server.h"
 #include "client/client.h"
-#include "master/config-store.h"
 #include "master/master.h"
 #include "node/node.h"
 #include "tests/joining/step-store.h"
@@ -46,7 +45,7 @@ public:
   // Of the member that has this role now.
   std::size_t find(chain::Role role);
 
-  // The next time that node `i` takes that step.
+  // The next time that node `i` takes that step, or that the master does about it.
   kj::Promise<void> whenNext(std::size_t i, Step step);
 
   std::unique_ptr<client::Client> newClient() override;
@@ -109,13 +108,14 @@ private:
   SystemRandom random;
   unsigned replicas;
   bool truncating;
-  master::MemoryStore masterStore;
+  StepConfigStore masterStore;
   std::string masterAddress = "127.0.0.1:0";
   kj::Own<MasterProcess> masterProcess;
   std::vector<kj::Own<Slot>> slots;
   std::vector<kj::String> seeds;
   kj::TaskSet tasks;
 
+  static void reach(Slot& slot, Step step);
   kj::Own<kj::ConnectionReceiver> listen(std::string& address);
   kj::Promise<void> syncDisks();
   void taskFailed(kj::Exception&& exception) override;
