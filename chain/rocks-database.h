@@ -39,6 +39,7 @@ constexpr char CHECKPOINT[] = "mcheckpoint";        // a Position: epoch, index,
 constexpr char LOG_START[] = "mlog-start";          // a Position
 constexpr char CUT[] = "mcut";                // how many there were, and the last one's Position
 constexpr char INSTALLING[] = "minstalling";  // there while state is what came of a snapshot so far
+constexpr char UNSYNCED[] = "munsynced";      // there while a process runs with --sync=never
 }  // namespace meta
 
 std::string logKey(std::uint64_t firstIndex);

@@ -227,7 +227,8 @@ void clearUnfinished(Opened& opened) {
   opened.database->require(status, "drop an unfinished snapshot");
 }
 
-Opened tryOpen(kj::StringPtr path, bool replaceDamaged, const LogWindow& window, Random& random) {
+Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const LogWindow& window,
+               Random& random) {
   auto owned = std::make_unique<RocksDatabase>(path);
   auto& database = *owned;
   if (replaceDamaged) {
@@ -279,6 +280,12 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, const LogWindow& window,
                            std::to_string(end));
     }
     recovered.damage = missing(opened, cut);
+    // A process that goes on like that says so for as long as it runs (Recovered::unsynced).
+    if (recovered.damage.empty() && !unsynced && database.readMeta(meta::UNSYNCED).has_value()) {
+      recovered.damage =
+          "it was run with --sync=never and did not end in order, so that nobody knows what it has "
+          "lost";
+    }
     opened.marker.damaged = !recovered.damage.empty();
   }
   recovered.empty = opened.window.end() == Position() && opened.checkpoint == Position();
@@ -290,6 +297,11 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, const LogWindow& window,
   // What RocksDB has replayed of its log is in tables by now, and synced; with this so is the rest.
   rocksdb::WriteBatch batch;
   RocksDatabase::putMeta(batch, meta::GENERATION, encodeNumber(recovered.generation));
+  if (unsynced) {
+    RocksDatabase::putMeta(batch, meta::UNSYNCED, encodeNumber(recovered.generation));
+  } else {
+    KJ_ASSERT(batch.Delete(meta::UNSYNCED).ok());
+  }
   database.require(database.db().Write(synced(), &batch), "count its starts");
   opened.marker.storeId = recovered.storeId;
   opened.marker.generation = recovered.generation;
@@ -318,17 +330,17 @@ std::optional<Position> positionAt(const RocksDatabase& database, const Position
   return batch->end();
 }
 
-Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, const LogWindow& window,
-                         Random& random) {
+Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
+                         const LogWindow& window, Random& random) {
   kj::Maybe<kj::Exception> refused;
   kj::Maybe<Opened> opened;
-  refused =
-      kj::runCatchingExceptions([&]() { opened = tryOpen(path, replaceDamaged, window, random); });
+  refused = kj::runCatchingExceptions(
+      [&]() { opened = tryOpen(path, replaceDamaged, unsynced, window, random); });
   KJ_IF_MAYBE (exception, refused) {
     bool damaged = replaceDamaged && DataDirectory::exists(std::string(path.cStr()) + "/damaged");
     if (!damaged) kj::throwFatalException(kj::mv(*exception));
     // It was found only now.
-    return tryOpen(path, replaceDamaged, window, random);
+    return tryOpen(path, replaceDamaged, unsynced, window, random);
   }
   return kj::mv(KJ_ASSERT_NONNULL(opened));
 }

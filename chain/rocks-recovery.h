@@ -26,9 +26,10 @@ struct Opened {
 
 // Opens `path`, formatting it if it is empty or missing.  All that it tells is durable, with the
 // new generation.  Throws FAILED with a text for the operator; with `replaceDamaged`, something
-// damaged is set aside instead.
-Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, const LogWindow& window,
-                         Random& random);
+// damaged is set aside instead.  With `unsynced` it is noted that what this process will call
+// durable may not be, until it ends in order.
+Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
+                         const LogWindow& window, Random& random);
 
 // The end of the batch in the log that ends at `index`, the log beginning at `start`; null if there
 // is none.

@@ -97,7 +97,10 @@ void RocksWriter::close() {
     closed = true;
   }
   thread->post([this]() {
-    database->require(database->db().SyncWAL(), "sync its log");
+    // Ended in order, with all that was written.
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    database->require(database->db().Delete(synced, meta::UNSYNCED), "sync its log");
     mark(true);
   });
   thread = nullptr;

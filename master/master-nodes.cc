@@ -28,7 +28,7 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
   }
   KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newestStart(member),
                                settings.maxSkew)) {
-    logWarning("refused a node", {{"node", member.name}, {"reason", *why}});
+    sayRefused(member, why->cStr());
     return Refused{kj::mv(*why)};
   }
   if (status.getEpoch() > current().epoch) {
@@ -62,6 +62,15 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
                               {"incarnation", member.incarnation},
                               {"member", current().contains(member.incarnation) ? "yes" : "no"}});
   return Registered{entry.session};
+}
+
+// A node that is a member of its chain asks again and again: one line for each reason.
+void Master::sayRefused(const Member& member, const std::string& why) {
+  if (refusals.size() >= Roster::LIMIT) refusals.clear();
+  auto& said = refusals[member.incarnation];
+  if (said == why) return;
+  said = why;
+  logWarning("refused a node", {{"node", member.name}, {"reason", why}});
 }
 
 // A newly started process tells what has become of those it follows (R2).

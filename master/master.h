@@ -146,6 +146,7 @@ private:
   std::string forming;                   // What is awaited before the first configuration.
   std::string complaint;                 // Why nothing is decided, as last told to the operator.
   std::uint64_t aheadSaid = 0;  // Epoch of a node that is ahead of the store, as last told.
+  std::map<std::uint64_t, std::string> refusals;  // By incarnation, as last told.
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
@@ -190,6 +191,7 @@ private:
   std::string noteOn(const Node& node) const;
   kj::Maybe<StoreRecord> newestStart(const Member& newcomer) const;
   void supersede(const Member& newcomer);
+  void sayRefused(const Member& member, const std::string& why);
   void noteSuccessions(const Member& newcomer);
   void noteStatus(Node& node, schema::NodeStatus::Reader status);
   void noteTold(const Candidate& candidate, schema::NodeStatus::Reader status);

@@ -196,6 +196,31 @@ TEST_F(RocksStoreTest, SaysThatNothingIsSynced) {
   expectAll(*store, auctioneer);
 }
 
+TEST_F(RocksStoreTest, DoesNotTrustWhatAnUnsyncedProcessLeftBehind) {
+  Auctioneer auctioneer;
+  RocksStoreOptions never;
+  never.sync = SyncMode::never;
+  auto copy = path() + "/copy";
+  {
+    RocksStore store((path() + "/store").c_str(), never, random);
+    append(store, auctioneer, 5);
+    wait(store.durableAbove(0));
+    // As it is while the process runs, which is what the end of that leaves.
+    std::filesystem::copy(path() + "/store", copy, std::filesystem::copy_options::recursive);
+  }
+  {
+    RocksStore again(copy.c_str(), never, random);
+    EXPECT_EQ(again.recovered().damage, "") << "it says so of itself for as long as it runs";
+    EXPECT_TRUE(again.recovered().unsynced);
+    std::filesystem::copy(copy, path() + "/second", std::filesystem::copy_options::recursive);
+  }
+  RocksStore store((path() + "/second").c_str(), SyncMode::always, random);
+  EXPECT_THAT(store.recovered().damage, HasSubstr("--sync=never"));
+  append(store, auctioneer, 1);
+  wait(store.durableAbove(5));
+  EXPECT_EQ(store.recovered().damage, "") << "it has taken in something from the chain";
+}
+
 // -- refusals
 
 TEST_F(RocksStoreTest, RefusesADirectoryThatIsInUse) {
