@@ -299,7 +299,7 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
   RocksDatabase::putMeta(batch, meta::GENERATION, encodeNumber(recovered.generation));
   if (unsynced) {
     RocksDatabase::putMeta(batch, meta::UNSYNCED, encodeNumber(recovered.generation));
-  } else {
+  } else if (database.readMeta(meta::UNSYNCED).has_value()) {
     KJ_ASSERT(batch.Delete(meta::UNSYNCED).ok());
   }
   database.require(database.db().Write(synced(), &batch), "count its starts");

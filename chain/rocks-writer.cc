@@ -97,10 +97,13 @@ void RocksWriter::close() {
     closed = true;
   }
   thread->post([this]() {
-    // Ended in order, with all that was written.
-    rocksdb::WriteOptions synced;
-    synced.sync = true;
-    database->require(database->db().Delete(synced, meta::UNSYNCED), "sync its log");
+    database->require(database->db().SyncWAL(), "sync its log");
+    if (!sync) {
+      // It ends in order, with all that was written.
+      rocksdb::WriteOptions synced;
+      synced.sync = true;
+      database->require(database->db().Delete(synced, meta::UNSYNCED), "sync its log");
+    }
     mark(true);
   });
   thread = nullptr;
