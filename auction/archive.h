@@ -126,7 +126,7 @@ public:
   }
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw std::runtime_error("bad state at offset " + std::to_string(total - rest.size()) + ": " +
+    throw std::runtime_error("bad record at offset " + std::to_string(total - rest.size()) + ": " +
                              what);
   }
 

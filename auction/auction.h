@@ -32,6 +32,8 @@ struct Version {
   Stamp deadline = 0;  // In force after it.
 };
 
+// Its history is in a store up to version `released`, and in memory from there on: see
+// State::capture() and State::release().
 struct Auction {
   enum class Phase : std::uint8_t { open, closed, cancelled };
 
@@ -40,6 +42,7 @@ struct Auction {
   std::string item;
   BidderId owner = 0;
   Stamp created = 0;
+  Nanoseconds duration = 0;  // As created; the deadline may have moved since.
   Stamp deadline = 0;
   Stamp hardEnd = 0;  // 0 where there is no soft close.
   Amount startingPrice = 0;
@@ -50,9 +53,16 @@ struct Auction {
   Phase phase = Phase::open;
   Amount highest = 0;  // 0 while there is no bid.
   BidderId highestBidder = 0;
-  std::vector<Version> history;  // history[v - 1] is version v.
+  std::uint64_t released = 0;       // Versions that are not in memory any more.
+  std::uint64_t captured = 0;       // Versions that a capture has told; at least those released.
+  std::vector<Version> history;     // The versions behind `released`, in order.
+  std::uint64_t historyDigest = 0;  // Over all versions: see digest.h.
 
-  std::uint64_t version() const { return history.size(); }
+  std::uint64_t version() const { return released + history.size(); }
+  // Version `number`; null if there is none, or if it is not in memory any more.
+  const Version* findVersion(std::uint64_t number) const {
+    return number > released && number <= version() ? &history[number - released - 1] : nullptr;
+  }
   // The lowest amount that would be accepted now; 0 if the auction is over or no int64 is high
   // enough.
   Amount nextValid() const;

@@ -6,11 +6,12 @@
 #include "auction/auction.h"
 #include "auction/command.h"
 #include "auction/outcome.h"
+#include "auction/records.h"
 #include "auction/sessions.h"
 
 // The one list of each struct's fields, in the order in which they are written, read and hashed.
 // `Archive` is a Writer or a Reader (archive.h).  Changing a list of a stored struct changes the
-// snapshot format (snapshot.h), one of a command the fingerprints: both only with a new chain
+// record format (records.h), one of a command the fingerprints: both only with a new chain
 // format (R14).
 namespace gavel::auction {
 
@@ -47,12 +48,21 @@ void fields(Archive& archive, Fields<Version> auto& version) {
           version.deadline);
 }
 
+// Instead of the versions, how many there are and their digest: what is read has all of them in the
+// store.
 template <class Archive>
 void fields(Archive& archive, Fields<Auction> auto& auction) {
-  archive(auction.id, auction.name, auction.item, auction.owner, auction.created, auction.deadline,
-          auction.hardEnd, auction.startingPrice, auction.reserve, auction.increment,
-          auction.softCloseWindow, auction.softCloseExtension, auction.phase, auction.highest,
-          auction.highestBidder, auction.history);
+  archive(auction.id, auction.name, auction.item, auction.owner, auction.created, auction.duration,
+          auction.deadline, auction.hardEnd, auction.startingPrice, auction.reserve,
+          auction.increment, auction.softCloseWindow, auction.softCloseExtension, auction.phase,
+          auction.highest, auction.highestBidder);
+  if constexpr (std::is_const_v<std::remove_reference_t<decltype(auction)>>) {
+    archive(auction.version());
+  } else {
+    archive(auction.released);
+    auction.captured = auction.released;
+  }
+  archive(auction.historyDigest);
 }
 
 template <class Archive>
@@ -75,6 +85,17 @@ template <class Archive>
 void fields(Archive& archive, Fields<Session> auto& session) {
   archive(session.id, session.lastUsed, session.lastUsedIndex, session.lowestIncomplete,
           session.records);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<DigestSum> auto& sum) {
+  archive(sum.low, sum.high);
+}
+
+template <class Archive>
+void fields(Archive& archive, Fields<Totals> auto& totals) {
+  archive(totals.format, totals.lastIndex, totals.lastStamp, totals.auctions, totals.live,
+          totals.bidders, totals.sessions, totals.ended);
 }
 
 // Commands.  Only ever written, for their fingerprint.

@@ -1,5 +1,7 @@
 #include "auction/integrity.h"
 
+#include <algorithm>
+
 #include "auction/rules.h"
 #include "auction/text.h"
 
@@ -15,89 +17,53 @@ bool within(Nanoseconds duration) {
 std::string_view findDamageInTerms(const Auction& auction) {
   if (!validName(auction.name)) return "auction's name";
   if (!validItem(auction.item)) return "auction's item";
+  if (!within(auction.duration)) return "auction's duration";
   if (auction.startingPrice < 0) return "auction's starting price";
   if (auction.reserve < 0) return "auction's reserve";
   if (!validIncrement(auction.increment)) return "auction's increment";
-  const bool hard = auction.softCloseWindow == 0;
-  const bool sound = hard ? auction.softCloseExtension == 0 && auction.hardEnd == 0
-                          : within(auction.softCloseWindow) && within(auction.softCloseExtension) &&
-                                auction.hardEnd >= auction.deadline;
-  return sound ? SOUND : "auction's soft close";
+  const Stamp first = after(auction.created, auction.duration);
+  if (auction.softCloseWindow == 0) {
+    if (auction.softCloseExtension != 0 || auction.hardEnd != 0) return "auction's soft close";
+    return auction.deadline == first ? SOUND : "auction's deadline";
+  }
+  if (!within(auction.softCloseWindow) || !within(auction.softCloseExtension) ||
+      auction.hardEnd < first) {
+    return "auction's soft close";
+  }
+  return auction.deadline >= first && auction.deadline <= auction.hardEnd ? SOUND
+                                                                          : "auction's deadline";
 }
 
-// Follows the history of an auction, version by version.
-class HistoryCheck {
-public:
-  HistoryCheck(const Auction& auction, const Surroundings& surroundings)
-      : auction(auction), surroundings(surroundings) {}
-
-  std::string_view findDamage() {
-    if (auction.history.empty()) return "auction without history";
-    for (const Version& version: auction.history) {
-      if (!follows(version)) return "order of an auction's history";
-      if (!suits(version)) return "version in an auction's history";
-      last = &version;
-    }
-    const bool agrees = auction.phase == phase && auction.highest == highest &&
-                        auction.highestBidder == highestBidder &&
-                        auction.deadline == last->deadline;
-    return agrees ? SOUND : "auction and its history disagree";
+// How often it was bid on follows from its version: all but the first and, if it is over, the last
+// are bids.
+std::string_view findDamageInBids(const Auction& auction, const Surroundings& surroundings) {
+  const bool open = auction.phase == Auction::Phase::open;
+  const std::uint64_t others = open ? 1 : 2;
+  // At most one version comes of an entry, and its id is the index of the first.
+  if (auction.version() < others || auction.version() - 1 > surroundings.lastIndex - auction.id) {
+    return "auction's version";
   }
-
-private:
-  const Auction& auction;
-  const Surroundings& surroundings;
-
-  const Version* last = nullptr;
-  Auction::Phase phase = Auction::Phase::open;
-  Amount highest = 0;
-  BidderId highestBidder = 0;
-
-  bool follows(const Version& version) const {
-    if (version.index > surroundings.lastIndex || version.stamp > surroundings.lastStamp) {
-      return false;
-    }
-    if (last == nullptr) {
-      return version.kind == Version::Kind::created && version.index == auction.id &&
-             version.stamp == auction.created && version.stamp >= 0 &&
-             version.deadline > version.stamp;
-    }
-    return version.kind != Version::Kind::created && phase == Auction::Phase::open &&
-           version.index > last->index && version.stamp >= last->stamp &&
-           version.deadline >= last->deadline;
+  const std::uint64_t bids = auction.version() - others;
+  if (bids == 0) {
+    return auction.highest == 0 && auction.highestBidder == 0 ? SOUND : "bid in no version";
   }
-
-  bool suits(const Version& version) {
-    switch (version.kind) {
-      case Version::Kind::created:
-        return version.bidder == auction.owner && version.amount == 0;
-      case Version::Kind::cancelled:
-        phase = Auction::Phase::cancelled;
-        return version.bidder == auction.owner && version.amount == 0;
-      case Version::Kind::bid: {
-        const bool higher = version.amount > highest;
-        highest = version.amount;
-        highestBidder = version.bidder;
-        return higher && version.bidder >= 1 && version.bidder <= surroundings.bidders;
-      }
-      case Version::Kind::closed: {
-        phase = Auction::Phase::closed;
-        const bool sold = highest > 0 && highest >= auction.reserve;
-        return version.bidder == (sold ? highestBidder : 0) &&
-               version.amount == (sold ? highest : 0);
-      }
-    }
-    return false;
+  const Amount lowest = std::max<Amount>(auction.startingPrice, 1);
+  // Each bid is higher than the one before by one at least.
+  if (auction.highest < lowest || static_cast<std::uint64_t>(auction.highest - lowest) < bids - 1) {
+    return "auction's highest bid";
   }
-};
+  const bool known = auction.highestBidder >= 1 && auction.highestBidder <= surroundings.bidders;
+  return known ? SOUND : "auction's highest bidder";
+}
 
 }  // namespace
 
 std::string_view findDamage(const Auction& auction, const Surroundings& surroundings) {
   if (auction.id == 0 || auction.id > surroundings.lastIndex) return "auction's id";
   if (auction.owner == 0 || auction.owner > surroundings.bidders) return "auction's owner";
+  if (auction.created < 0 || auction.created > surroundings.lastStamp) return "auction's creation";
   const auto damage = findDamageInTerms(auction);
-  return damage.empty() ? HistoryCheck(auction, surroundings).findDamage() : damage;
+  return damage.empty() ? findDamageInBids(auction, surroundings) : damage;
 }
 
 std::string_view findDamage(const Bidder& bidder) {

@@ -110,6 +110,12 @@ bool State::identify(Decision& decision, const Identity& asker) const {
   return true;
 }
 
+// An auction that is over and that only the store has.
+std::optional<Auction> State::findReleased(std::string_view name) const {
+  const bool noneReleased = auctions.size() == auctionsMade;
+  return ended == nullptr || noneReleased ? std::nullopt : ended->find(name);
+}
+
 void State::decideEffect(Decision& decision, const Entry& entry, const Bid& bid) const {
   if (!identify(decision, bid.bidder)) return;
   // A name's first bid registers it also when it fails, so its outcome is always logged.
@@ -118,7 +124,10 @@ void State::decideEffect(Decision& decision, const Entry& entry, const Bid& bid)
   };
 
   const Auction* auction = auctions.find(bid.auction);
-  if (auction == nullptr) return decision.rejectForNow(Kind::noSuchAuction);
+  if (auction == nullptr) {
+    if (findReleased(bid.auction)) return reject(Kind::closed);
+    return decision.rejectForNow(Kind::noSuchAuction);
+  }
   if (auction->phase != Auction::Phase::open) return reject(Kind::closed);
   // Late, but not committed as closed: see the comment at judge().
   if (entry.stamp >= auction->deadline) return decision.rejectForNow(Kind::closed);
@@ -138,7 +147,7 @@ void State::decideEffect(Decision& decision, const Entry& entry, const Bid& bid)
 void State::decideEffect(Decision& decision, const Entry& entry,
                          const CreateAuction& create) const {
   if (!identify(decision, create.owner)) return;
-  if (auctions.find(create.auction) != nullptr) {
+  if (auctions.find(create.auction) != nullptr || findReleased(create.auction)) {
     // Names of auctions are never free again, so only the registration needs the log.
     return decision.registers ? decision.rejectForNow(Kind::alreadyExists)
                               : decision.rejectForGood(Kind::alreadyExists);
@@ -160,7 +169,12 @@ void State::decideEffect(Decision& decision, const Entry& entry,
 void State::decideEarlyEnd(Decision& decision, const Entry& entry, std::string_view name,
                            const Identity& asker) const {
   const Auction* auction = auctions.find(name);
-  if (auction == nullptr) return decision.rejectForNow(Kind::noSuchAuction);
+  std::optional<Auction> released;
+  if (auction == nullptr) {
+    released = findReleased(name);
+    if (!released) return decision.rejectForNow(Kind::noSuchAuction);
+    auction = &*released;
+  }
   const Bidder& owner = bidders.at(auction->owner);
   if (owner.name != asker.name || owner.credential != asker.credential) {
     return decision.rejectForGood(Kind::notYours);

@@ -24,6 +24,11 @@ const Auction* Auctions::find(std::string_view name) const {
   return found == byName.end() ? nullptr : found->second;
 }
 
+const Auction* Auctions::find(AuctionId id) const {
+  const auto found = byId.find(id);
+  return found == byId.end() ? nullptr : &found->second;
+}
+
 const Auction* Auctions::endingFirst() const {
   return open.empty() ? nullptr : open.begin()->second;
 }
@@ -47,6 +52,11 @@ void Auctions::moveDeadline(Auction& element, Stamp deadline) {
 void Auctions::end(Auction& element, Auction::Phase phase) {
   open.erase(Ending{element.deadline, element.id});
   element.phase = phase;
+}
+
+void Auctions::remove(const Auction& element) {
+  byName.erase(element.name);
+  byId.erase(element.id);
 }
 
 }  // namespace gavel::auction

@@ -34,8 +34,10 @@ private:
 class Auctions {
 public:
   const Auction* find(std::string_view name) const;
+  const Auction* find(AuctionId id) const;
   const std::map<AuctionId, Auction>& all() const { return byId; }
   std::size_t size() const { return byId.size(); }
+  std::size_t openCount() const { return open.size(); }
 
   // The open auction that ends first, by (deadline, id); null if none is open.
   const Auction* endingFirst() const;
@@ -49,6 +51,8 @@ public:
   void moveDeadline(Auction& element, Stamp deadline);
   // Ends an open auction.
   void end(Auction& element, Auction::Phase phase);
+  // Forgets an auction that has ended.
+  void remove(const Auction& element);
 
 private:
   using Ending = std::pair<Stamp, AuctionId>;

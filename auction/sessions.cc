@@ -54,6 +54,7 @@ void Sessions::open(std::uint64_t id, Stamp stamp) {
   session.id = id;
   session.lastUsed = stamp;
   session.lastUsedIndex = id;
+  noteChange(session);
   add(std::move(session));
 }
 
@@ -64,6 +65,7 @@ void Sessions::expire(Stamp idleSince) {
 void Sessions::record(const Entry& entry, const RequestRecord& record) {
   const auto session = byId.at(entry.request.session);
   byUse.splice(byUse.end(), byUse, session);
+  noteChange(*session);
   session->lastUsed = entry.stamp;
   session->lastUsedIndex = entry.index;
   session->lowestIncomplete = std::max(session->lowestIncomplete, entry.request.lowestIncomplete);
@@ -82,6 +84,25 @@ void Sessions::record(const Entry& entry, const RequestRecord& record) {
   records.insert(records.end(), std::move(node));
 }
 
+Sessions::Changes Sessions::takeChanges() {
+  Changes changes;
+  for (const std::uint64_t id: changed) {
+    const auto found = byId.find(id);
+    if (found == byId.end()) continue;  // Ended.
+    found->second->changed = false;
+    changes.changed.push_back(&*found->second);
+  }
+  changed.clear();
+  changes.ended.swap(ended);
+  return changes;
+}
+
+void Sessions::noteChange(Session& session) {
+  if (session.changed) return;
+  session.changed = true;
+  changed.push_back(session.id);
+}
+
 void Sessions::add(Session&& session) {
   const std::uint64_t id = session.id;
   byId.emplace(id, byUse.insert(byUse.end(), std::move(session)));
@@ -96,6 +117,7 @@ bool Sessions::sortByUse() {
 }
 
 void Sessions::endIdlest() {
+  ended.push_back(byUse.front().id);
   byId.erase(byUse.front().id);
   byUse.pop_front();
 }

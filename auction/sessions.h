@@ -30,6 +30,7 @@ struct Session {
   std::uint64_t lastUsedIndex = 0;  // Orders sessions from idlest to busiest; no two are equal.
   std::uint64_t lowestIncomplete = 1;
   std::map<std::uint64_t, RequestRecord> records;  // By sequence, none below lowestIncomplete.
+  bool changed = false;                            // Since Sessions::takeChanges(); not stored.
 };
 
 // All sessions, also in order of their last use.  Each operation is O(1) in the number of sessions
@@ -64,7 +65,14 @@ public:
   // must be `fresh`.
   void record(const Entry& entry, const RequestRecord& record);
 
-  // For restoring: takes sessions in any order, of which no two may have the same id...
+  // What has become of sessions since the last call, or since they were added below.
+  struct Changes {
+    std::vector<const Session*> changed;  // Opened or used, and still there.
+    std::vector<std::uint64_t> ended;     // Also such as were opened since.
+  };
+  Changes takeChanges();
+
+  // For loading: takes sessions in any order, of which no two may have the same id...
   void add(Session&& session);
   // ...and puts them in order of use.  False if no log can have left them like this.
   bool sortByUse();
@@ -72,6 +80,10 @@ public:
 private:
   std::list<Session> byUse;  // From idlest to busiest: lastUsedIndex rises, lastUsed does not fall.
   std::unordered_map<std::uint64_t, std::list<Session>::iterator> byId;
+  std::vector<std::uint64_t> changed;  // With `changed` set when they were noted here.
+  std::vector<std::uint64_t> ended;
+
+  void noteChange(Session& session);
 
   void endIdlest();
 };

@@ -9,19 +9,9 @@
 
 // Applying entries, and looking at the state they leave.
 namespace gavel::auction {
-namespace {
-
-// Makes the next version of `auction`, which must already be as it is to be after it.
-void addVersion(Auction& auction, Version::Kind kind, const Entry& entry, BidderId bidder,
-                Amount amount, std::vector<Event>* events) {
-  auction.history.push_back(
-      Version{kind, entry.stamp, entry.index, bidder, amount, auction.deadline});
-  if (events != nullptr) events->push_back(Event{auction.id, auction.version()});
-}
-
-}  // namespace
 
 State::State() = default;
+State::State(const EndedAuctions* ended): ended(ended) {}
 State::~State() = default;
 State::State(State&&) noexcept = default;
 State& State::operator=(State&&) noexcept = default;
@@ -79,6 +69,7 @@ void State::run(const CreateAuction& create, const Entry& entry, const Decision&
   auction.item = terms.item;
   auction.owner = decision.asker;
   auction.created = entry.stamp;
+  auction.duration = terms.duration;
   auction.deadline = decision.judgement.outcome.deadline;
   auction.startingPrice = terms.startingPrice;
   auction.reserve = terms.reserve;
@@ -86,6 +77,7 @@ void State::run(const CreateAuction& create, const Entry& entry, const Decision&
   auction.softCloseWindow = terms.softClose.window;
   auction.softCloseExtension = terms.softClose.extension;
   if (terms.softClose.window > 0) auction.hardEnd = after(entry.stamp, terms.softClose.hardEnd);
+  auctionsMade += 1;
   addVersion(auctions.add(std::move(auction)), Version::Kind::created, entry, decision.asker, 0,
              events);
 }
@@ -96,9 +88,8 @@ void State::run(const CloseAuction&, const Entry& entry, const Decision& decisio
 
 void State::run(const CancelAuction&, const Entry& entry, const Decision& decision,
                 Events* events) {
-  Auction& auction = auctions.edit(*decision.auction);
-  auctions.end(auction, Auction::Phase::cancelled);
-  addVersion(auction, Version::Kind::cancelled, entry, decision.asker, 0, events);
+  end(auctions.edit(*decision.auction), Auction::Phase::cancelled, entry, decision.asker, 0,
+      events);
 }
 
 void State::run(const CloseExpired&, const Entry& entry, const Decision&, Events* events) {
@@ -107,10 +98,28 @@ void State::run(const CloseExpired&, const Entry& entry, const Decision&, Events
 
 void State::close(const Auction& element, const Entry& entry, Events* events) {
   Auction& auction = auctions.edit(element);
-  auctions.end(auction, Auction::Phase::closed);
-  const bool sold = auction.sold();
-  addVersion(auction, Version::Kind::closed, entry, sold ? auction.highestBidder : 0,
-             sold ? auction.highest : 0, events);
+  const bool sold = auction.highest > 0 && auction.highest >= auction.reserve;
+  end(auction, Auction::Phase::closed, entry, sold ? auction.highestBidder : 0,
+      sold ? auction.highest : 0, events);
+}
+
+void State::end(Auction& auction, Auction::Phase phase, const Entry& entry, BidderId bidder,
+                Amount amount, Events* events) {
+  auctions.end(auction, phase);
+  const bool closed = phase == Auction::Phase::closed;
+  addVersion(auction, closed ? Version::Kind::closed : Version::Kind::cancelled, entry, bidder,
+             amount, events);
+  endedDigest.add(auction);  // It never changes again.
+}
+
+// Makes the next version of `auction`, which must already be as it is to be after it.
+void State::addVersion(Auction& auction, Version::Kind kind, const Entry& entry, BidderId bidder,
+                       Amount amount, Events* events) {
+  if (auction.captured == auction.version()) changedAuctions.push_back(&auction);
+  const Version& version = auction.history.emplace_back(
+      Version{kind, entry.stamp, entry.index, bidder, amount, auction.deadline});
+  auction.historyDigest = digestAfter(auction.historyDigest, version);
+  if (events != nullptr) events->push_back(Event{auction.id, auction.version()});
 }
 
 std::optional<Stamp> State::nextDeadline() const {
@@ -130,6 +139,9 @@ std::optional<Stamp> State::idlestSession() const {
 
 const Auction* State::findAuction(std::string_view name) const {
   return auctions.find(name);
+}
+const Auction* State::findAuction(AuctionId id) const {
+  return auctions.find(id);
 }
 
 std::vector<const Auction*> State::listAuctions(AuctionId after, std::size_t limit) const {
@@ -152,7 +164,7 @@ const Session* State::findSession(std::uint64_t id) const {
 }
 
 std::size_t State::auctionCount() const {
-  return auctions.size();
+  return auctionsMade;
 }
 std::size_t State::bidderCount() const {
   return bidders.size();

@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "auction/auction.h"
+#include "auction/changes.h"
 #include "auction/command.h"
+#include "auction/digest.h"
+#include "auction/ended-auctions.h"
 #include "auction/outcome.h"
 #include "auction/registry.h"
 #include "auction/sessions.h"
@@ -17,9 +20,16 @@
 // The auction rules as a deterministic state machine (design.md §3).
 //
 // The only input is log entries in order, the only outputs are outcomes and versions: equal logs
-// give equal states, equal snapshots byte for byte, and equal hashes on every node.  No clock, I/O,
+// give equal states, equal records byte for byte, and equal hashes on every node.  No clock, I/O,
 // promises or randomness; used from one thread.
+//
+// It lives together with a store that is given its changes as records (capture()).  What the store
+// has and the rules need no more is forgotten (release()): the versions of histories, and auctions
+// that are over, which are looked up in the store when somebody names one.  Whether and when that
+// happens changes neither outcomes nor hash().
 namespace gavel::auction {
+
+struct Totals;  // records.h
 
 // Whether and how a command may run, judged without changing anything.
 struct Judgement {
@@ -41,7 +51,11 @@ struct Event {
 
 class State {
 public:
+  // No auctions are over but those in memory.
   State();
+  // Auctions that were released are in `ended`, which must outlive this object and what it is moved
+  // to.  Null: as above.
+  explicit State(const EndedAuctions* ended);
   ~State();
   State(State&&) noexcept;
   State& operator=(State&&) noexcept;
@@ -72,34 +86,47 @@ public:
   // When the idlest session was last used.
   std::optional<Stamp> idlestSession() const;
 
+  // Only what is in memory: null also for an auction that is over and released.
   const Auction* findAuction(std::string_view name) const;
-  // Up to `limit` auctions with an id above `after`, in order of creation.
+  const Auction* findAuction(AuctionId id) const;
+  // Up to `limit` auctions with an id above `after`, in order of creation; likewise.
   std::vector<const Auction*> listAuctions(AuctionId after, std::size_t limit) const;
   const Bidder* findBidder(std::string_view name) const;
   const Bidder& bidder(BidderId id) const;  // Throws std::out_of_range.
   const Session* findSession(std::uint64_t id) const;
 
-  std::size_t auctionCount() const;
+  std::size_t auctionCount() const;  // Ever made.
   std::size_t bidderCount() const;
   std::size_t sessionCount() const;
 
-  // The whole state as bytes, the same on every node with the same log.  The layout is described in
-  // snapshot.h.
-  std::string snapshot() const;
-  // The inverse.  Throws std::runtime_error that names the offset and what is wrong; never trusts a
-  // length it has not checked.
-  static State restore(std::string_view bytes);
-  // SHA-256 of snapshot(), without building it.
+  // What has changed since the last capture, or since the state was loaded: records that complete
+  // those captured before (records.h).  Takes time in proportion to the changes.
+  Changes capture();
+  // The store has these changes: from now on what it has is looked up there.  They must be of this
+  // state, but need not be the last ones captured.
+  void release(const Changes& changes);
+
+  // SHA-256 of the totals, then of all auctions that are open, bidders and sessions, each by id and
+  // encoded as records.h says.  The same on every node with the same log.
   std::array<std::uint8_t, 32> hash() const;
 
 private:
+  friend class Loader;  // Makes a state from records.
   struct Decision;
 
+  const EndedAuctions* ended = nullptr;
   std::uint64_t lastIndex_ = 0;
   Stamp lastStamp_ = 0;
+  std::uint64_t auctionsMade = 0;
+  DigestSum endedDigest;
   Auctions auctions;
   Bidders bidders;
   Sessions sessions;
+
+  // What the captures so far hold.
+  std::uint64_t capturedIndex = 0;
+  std::uint64_t capturedBidders = 0;
+  std::vector<Auction*> changedAuctions;  // Those with versions that no capture holds.
 
   // In judge.cc: what is to come of an entry.
   Decision decide(const Entry& entry) const;
@@ -111,6 +138,7 @@ private:
   void decideEffect(Decision& decision, const Entry& entry, const CancelAuction& cancel) const;
   void decideEarlyEnd(Decision& decision, const Entry& entry, std::string_view auction,
                       const Identity& owner) const;
+  std::optional<Auction> findReleased(std::string_view name) const;
   bool identify(Decision& decision, const Identity& asker) const;
 
   // In state.cc: the effects of entries decided to run.
@@ -124,10 +152,13 @@ private:
   void run(const CancelAuction&, const Entry& entry, const Decision& decision, Events* events);
   void run(const CloseExpired&, const Entry& entry, const Decision&, Events* events);
   void close(const Auction& auction, const Entry& entry, Events* events);
+  void end(Auction& auction, Auction::Phase phase, const Entry& entry, BidderId bidder,
+           Amount amount, Events* events);
+  void addVersion(Auction& auction, Version::Kind kind, const Entry& entry, BidderId bidder,
+                  Amount amount, Events* events);
 
-  // In snapshot.cc.
-  template <class Writer>
-  void write(Writer& writer) const;
+  // In capture.cc.
+  Totals totals() const;
 };
 
 // Identifies what a request asks for, so that another use of its id can be told from a retry (R7).

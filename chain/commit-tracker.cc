@@ -4,10 +4,20 @@
 
 namespace gavel::chain {
 
+void CommitTracker::restart(std::uint64_t durable, std::uint64_t commit) {
+  durable_ = durable;
+  commit_ = commit;
+  upstream = 0;
+  heardCommit_ = 0;
+}
+
 void CommitTracker::adopt(Role newRole, std::uint64_t logEnd) {
   role = newRole;
   upstream = 0;
+  heardCommit_ = 0;
   barrier = logEnd;
+  gated_ = false;
+  joinerDurable_ = 0;
   decide();
 }
 
@@ -22,7 +32,17 @@ void CommitTracker::heardUpstream(std::uint64_t index) {
 }
 
 void CommitTracker::heardCommit(std::uint64_t index) {
-  commit_ = std::max(commit_, index);
+  heardCommit_ = std::max(heardCommit_, index);
+  decide();
+}
+
+void CommitTracker::joinerPersisted(std::uint64_t index) {
+  joinerDurable_ = std::max(joinerDurable_, index);
+  decide();
+}
+
+void CommitTracker::gate() {
+  gated_ = true;
 }
 
 std::uint64_t CommitTracker::toSuccessor() const {
@@ -30,7 +50,13 @@ std::uint64_t CommitTracker::toSuccessor() const {
 }
 
 void CommitTracker::decide() {
-  if (isTail(role)) commit_ = std::max(commit_, toSuccessor());
+  auto index = heardCommit_;
+  if (isTail(role)) {
+    index = gated_ ? std::min(toSuccessor(), joinerDurable_) : toSuccessor();
+  } else if (role == Role::syncing) {
+    index = std::min(heardCommit_, durable_);
+  }
+  commit_ = std::max(commit_, index);
 }
 
 }  // namespace gavel::chain

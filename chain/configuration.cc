@@ -11,6 +11,8 @@ const char* roleName(Role role) {
   switch (role) {
     case Role::waiting:
       return "waiting";
+    case Role::syncing:
+      return "syncing";
     case Role::head:
       return "head";
     case Role::middle:
@@ -34,8 +36,7 @@ Configuration Configuration::read(schema::Configuration::Reader reader) {
   bool syncing = false;
   for (auto member: reader.getMembers()) {
     bool serving = member.getState() == schema::Member::State::SERVING;
-    KJ_REQUIRE(!(syncing && serving), "configuration with a serving member behind a syncing one",
-               result.epoch);
+    KJ_REQUIRE(!syncing, "configuration with a member behind the syncing one", result.epoch);
     KJ_REQUIRE(stores.insert(member.getStoreId()).second,
                "configuration that names a store twice (R2)", result.epoch, member.getName());
     KJ_REQUIRE(incarnations.insert(member.getIncarnation()).second,
@@ -77,8 +78,8 @@ std::size_t Configuration::servingCount() const {
       std::count_if(members.begin(), members.end(), [](auto& member) { return member.serving; }));
 }
 
-std::optional<std::size_t> Configuration::servingPosition(std::uint64_t incarnation) const {
-  for (std::size_t i = 0; i < members.size() && members[i].serving; ++i) {
+std::optional<std::size_t> Configuration::positionOf(std::uint64_t incarnation) const {
+  for (std::size_t i = 0; i < members.size(); ++i) {
     if (members[i].incarnation == incarnation) return i;
   }
   return std::nullopt;
@@ -93,20 +94,26 @@ const Member* Configuration::tail() const {
   return count == 0 ? nullptr : &members[count - 1];
 }
 
+const Member* Configuration::joiner() const {
+  return members.empty() || members.back().serving ? nullptr : &members.back();
+}
+
 const Member* Configuration::predecessor(std::uint64_t incarnation) const {
-  auto position = servingPosition(incarnation);
+  auto position = positionOf(incarnation);
   return position.value_or(0) == 0 ? nullptr : &members[*position - 1];
 }
 
 const Member* Configuration::successor(std::uint64_t incarnation) const {
-  auto position = servingPosition(incarnation);
-  return !position || *position + 1 == servingCount() ? nullptr : &members[*position + 1];
+  auto position = positionOf(incarnation);
+  return !position || *position + 1 == members.size() ? nullptr : &members[*position + 1];
 }
 
 Role Configuration::roleOf(std::uint64_t incarnation) const {
-  if (!servingPosition(incarnation)) return Role::waiting;
-  bool first = predecessor(incarnation) == nullptr;
-  bool last = successor(incarnation) == nullptr;
+  auto position = positionOf(incarnation);
+  if (!position) return Role::waiting;
+  if (!members[*position].serving) return Role::syncing;
+  bool first = *position == 0;
+  bool last = *position + 1 == servingCount();
   if (first && last) return Role::single;
   return first ? Role::head : last ? Role::tail : Role::middle;
 }

@@ -10,7 +10,7 @@
 namespace gavel::chain {
 
 // What a node does in a configuration.
-enum class Role : std::uint8_t { waiting, head, middle, tail, single };
+enum class Role : std::uint8_t { waiting, syncing, head, middle, tail, single };
 
 const char* roleName(Role role);
 inline bool isHead(Role role) {
@@ -49,7 +49,10 @@ struct Configuration {
   const Member* find(std::uint64_t incarnation) const;
   const Member* head() const;
   const Member* tail() const;
-  // Of the serving member with that incarnation, among serving members.
+  // The syncing member; null if there is none.
+  const Member* joiner() const;
+  // Neighbours of a member, whom it links to: the syncing member's predecessor is the tail, whose
+  // successor it is (R9).  Null at the ends and for others.
   const Member* predecessor(std::uint64_t incarnation) const;
   const Member* successor(std::uint64_t incarnation) const;
   Role roleOf(std::uint64_t incarnation) const;
@@ -58,7 +61,7 @@ struct Configuration {
   std::string describe() const;
 
 private:
-  std::optional<std::size_t> servingPosition(std::uint64_t incarnation) const;
+  std::optional<std::size_t> positionOf(std::uint64_t incarnation) const;
   std::size_t servingCount() const;
 };
 

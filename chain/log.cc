@@ -32,6 +32,31 @@ bool Log::contains(const Position& position) const {
   return found != batches.end() && (*found)->end() == position;
 }
 
+std::optional<Position> Log::lastWithin(const Position& limit) const {
+  auto batch = std::find_if(batches.rbegin(), batches.rend(), [&](const BatchPtr& each) {
+    return each->lastIndex() <= limit.index && each->epoch() <= limit.epoch;
+  });
+  if (batch != batches.rend()) return (*batch)->end();
+  if (start_.index <= limit.index && start_.epoch <= limit.epoch) return start_;
+  return std::nullopt;
+}
+
+Position Log::at(std::uint64_t index) const {
+  if (index == end().index) return end();
+  return after(index)->previous();
+}
+
+bool Log::holdsWithin(std::uint64_t index, std::size_t bytes) const {
+  if (index < start_.index) return false;
+  std::size_t sum = 0;
+  for (auto batch = batches.rbegin(); batch != batches.rend() && (*batch)->lastIndex() > index;
+       ++batch) {
+    sum += (*batch)->bytes().size();
+    if (sum > bytes) return false;
+  }
+  return true;
+}
+
 void Log::trim(std::uint64_t index, std::size_t keepBytes) {
   while (!batches.empty() && batches.front()->lastIndex() <= index &&
          bytes_ - batches.front()->bytes().size() >= keepBytes) {

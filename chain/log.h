@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "chain/batch.h"
 
@@ -29,6 +30,16 @@ public:
 
   // Whether `position` is a batch's end in this log, or its start.
   bool contains(const Position& position) const;
+
+  // The last position in this log with neither epoch nor index above those of `limit`; none if even
+  // start() is.  A log of which `limit` is the end shares nothing with this one behind it (R9).
+  std::optional<Position> lastWithin(const Position& limit) const;
+
+  // The position with that index.  Throws FAILED if it is inside of a batch, or outside of the log.
+  Position at(std::uint64_t index) const;
+
+  // Whether the batches behind `index` are all here, and at most `bytes` of them.
+  bool holdsWithin(std::uint64_t index, std::size_t bytes) const;
 
   // Drops batches up to and including `index` from the front, but keeps the newest `keepBytes`.
   void trim(std::uint64_t index, std::size_t keepBytes);

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "chain/snapshot-parts.h"
 
 namespace gavel::chain {
 
@@ -31,27 +32,54 @@ public:
   }
 
   kj::Promise<void> check(CheckContext context) override {
-    if (owner->get() == nullptr) return KJ_EXCEPTION(FAILED, "this link is over: attach again");
-    KJ_REQUIRE(Header::read(context.getParams().getHeader()) == expected,
-               "a message of another link (R1)");
+    require(context.getParams().getHeader());
     return kj::READY_NOW;
   }
+
+  kj::Promise<void> cut(CutContext context) override {
+    auto position = readPosition(context.getParams().getPosition());
+    return joining(context.getParams().getHeader())
+        .host.cut(position)
+        .then([weak = owner->addRef(), context](kj::Maybe<Position> candidate) mutable {
+          auto result = context.getResults().initResult();
+          KJ_IF_MAYBE (other, candidate) {
+            writePosition(*other, result.initCandidate());
+          } else {
+            result.setShared();
+            KJ_IF_MAYBE (link, weak->get()) link->nowAligned();
+          }
+        });
+  }
+
+  kj::Promise<void> install(InstallContext context) override;
 
 private:
   kj::Own<Weak<PredecessorLink>> owner;
   Header expected;
   schema::Acks::Client acks;
 
-  void take(schema::Link::AppendParams::Reader params) {
+  PredecessorLink& require(schema::Header::Reader header) {
     KJ_IF_MAYBE (link, owner->get()) {
-      KJ_REQUIRE(Header::read(params.getHeader()) == expected, "a message of another link (R1)");
-      std::vector<BatchPtr> batches;
-      batches.reserve(params.getBatches().size());
-      for (auto bytes: params.getBatches()) batches.push_back(Batch::parse(bytes));
-      link->host.receive(kj::mv(batches), params.getDurable());
-      return;
+      KJ_REQUIRE(Header::read(header) == expected, "a message of another link (R1)");
+      return *link;
     }
     KJ_FAIL_REQUIRE("this link is over: attach again");
+  }
+
+  PredecessorLink& joining(schema::Header::Reader header) {
+    auto& link = require(header);
+    KJ_REQUIRE(link.kind == Kind::syncing, "only a syncing member drops what it has (R9)");
+    KJ_REQUIRE(!link.aligned, "the logs have been brought together before");
+    return link;
+  }
+
+  void take(schema::Link::AppendParams::Reader params) {
+    auto& link = require(params.getHeader());
+    KJ_REQUIRE(link.aligned, "the shared position has not been sought yet (R9)");
+    std::vector<BatchPtr> batches;
+    batches.reserve(params.getBatches().size());
+    for (auto bytes: params.getBatches()) batches.push_back(Batch::parse(bytes));
+    link.host.receive(kj::mv(batches), params.getDurable(), params.getCommit());
   }
 
   // The predecessor must hear of it even if it has nothing more to send, since it may be a deposed
@@ -66,9 +94,56 @@ private:
   }
 };
 
-PredecessorLink::PredecessorLink(Host& host, Header expected, schema::Acks::Client acks)
-    : host(host), expected(expected), acks(kj::mv(acks)), anchor(*this), tasks(*this) {
-  tasks.add(tellCommits());
+// Takes the records of a snapshot (R9).
+class PredecessorLink::SinkServer final: public schema::SnapshotSink::Server {
+public:
+  SinkServer(kj::Own<Weak<PredecessorLink>> owner, Position position)
+      : owner(kj::mv(owner)), position(position) {}
+
+  kj::Promise<void> write(WriteContext context) override {
+    auto records = context.getParams().getRecords();
+    parts.add(records.getData(), records.getChecksum());
+    return link().host.install(kj::heapArray<kj::byte>(records.getData()));
+  }
+
+  kj::Promise<void> finish(FinishContext context) override {
+    parts.finish(context.getParams().getParts());
+    return link().host.finishInstall(position).then([weak = owner->addRef()]() mutable {
+      KJ_IF_MAYBE (link, weak->get()) link->nowAligned();
+    });
+  }
+
+private:
+  kj::Own<Weak<PredecessorLink>> owner;
+  Position position;
+  PartsCheck parts;
+
+  PredecessorLink& link() {
+    KJ_IF_MAYBE (link, owner->get()) {
+      return *link;
+    }
+    KJ_FAIL_REQUIRE("the link is over that this snapshot came on: attach again");
+  }
+};
+
+kj::Promise<void> PredecessorLink::LinkServer::install(InstallContext context) {
+  auto position = readPosition(context.getParams().getPosition());
+  return joining(context.getParams().getHeader())
+      .host.beginInstall(position)
+      .then([weak = owner->addRef(), position, context]() mutable {
+        context.getResults().setSink(kj::heap<SinkServer>(kj::mv(weak), position));
+      });
+}
+
+PredecessorLink::PredecessorLink(Host& host, Kind kind, Header expected, schema::Acks::Client acks)
+    : host(host),
+      kind(kind),
+      expected(expected),
+      acks(kj::mv(acks)),
+      aligned(kind == Kind::serving),
+      anchor(*this),
+      tasks(*this) {
+  tasks.add(tell());
 }
 
 schema::Link::Client PredecessorLink::capability() {
@@ -91,21 +166,36 @@ void PredecessorLink::wake() {
   }
 }
 
-kj::Promise<void> PredecessorLink::tellCommits() {
-  // A commit index of a later epoch must never be told in this one: the predecessor, if it was
-  // removed, may hold other entries at those indexes.
+void PredecessorLink::nowAligned() {
+  aligned = true;
+  wake();
+}
+
+kj::Promise<void> PredecessorLink::tell() {
+  // A number of a later epoch must never be told in this one: the predecessor, if it was removed,
+  // may hold other entries at those indexes.
   if (closed) return kj::READY_NOW;
-  auto commit = host.commitIndex();
-  if (commit == toldCommit) {
+  bool syncing = kind == Kind::syncing;
+  auto number = syncing ? host.durableIndex() : host.commitIndex();
+  if (!aligned || told.map([&](auto last) { return last == number; }).orDefault(false)) {
     auto paf = kj::newPromiseAndFulfiller<void>();
     idle = kj::mv(paf.fulfiller);
-    return paf.promise.then([this]() { return tellCommits(); });
+    return paf.promise.then([this]() { return tell(); });
   }
-  toldCommit = commit;
-  auto request = acks.committedRequest();
-  expected.reply().write(request.initHeader());
-  request.setCommit(commit);
-  return request.send().then([this]() { return tellCommits(); });
+  told = number;
+  kj::Promise<void> sent = nullptr;
+  if (syncing) {
+    auto request = acks.persistedRequest();
+    expected.reply().write(request.initHeader());
+    request.setDurable(number);
+    sent = request.send();
+  } else {
+    auto request = acks.committedRequest();
+    expected.reply().write(request.initHeader());
+    request.setCommit(number);
+    sent = request.send();
+  }
+  return sent.then([this]() { return tell(); });
 }
 
 void PredecessorLink::taskFailed(kj::Exception&& exception) {

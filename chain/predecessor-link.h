@@ -12,24 +12,39 @@ namespace gavel::chain {
 
 // A node's link to its predecessor, for one epoch and attachment: takes appends, and tells what is
 // committed (R5).  Dead as soon as it is destroyed: later calls on its capability are refused.
+//
+// A syncing member's predecessor is the tail.  It takes appends only after the two logs were
+// brought together, by cut() or install(), and tells what it has on disk, from then on (R9).
 class PredecessorLink final: private kj::TaskSet::ErrorHandler {
 public:
   // The replica.  Outlives the link.
   class Host {
   public:
     // Throws if the batches do not follow the log's end.
-    virtual void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) = 0;
+    virtual void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
+                         std::uint64_t commit) = 0;
     virtual std::uint64_t commitIndex() const = 0;
+
+    // For a syncing member; see Link in peer.capnp.  They are carried out also if their promise is
+    // dropped.
+    virtual std::uint64_t durableIndex() const = 0;
+    // Null if `position` is the log's end now; else the last own one that may be in the other log.
+    virtual kj::Promise<kj::Maybe<Position>> cut(Position position) = 0;
+    virtual kj::Promise<void> beginInstall(Position position) = 0;
+    virtual kj::Promise<void> install(kj::Array<kj::byte> records) = 0;
+    virtual kj::Promise<void> finishInstall(Position position) = 0;
   };
 
+  enum class Kind : std::uint8_t { serving, syncing };
+
   // `expected` is the header of each message on this link.
-  PredecessorLink(Host& host, Header expected, schema::Acks::Client acks);
+  PredecessorLink(Host& host, Kind kind, Header expected, schema::Acks::Client acks);
   KJ_DISALLOW_COPY(PredecessorLink);
 
   // What the predecessor calls.
   schema::Link::Client capability();
 
-  // The commit index has grown.
+  // The commit index, or the durable one, has grown.
   void wake();
 
   // Obeys nothing more that comes in, and tells the predecessor so, which then attaches anew or
@@ -40,17 +55,21 @@ public:
 
 private:
   class LinkServer;
+  class SinkServer;
 
   Host& host;
+  const Kind kind;
   Header expected;
   schema::Acks::Client acks;
-  std::uint64_t toldCommit = 0;
+  bool aligned;                   // Appends may come.
+  kj::Maybe<std::uint64_t> told;  // The last number sent.
   bool closed = false;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;
   WeakAnchor<PredecessorLink> anchor;
   kj::TaskSet tasks;
 
-  kj::Promise<void> tellCommits();
+  void nowAligned();
+  kj::Promise<void> tell();
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -9,8 +9,6 @@
 namespace gavel::chain {
 namespace {
 
-// Committed entries kept in memory, for a successor that is a little behind.
-constexpr std::size_t KEEP_BYTES = 1024 * 1024;
 // Queries that wait, for a commit or for the barrier (R13).
 constexpr std::size_t MAX_WAITERS = 10'000;
 // For telling a predecessor that its link is over.
@@ -22,19 +20,23 @@ kj::Exception tooManyWaiters() {
 
 }  // namespace
 
-Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, std::uint64_t incarnation,
-                 Observer& observer)
+Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image image,
+                 std::uint64_t incarnation, Observer& observer, Options options)
     : network(network),
       timer(timer),
-      store(store),
+      store_(store),
       self(incarnation),
       observer(observer),
+      options(options),
       configuration(store.recovered().configuration),
       durableEpoch_(configuration.epoch),
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
-      log_(store.recovered().logEnd),
+      rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
+      incomplete(!store.recovered().damage.empty()),
+      checkpointer(store, state_, options.checkpointBytes),
       tasks(*this) {
-  tasks.add(followDisk(log_.end().index));
+  restart(kj::mv(image));
+  followDisk();
 }
 
 Replica::~Replica() noexcept(false) = default;
@@ -58,9 +60,11 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
   if (acting_) stopActing();
   configuration = newer;
   adoption = canceler
-                 .wrap(store.saveConfiguration(newer).then([this, epoch = newer.epoch]() {
-                   if (configuration.epoch == epoch) startActing();
-                 }))
+                 .wrap(store_.saveConfiguration(newer)
+                           .then([this]() { return rebuilt.addBranch(); })
+                           .then([this, epoch = newer.epoch]() {
+                             if (configuration.epoch == epoch) startActing();
+                           }))
                  .fork();
   // A branch of our own: it must be carried out, whether or not the caller waits for it.
   tasks.add(adoption.addBranch());
@@ -150,26 +154,36 @@ void Replica::append(std::span<const auction::Entry> entries) {
   KJ_REQUIRE(isHead(role()));
   auto batch = Batch::make(configuration.epoch, log_.end(), entries);
   log_.append(batch);
-  store.append(kj::mv(batch));
+  checkpointer.logged(batch->bytes().size());
+  store_.append(kj::mv(batch));
   advance();
 }
 
-void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) {
+void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
+                      std::uint64_t commit) {
   for (auto& batch: batches) {
     KJ_REQUIRE(batch->epoch() <= configuration.epoch, "a batch from the future", batch->epoch(),
                configuration.epoch);
     log_.append(batch);
-    store.append(kj::mv(batch));
+    checkpointer.logged(batch->bytes().size());
+    store_.append(kj::mv(batch));
   }
   tracker.heardUpstream(upstreamDurable);
+  if (role() == Role::syncing) tracker.heardCommit(commit);
   advance();
 }
 
-kj::Promise<void> Replica::followDisk(std::uint64_t above) {
-  return store.durableAbove(above).then([this](std::uint64_t index) {
-    tracker.persisted(index);
+void Replica::followDisk() {
+  following = followDiskAbove(tracker.durable()).eagerlyEvaluate([this](kj::Exception&& exception) {
+    taskFailed(kj::mv(exception));
+  });
+}
+
+kj::Promise<void> Replica::followDiskAbove(std::uint64_t index) {
+  return store_.durableAbove(index).then([this](std::uint64_t durable) {
+    tracker.persisted(durable);
     advance();
-    return followDisk(index);
+    return followDiskAbove(durable);
   });
 }
 
@@ -183,13 +197,16 @@ void Replica::heardCommit(std::uint64_t index) {
 // Brings everything in line with the log, the disk and the neighbours' numbers.
 void Replica::advance() {
   KJ_IF_MAYBE (link, successorLink) (*link)->wake();
-  if (tracker.commit() == announcedCommit) return;
-  announcedCommit = tracker.commit();
-  if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
-  log_.trim(announcedCommit, KEEP_BYTES);
   KJ_IF_MAYBE (link, predecessorLink) (*link)->wake();
-  observer.committed(announcedCommit);
-  answerWaiters();
+  if (tracker.commit() != announcedCommit) {
+    announcedCommit = tracker.commit();
+    if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
+    log_.trim(announcedCommit, options.memoryBytes);
+    observer.committed(announcedCommit);
+    answerWaiters();
+  }
+  checkpointer.consider(log_, tracker.commit());
+  considerGate();
 }
 
 void Replica::apply(std::uint64_t upTo) {
@@ -236,6 +253,15 @@ void Replica::answerWaiters() {
   readWaiters.clear();
 }
 
+kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
+  if (role() == Role::waiting || role() == Role::syncing) {
+    return KJ_EXCEPTION(OVERLOADED, "this node is not a serving member of the chain: ask another");
+  }
+  auto stored = checkpointer.whenStored(tracker.commit());
+  checkpointer.consider(log_, tracker.commit());
+  return canceler.wrap(stored.then([this]() { return store_.openSnapshot(); }));
+}
+
 // -- neighbours
 
 kj::Promise<void> Replica::attach(AttachContext context) {
@@ -245,7 +271,7 @@ kj::Promise<void> Replica::attach(AttachContext context) {
   KJ_REQUIRE(params.getProtocolVersion() == version,
              "the predecessor speaks another version of the protocol", params.getProtocolVersion(),
              version);
-  kj::Promise<void> ready = adoption.addBranch();
+  auto ready = adoption.addBranch();
   if (header.receiver == self && header.epoch > configuration.epoch) {
     // The peer that shows a higher epoch brings the configuration along (R1).
     auto newer = Configuration::read(params.getConfiguration());
@@ -253,27 +279,30 @@ kj::Promise<void> Replica::attach(AttachContext context) {
                "an attachment whose configuration is of another epoch", newer.epoch, header.epoch);
     ready = adopt(newer);
   }
-  return canceler.wrap(ready.then([this, context, header]() mutable {
-    auto result = context.getResults().initResult();
-    if (reject(header, [&]() { return result.initRejected(); })) return;
-    auto* predecessor = configuration.predecessor(self);
-    if (predecessor == nullptr || predecessor->incarnation != header.sender) {
-      auto rejected = result.initRejected();
-      rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
-      rejected.setDetail("the caller is not this node's predecessor");
-      return;
-    }
-    retirePredecessorLink();
-    auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), header,
-                                          context.getParams().getAcks());
-    auto attached = result.initAttached();
-    attached.setLink(link->capability());
-    writePosition(log_.end(), attached.initEnd());
-    predecessorLink = kj::mv(link);
-    logInfo(
-        "predecessor attached",
-        {{"epoch", header.epoch}, {"predecessor", predecessor->name}, {"index", log_.end().index}});
-  }));
+  return canceler.wrap(
+      ready.then([this]() { return rebuilt.addBranch(); }).then([this, context, header]() mutable {
+        auto result = context.getResults().initResult();
+        if (reject(header, [&]() { return result.initRejected(); })) return;
+        auto* predecessor = configuration.predecessor(self);
+        if (predecessor == nullptr || predecessor->incarnation != header.sender) {
+          auto rejected = result.initRejected();
+          rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
+          rejected.setDetail("the caller is not this node's predecessor");
+          return;
+        }
+        retirePredecessorLink();
+        auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
+                                            : PredecessorLink::Kind::serving;
+        auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,
+                                              header, context.getParams().getAcks());
+        auto attached = result.initAttached();
+        attached.setLink(link->capability());
+        writePosition(log_.end(), attached.initEnd());
+        predecessorLink = kj::mv(link);
+        logInfo("predecessor attached", {{"epoch", header.epoch},
+                                         {"predecessor", predecessor->name},
+                                         {"index", log_.end().index}});
+      }));
 }
 
 void Replica::heardConfiguration(const Configuration& newer) {

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "auction/state.h"
+#include "chain/checkpointer.h"
 #include "chain/commit-tracker.h"
 #include "chain/configuration.h"
 #include "chain/header.h"
@@ -17,10 +18,12 @@
 namespace gavel::chain {
 
 // One node's copy of the replicated log and of the auction state, and its links to its neighbours:
-// what is common to head, middle and tail (R1, R4, R5, R6).
+// what is common to head, middle and tail (R1, R4, R5, R6), and to a node that joins them (R9).
 //
 // Invariants:
 // - The log grows only at its end; commit() never decreases and never exceeds what is durable here.
+//   The exception is a syncing member, which drops what it does not share with the tail: entries
+//   that were never committed, or everything, for a snapshot.
 // - newest() is the highest configuration heard of.  The node acts (acting()) only once that is
 // durable,
 //   and obeys no message of a lower epoch from the moment it has heard of it.
@@ -43,12 +46,23 @@ public:
     // For the master: a neighbour cannot be reached (design.md §5).
     virtual void unreachable(std::uint64_t epoch, const Member& neighbour,
                              kj::StringPtr reason) = 0;
+    // For the master, as tail: it gates the syncing member (R9).  Told again and again until a
+    // later configuration comes.
+    virtual void gated(std::uint64_t epoch, const Member& joiner) = 0;
   };
 
-  // All references outlive the replica.  A store that is not fresh makes a replica that follows
-  // configurations but is a member of none until one names this incarnation (R2).
-  Replica(kj::Network& network, kj::Timer& timer, Store& store, std::uint64_t incarnation,
-          Observer& observer);
+  struct Options {
+    // Of log, from one checkpoint to the next.
+    std::size_t checkpointBytes = 1024 * 1024;
+    // Of committed log kept in memory, for a successor that is a little behind.
+    std::size_t memoryBytes = 1024 * 1024;
+  };
+
+  // All references outlive the replica.  `image` is what `store` holds.  A store that is not empty
+  // makes a replica that follows configurations but is a member of none until one names this
+  // incarnation (R2).
+  Replica(kj::Network& network, kj::Timer& timer, Store& store, Image image,
+          std::uint64_t incarnation, Observer& observer, Options options);
   ~Replica() noexcept(false);
   KJ_DISALLOW_COPY(Replica);
 
@@ -71,10 +85,13 @@ public:
   Position logEnd() const { return log_.end(); }
   std::uint64_t durable() const { return tracker.durable(); }
   std::uint64_t commit() const { return tracker.commit(); }
+  // As tail, it gates the syncing member (R9).
+  bool gating() const { return tracker.gated(); }
   std::size_t uncommittedBytes() const;
 
   auction::State& state() { return state_; }
   const auction::State& state() const { return state_; }
+  Store& store() override { return store_; }
 
   // Resolves when everything up to `index` is committed.
   kj::Promise<void> whenCommitted(std::uint64_t index);
@@ -82,6 +99,10 @@ public:
   // Resolves when this node may answer queries as tail: it is past its barrier (R6).  Fails with
   // OVERLOADED when it is not the tail or ceases to be.
   kj::Promise<void> whenReadable();
+
+  // A snapshot of committed state that holds everything that is committed here now.  Fails with
+  // OVERLOADED unless this is a serving member.
+  kj::Promise<kj::Own<SnapshotReader>> snapshot();
 
   // A call of the Peer interface (R6).
   using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
@@ -94,9 +115,10 @@ public:
 private:
   kj::Network& network;
   kj::Timer& timer;
-  Store& store;
+  Store& store_;
   std::uint64_t self;
   Observer& observer;
+  const Options options;
 
   Configuration configuration;
   bool acting_ = false;
@@ -104,36 +126,61 @@ private:
   // Of what remote callers may keep alive longer than this object.
   kj::Canceler canceler;
   kj::ForkedPromise<void> adoption;
+  // Memory and disk are brought in line again after the log was cut, or a snapshot came.  Nothing
+  // else is begun before.
+  kj::ForkedPromise<void> rebuilt;
 
   Log log_;
   CommitTracker tracker;
   auction::State state_;
   std::uint64_t announcedCommit = 0;
+  // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
+  bool incomplete;
+  bool gateTold = false;  // As tail, in this epoch: the master was told of the gate.
+  Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> readWaiters;
 
   kj::Maybe<kj::Own<SuccessorLink>> successorLink;
   kj::Maybe<kj::Own<PredecessorLink>> predecessorLink;
-  kj::TaskSet tasks;  // Last: its tasks use the rest.
+  kj::Promise<void> following = nullptr;  // The disk.
+  kj::TaskSet tasks;                      // Last: its tasks use the rest.
 
   void stopActing();
   void startActing();
-  kj::Promise<void> followDisk(std::uint64_t above);
+  void followDisk();
+  kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
   void apply(std::uint64_t upTo);
   void answerWaiters();
   void retireSuccessorLink();
   void retirePredecessorLink();
 
+  // In replica-joining.cc.
+  void considerGate();
+  kj::Promise<void> tellGate(std::uint64_t epoch);
+  kj::Promise<void> rebuild(kj::Promise<void> change);
+  void restart(Image image);
+
   const Log& log() const override { return log_; }
   std::uint64_t durableForSuccessor() const override { return tracker.toSuccessor(); }
   void heardCommit(std::uint64_t index) override;
+  std::uint64_t commitForJoiner() const override { return tracker.commit(); }
+  void joinerAttached() override;
+  void joinerAligned() override;
+  void joinerPersisted(std::uint64_t index) override;
   void heardConfiguration(const Configuration& newer) override;
   void successorUnreachable(std::uint64_t epoch, const Member& successor,
                             kj::StringPtr reason) override;
-  void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable) override;
+  void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
+               std::uint64_t commit) override;
   std::uint64_t commitIndex() const override { return tracker.commit(); }
+  std::uint64_t durableIndex() const override { return tracker.durable(); }
+  kj::Promise<kj::Maybe<Position>> cut(Position position) override;
+  kj::Promise<void> beginInstall(Position position) override;
+  kj::Promise<void> install(kj::Array<kj::byte> records) override;
+  kj::Promise<void> finishInstall(Position position) override;
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <string>
 
 #include <kj/async.h>
 #include <kj/string.h>
@@ -10,12 +10,12 @@
 #include "base/worker-thread.h"
 #include "chain/store.h"
 
-namespace rocksdb {
-class DB;
-class WriteBatch;
-}  // namespace rocksdb
-
 namespace gavel::chain {
+
+class RocksDatabase;
+class RocksEnded;
+class RocksWriter;
+struct RocksShared;
 
 // When a write counts as durable.
 enum class SyncMode {
@@ -23,42 +23,71 @@ enum class SyncMode {
   never,   // At once: replication alone protects the data, as in the chain replication paper.
 };
 
-// A store in a RocksDB database, one per data directory, behind a thread of its own.
+struct RocksStoreOptions {
+  SyncMode sync = SyncMode::always;
+  // How much of the log is kept behind the checkpoint, for nodes that catch up: what is less.
+  std::uint64_t retainBytes = 64 << 20;
+  std::uint64_t retainEntries = 1'000'000;
+  // Sets aside what is damaged and begins anew as another, empty store.
+  bool replaceDamaged = false;
+};
+
+// A store in a RocksDB database, one per data directory (data-directory.h, rocks-database.h).
 //
-// Keys (all values little-endian where binary):
-//   format         the format version, as decimal text
-//   store-id       8 bytes
-//   configuration  schema Configuration, flat stream framing, behind 8 bytes XXH3-64 of it
-//   log/INDEX      a batch (log.capnp), by its first index as 8 bytes big-endian
+// Two threads do what blocks.  One writes, in order, and waits for syncs; the other reads.  So a
+// batch does not wait until a snapshot or a history has been read, nor these for the disk to sync;
+// RocksDB itself lets readers and a writer be.
+//
+// Damage is found where something is read or opened, by checksum, and ends the process, leaving a
+// note in the directory that refuses the next start.  What a damaged log has lost at its end, which
+// RocksDB drops, is found by comparing with a marker of what was durable; then the store works, but
+// says so in `recovered().damage` until it has caught up again.
 class RocksStore final: public Store {
 public:
+  using Options = RocksStoreOptions;
+
   // Opens `directory`, formatting it if it is empty or missing.  Throws FAILED with a text for the
   // operator: not a directory, no permission, locked by another process, another format, damaged.
-  RocksStore(kj::StringPtr directory, SyncMode sync, Random& random);
+  RocksStore(kj::StringPtr directory, const RocksStoreOptions& options, Random& random);
+  RocksStore(kj::StringPtr directory, SyncMode sync, Random& random)
+      : RocksStore(directory, RocksStoreOptions{.sync = sync}, random) {}
+  // Does all that is queued, and syncs it.  No promise of this object may be left.
   ~RocksStore() noexcept(false) override;
   KJ_DISALLOW_COPY(RocksStore);
 
-  const Recovered& recovered() const override { return recovered_; }
+  // `damage` is empty again once what was lost has been made up for.
+  const Recovered& recovered() const override;
+  kj::Promise<Image> load() override;
   void append(BatchPtr batch) override;
   kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) override;
+  kj::Promise<void> cut(Position end) override;
+  Position logStart() const override;
+  // What is queued but not written yet is not in what these two read.
+  kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override;
+  kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override;
   kj::Promise<void> saveConfiguration(const Configuration& configuration) override;
+  kj::Promise<void> checkpoint(Position at, auction::Changes changes) override;
+  kj::Own<SnapshotReader> openSnapshot() override;
+  kj::Promise<void> beginInstall() override;
+  kj::Promise<void> install(kj::Array<kj::byte> records) override;
+  kj::Promise<void> finishInstall(Position at) override;
+  const auction::EndedAuctions& ended() const override;
+  kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
+                                                     std::uint64_t first,
+                                                     std::uint64_t count) override;
+  kj::Promise<std::vector<auction::Auction>> auctions(auction::AuctionId after,
+                                                      std::size_t limit) override;
 
 private:
-  struct Pending;
-
-  kj::String directory;
-  SyncMode sync;
-  Recovered recovered_;
-  std::unique_ptr<rocksdb::DB> db;
-  std::unique_ptr<Pending> pending;  // Shared with the thread.
-  WorkerThread thread;               // Last: it uses the rest.
-
-  void require(bool holds, kj::StringPtr problem, const std::string& why) const;
-  void open(Random& random);
-  void readConfiguration();
-  void readLogEnd();
-  void schedule();
-  void writePending();
+  mutable Recovered recovered_;
+  Position end;  // Of the log, with all that is queued.
+  bool installing = false;
+  std::shared_ptr<RocksDatabase> database;
+  std::shared_ptr<RocksShared> shared;
+  std::unique_ptr<RocksEnded> ended_;
+  std::unique_ptr<RocksWriter> writer;
+  std::unique_ptr<WorkerThread> readThread;
+  kj::Canceler finishing;
 };
 
 }  // namespace gavel::chain

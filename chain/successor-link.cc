@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "chain/snapshot-sender.h"
 
 namespace gavel::chain {
 namespace {
@@ -31,6 +32,13 @@ public:
     auto params = context.getParams();
     check(params.getHeader());
     KJ_IF_MAYBE (link, owner->get()) link->host.heardCommit(params.getCommit());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> persisted(PersistedContext context) override {
+    auto params = context.getParams();
+    check(params.getHeader());
+    KJ_IF_MAYBE (link, owner->get()) link->host.joinerPersisted(params.getDurable());
     return kj::READY_NOW;
   }
 
@@ -89,25 +97,30 @@ kj::Promise<void> SuccessorLink::run() {
 kj::Promise<void> SuccessorLink::attempt() {
   link = nullptr;
   connection = nullptr;
+  snapshot = nullptr;
+  aligned_ = false;
   return Connection::open(network, timer, successor.address.c_str(), CONNECT_TIMEOUT)
       .then([this](kj::Own<Connection> opened) {
         connection = kj::mv(opened);
         return timer.timeoutAfter(ATTACH_TIMEOUT, attach());
       })
-      .then([this]() {
+      .then([this](Position end) {
         auto paf = kj::newPromiseAndFulfiller<void>();
         broken = kj::mv(paf.fulfiller);
         auto gone = KJ_ASSERT_NONNULL(connection)->onDisconnect().then([]() -> kj::Promise<void> {
           return KJ_EXCEPTION(DISCONNECTED, "the successor closed the connection");
         });
-        return pump()
+        // Aligning has no deadline of its own: a snapshot takes as long as it takes, as long as the
+        // successor gives signs of life.
+        return align(end)
+            .then([this]() { return pump(); })
             .exclusiveJoin(watch())
             .exclusiveJoin(kj::mv(gone))
             .exclusiveJoin(kj::mv(paf.promise));
       });
 }
 
-kj::Promise<void> SuccessorLink::attach() {
+kj::Promise<Position> SuccessorLink::attach() {
   auto peer = KJ_ASSERT_NONNULL(connection)->bootstrap<schema::NodeService>();
   auto request = peer.attachRequest();
   header.write(request.initHeader());
@@ -125,11 +138,15 @@ kj::Promise<void> SuccessorLink::attach() {
       KJ_FAIL_REQUIRE("the successor rejected the attachment", rejection.getDetail());
     }
     link = result.getAttached().getLink();
-    attached(readPosition(result.getAttached().getEnd()));
+    return readPosition(result.getAttached().getEnd());
   });
 }
 
-void SuccessorLink::attached(Position end) {
+kj::Promise<void> SuccessorLink::align(Position end) {
+  if (!successor.serving) {
+    host.joinerAttached();
+    return cut(end);
+  }
   if (!host.log().contains(end)) {
     // Logs of serving members are prefixes of each other (R4).  Whichever of the two is wrong,
     // going on could overwrite what was acknowledged.
@@ -141,40 +158,119 @@ void SuccessorLink::attached(Position end) {
          {"own_end", host.log().end().index},
          {"own_end_epoch", host.log().end().epoch}});
   }
+  alignedAt(end);
+  return kj::READY_NOW;
+}
+
+// Seeks the last position that both logs have (R9), alternately in the two, beginning with the end
+// of the successor's: each answers with its own last one that may be in the other.  In one epoch
+// there was one head, so that the two differ by where they end in it; hence this takes about two
+// steps for each epoch in what the successor has to drop.
+kj::Promise<void> SuccessorLink::cut(Position limit) {
+  kj::Promise<kj::Maybe<Position>> own = kj::Maybe<Position>(nullptr);
+  if (auto inMemory = host.log().lastWithin(limit)) {
+    own = kj::Maybe<Position>(*inMemory);
+  } else {
+    own = host.store().lastWithin(limit);
+  }
+  return own.then([this](kj::Maybe<Position> candidate) -> kj::Promise<void> {
+    KJ_IF_MAYBE (position, candidate) {
+      auto request = KJ_ASSERT_NONNULL(link).cutRequest();
+      header.write(request.initHeader());
+      writePosition(*position, request.initPosition());
+      return request.send().then(
+          [this, position = *position](auto&& response) -> kj::Promise<void> {
+            auto result = response.getResult();
+            if (result.isShared()) {
+              alignedAt(position);
+              return kj::READY_NOW;
+            }
+            auto next = readPosition(result.getCandidate());
+            KJ_REQUIRE(next.index < position.index || next.epoch < position.epoch,
+                       "the joining node does not come closer to a shared position", next.epoch,
+                       next.index, position.epoch, position.index);
+            return cut(next);
+          });
+    }
+    // This log begins above the successor's: nothing can be compared.
+    return giveSnapshot();
+  });
+}
+
+kj::Promise<void> SuccessorLink::giveSnapshot() {
+  auto reader = host.store().openSnapshot();
+  auto& source = *reader;
+  auto position = reader->position();
+  snapshot = kj::mv(reader);
+  logInfo("sending a snapshot",
+          {{"epoch", header.epoch}, {"successor", successor.name}, {"index", position.index}});
+  auto request = KJ_ASSERT_NONNULL(link).installRequest();
+  header.write(request.initHeader());
+  writePosition(position, request.initPosition());
+  return sendSnapshot(source, request.send().getSink()).then([this, position](auto) {
+    alignedAt(position);
+  });
+}
+
+void SuccessorLink::alignedAt(Position end) {
+  aligned_ = true;
   sentIndex = end.index;
   sentDurable = 0;
+  sentCommit = 0;
   backoff = FIRST_BACKOFF;
   reported = false;
   logInfo("attached to successor", {{"epoch", header.epoch},
                                     {"successor", successor.name},
                                     {"index", end.index},
                                     {"resend", host.log().end().index - end.index}});
+  if (!successor.serving) host.joinerAligned();
 }
 
 kj::Promise<void> SuccessorLink::pump() {
-  auto durable = host.durableForSuccessor();
+  if (sentIndex < host.log().start().index) {
+    // Further back than memory reaches.
+    return host.store()
+        .readLog(sentIndex, APPEND_BYTES)
+        .then([this](std::vector<BatchPtr> batches) {
+          KJ_REQUIRE(!batches.empty(), "the log on disk ends too early", sentIndex);
+          return send(kj::mv(batches));
+        });
+  }
+  snapshot = nullptr;
+
   auto next = host.log().after(sentIndex);
-  if (next == nullptr && durable == sentDurable) {
+  bool committed = !successor.serving && host.commitForJoiner() != sentCommit;
+  if (next == nullptr && !committed && host.durableForSuccessor() == sentDurable) {
     auto paf = kj::newPromiseAndFulfiller<void>();
     idle = kj::mv(paf.fulfiller);
     return paf.promise.then([this]() { return pump(); });
   }
-
   std::vector<BatchPtr> batches;
   std::size_t bytes = 0;
   while (next != nullptr && (batches.empty() || bytes + next->bytes().size() <= APPEND_BYTES)) {
     bytes += next->bytes().size();
-    sentIndex = next->lastIndex();
+    auto last = next->lastIndex();
     batches.push_back(kj::mv(next));
-    next = host.log().after(sentIndex);
+    next = host.log().after(last);
   }
+  return send(kj::mv(batches));
+}
+
+kj::Promise<void> SuccessorLink::send(std::vector<BatchPtr> batches) {
+  std::size_t bytes = 0;
+  for (auto& batch: batches) bytes += batch->bytes().size();
   auto request = KJ_ASSERT_NONNULL(link).appendRequest(
       capnp::MessageSize{bytes / sizeof(capnp::word) + 2 * batches.size() + 16, 0});
   header.write(request.initHeader());
   auto list = request.initBatches(static_cast<unsigned>(batches.size()));
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, batches[i]->bytes());
-  request.setDurable(durable);
-  sentDurable = durable;
+  sentDurable = host.durableForSuccessor();
+  request.setDurable(sentDurable);
+  if (!successor.serving) {
+    sentCommit = host.commitForJoiner();
+    request.setCommit(sentCommit);
+  }
+  if (!batches.empty()) sentIndex = batches.back()->lastIndex();
   return request.send().then([this]() { return pump(); });
 }
 

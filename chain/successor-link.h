@@ -8,11 +8,15 @@
 #include "chain/configuration.h"
 #include "chain/header.h"
 #include "chain/log.h"
+#include "chain/store.h"
 
 namespace gavel::chain {
 
 // A node's link to its successor, for one epoch: attaches, resends what is missing, streams what is
 // new, and hears what is committed (R5, R6).  Keeps trying until it is destroyed.
+//
+// The tail's successor is the syncing member, if there is one: with that, the last shared position
+// is sought first, or it is given a snapshot, and it tells what it has on disk instead (R9).
 //
 // Flow control is that of Cap'n Proto's streaming calls: while the successor does not keep up,
 // entries stay in the log, whose bound pushes back to the head (R13).
@@ -22,9 +26,17 @@ public:
   class Host {
   public:
     virtual const Log& log() const = 0;
+    virtual Store& store() = 0;
     // Durable on this node and all upstream (R5).
     virtual std::uint64_t durableForSuccessor() const = 0;
     virtual void heardCommit(std::uint64_t index) = 0;
+    // What is committed, for a syncing successor.
+    virtual std::uint64_t commitForJoiner() const = 0;
+    // The syncing successor has attached: what it told before counts no more.
+    virtual void joinerAttached() = 0;
+    // Its log follows this node's from now on: aligned().
+    virtual void joinerAligned() = 0;
+    virtual void joinerPersisted(std::uint64_t index) = 0;
     // The successor has adopted a newer one.  May destroy the link, though not before this returns
     // to the event loop.
     virtual void heardConfiguration(const Configuration& newer) = 0;
@@ -42,6 +54,9 @@ public:
   // Obeys nothing more that comes in.  For a link that is about to be destroyed.
   void close() { anchor.clear(); }
 
+  // Its log follows this node's: in this attachment all that was not shared is dropped.
+  bool aligned() const { return aligned_; }
+
 private:
   class AcksServer;
 
@@ -49,14 +64,19 @@ private:
   kj::Network& network;
   kj::Timer& timer;
   Configuration configuration;
-  Member successor;
+  const Member successor;
   Header header;
 
   // Of the present attachment.
   kj::Maybe<kj::Own<Connection>> connection;
   kj::Maybe<schema::Link::Client> link;
+  bool aligned_ = false;
   std::uint64_t sentIndex = 0;
   std::uint64_t sentDurable = 0;
+  std::uint64_t sentCommit = 0;
+  // What a syncing successor was given; held until memory reaches back far enough for it, so that
+  // the log behind the snapshot is not truncated meanwhile.
+  kj::Maybe<kj::Own<SnapshotReader>> snapshot;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;    // Fulfilled by wake().
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> broken;  // Rejected when the successor refuses.
 
@@ -67,9 +87,13 @@ private:
 
   kj::Promise<void> run();
   kj::Promise<void> attempt();
-  kj::Promise<void> attach();
-  void attached(Position end);
+  kj::Promise<Position> attach();
+  kj::Promise<void> align(Position end);
+  kj::Promise<void> cut(Position shared);
+  kj::Promise<void> giveSnapshot();
+  void alignedAt(Position end);
   kj::Promise<void> pump();
+  kj::Promise<void> send(std::vector<BatchPtr> batches);
   kj::Promise<void> watch();
   void failed(kj::Exception&& exception);
   void taskFailed(kj::Exception&& exception) override;

@@ -8,8 +8,8 @@
 #include <kj/timer.h>
 
 #include "base/connection.h"
-#include "schema/auction.capnp.h"
-#include "schema/topology.capnp.h"
+#include "schema/master.capnp.h"
+#include "schema/peer.capnp.h"
 
 namespace gavel::client {
 
@@ -28,6 +28,11 @@ public:
   // Only nodes serve the first; masters answer UNIMPLEMENTED.
   schema::Auctioneer::Client& auctioneer() { return auctioneer_; }
   schema::Topology::Client& topology() { return topology_; }
+  // What only operators use, of a master and of a node; the other kind answers UNIMPLEMENTED.
+  schema::Operator::Client masterOperator() { return topology_.castAs<schema::Operator>(); }
+  schema::SnapshotSource::Client snapshotSource() {
+    return topology_.castAs<schema::SnapshotSource>();
+  }
 
 private:
   kj::String address_;

@@ -1,5 +1,6 @@
 #include "master/document.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -10,7 +11,9 @@
 namespace gavel::master {
 namespace {
 
-constexpr std::uint32_t FORMAT_VERSION = 1;
+// Version 1 had neither stores nor drained nodes, which reads as none.
+constexpr std::uint32_t FORMAT_VERSION = 2;
+constexpr std::uint32_t OLDEST_FORMAT_VERSION = 1;
 
 const Configuration NONE;
 
@@ -19,7 +22,8 @@ std::string toString(capnp::Text::Reader text) {
 }
 
 Document read(schema::MasterDocument::Reader reader) {
-  KJ_REQUIRE(reader.getFormatVersion() == FORMAT_VERSION,
+  KJ_REQUIRE(reader.getFormatVersion() >= OLDEST_FORMAT_VERSION &&
+                 reader.getFormatVersion() <= FORMAT_VERSION,
              "the master's document has a format that this version of gavel-master does not know",
              reader.getFormatVersion(), FORMAT_VERSION);
   Document document;
@@ -40,6 +44,11 @@ Document read(schema::MasterDocument::Reader reader) {
     }
   }
   KJ_REQUIRE(!document.relinks.empty(), "the master's document holds no configuration");
+  for (auto store: reader.getStores()) {
+    document.stores.push_back(
+        StoreRecord{store.getStoreId(), store.getGeneration(), store.getIncarnation()});
+  }
+  for (auto name: reader.getDrained()) document.drained.push_back(toString(name));
   return document;
 }
 
@@ -61,6 +70,24 @@ Document Document::with(Configuration configuration) const {
   return next;
 }
 
+void Document::remember(const StoreRecord& record) {
+  std::erase_if(stores, [&](auto& each) { return each.storeId == record.storeId; });
+  stores.push_back(record);
+  for (auto each = stores.begin(); stores.size() > STORES_KEPT && each != stores.end();) {
+    auto& members = current().members;
+    bool isMember = std::any_of(members.begin(), members.end(), [&](const Member& member) {
+      return member.storeId == each->storeId;
+    });
+    each = isMember ? each + 1 : stores.erase(each);
+  }
+}
+
+const StoreRecord* Document::findStore(std::uint64_t storeId) const {
+  auto found = std::find_if(stores.begin(), stores.end(),
+                            [&](auto& each) { return each.storeId == storeId; });
+  return found == stores.end() ? nullptr : &*found;
+}
+
 kj::Array<kj::byte> Document::encode() const {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schema::MasterDocument>();
@@ -71,6 +98,14 @@ kj::Array<kj::byte> Document::encode() const {
     writeConfiguration(relinks[i].configuration, list[i].initConfiguration());
     list[i].setDuration(relinks[i].duration);
   }
+  auto records = root.initStores(stores.size());
+  for (unsigned i = 0; i < stores.size(); ++i) {
+    records[i].setStoreId(stores[i].storeId);
+    records[i].setGeneration(stores[i].generation);
+    records[i].setIncarnation(stores[i].incarnation);
+  }
+  auto names = root.initDrained(drained.size());
+  for (unsigned i = 0; i < drained.size(); ++i) names.set(i, drained[i].c_str());
   auto words = capnp::messageToFlatArray(message);
   return kj::heapArray<kj::byte>(words.asBytes());
 }

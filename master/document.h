@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <kj/array.h>
@@ -19,15 +20,28 @@ struct Relink {
   bool operator==(const Relink&) const = default;
 };
 
+// The newest start of a data directory that a master has let in (R11).
+struct StoreRecord {
+  std::uint64_t storeId = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t incarnation = 0;
+
+  bool operator==(const StoreRecord&) const = default;
+};
+
 // What a master keeps (master.capnp's MasterDocument).
 //
 // Invariant: epochs grow by one from each relink to the next, all have this cluster's id.
 struct Document {
   // How many relinks are kept; older ones are history that nobody needs to act on.
   static constexpr std::size_t KEPT = 64;
+  // How many data directories are remembered.
+  static constexpr std::size_t STORES_KEPT = 1000;
 
-  std::uint64_t clusterId = 0;  // 0: no chain has formed yet.
-  std::vector<Relink> relinks;  // Oldest first; the last one's configuration is in force.
+  std::uint64_t clusterId = 0;      // 0: no chain has formed yet.
+  std::vector<Relink> relinks;      // Oldest first; the last one's configuration is in force.
+  std::vector<StoreRecord> stores;  // Those named last at the end.
+  std::vector<std::string> drained;
 
   bool operator==(const Document&) const = default;
 
@@ -35,6 +49,12 @@ struct Document {
   const Configuration& current() const;
   // This document with `configuration`, of the next epoch, in force.
   Document with(Configuration configuration) const;
+
+  // `record` is the newest of its data directory, and named in the configuration in force.  Above
+  // STORES_KEPT those are forgotten that were named the longest ago, but for members.
+  void remember(const StoreRecord& record);
+  // Null if nothing is known of that data directory.
+  const StoreRecord* findStore(std::uint64_t storeId) const;
 
   // As stored.  An empty array stands for a document that was never stored.
   kj::Array<kj::byte> encode() const;

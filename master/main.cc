@@ -91,7 +91,7 @@ void define(CLI::App& app, Options& options) {
   app.add_option("--data", options.data, "Directory for the configurations; made if missing")
       ->type_name("DIR")
       ->required();
-  app.add_option("--replicas", options.settings.replicas, "How many empty nodes form the chain")
+  app.add_option("--replicas", options.settings.replicas, "Target length of the chain")
       ->check(CLI::Range(1u, MOST_REPLICAS).description(""))
       ->type_name("N")
       ->capture_default_str();
@@ -99,6 +99,11 @@ void define(CLI::App& app, Options& options) {
               "Take a node for lost after this long a silence");
   addDuration(app, "--max-skew", options.settings.maxSkew, 0 * kj::SECONDS,
               "Admit no node whose clock is further from this one's");
+  addDuration(app, "--flap-delay", options.settings.flapDelay, 0 * kj::SECONDS,
+              "Let a node that was lost twice soon after joining wait this long before it joins "
+              "again, and twice as long each further time, up to 60 times; 0s: never");
+  addDuration(app, "--outage-wait", options.settings.outageWait, 0 * kj::SECONDS,
+              "After an outage of all members, wait this long for the others once one is back");
   addChoice<LogFormat>(app, "--log-format", options.logFormat,
                        {{"text", LogFormat::text}, {"json", LogFormat::json}},
                        "How lines on standard error look");

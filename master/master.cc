@@ -1,6 +1,5 @@
 #include "master/master.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <kj/debug.h>
@@ -12,15 +11,8 @@
 namespace gavel::master {
 namespace {
 
-// How long a removal waits for probes of other members that are under way, so that nodes that fail
-// together are removed together.  Most take a millisecond.
-constexpr auto GATHER = 10 * kj::MILLISECONDS;
 // A node syncs a configuration to its disk before it confirms it.
 constexpr auto CONFIGURE_DEADLINE = 2 * kj::SECONDS;
-constexpr std::int64_t ALARMING_SKEW = 500'000'000;  // R15
-// How many nodes that are neither members nor connected are remembered, for the operator.
-constexpr std::size_t GONE_KEPT = 32;
-constexpr std::size_t MAX_REASON = 200;
 
 std::string milliseconds(std::int64_t nanoseconds) {
   auto text = std::to_string(nanoseconds / 1'000'000) + ".";
@@ -48,6 +40,7 @@ Master::Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock,
       settings(settings),
       ledger(kj::mv(ledger)),
       suspicion(settings.suspectAfter),
+      flapping(settings.flapDelay, settings.flapForgive),
       failed(kj::newPromiseAndFulfiller<void>()),
       announcer(timer, CONFIGURE_DEADLINE,
                 [this](std::uint64_t incarnation, std::uint64_t epoch) {
@@ -111,10 +104,12 @@ void Master::evaluate() {
   if (ledger->busy()) return;  // written() comes back here.
   if (current().epoch == 0) {
     considerForming();
-  } else {
-    considerRemoving();
+  } else if (!considerGate() && !considerRemoving()) {
+    // Nobody is waiting to be removed, or nobody can be.
+    considerJoining();
   }
-  storeDurations();
+  if (!ledger->busy()) carryOutOrders();
+  if (!ledger->busy()) storeDurations();
 }
 
 void Master::startProbes() {
@@ -133,65 +128,23 @@ void Master::startProbes() {
   }
 }
 
-void Master::considerForming() {
-  std::vector<Candidate> candidates;
-  for (auto& [incarnation, node]: roster.all()) {
-    if (node.session == 0 || !suspicion.isHeard(incarnation, timer.now())) continue;
-    if (magnitude(node.skew) > settings.maxSkew) continue;  // R15
-    candidates.push_back(node.candidate);
+Document Master::documentWith(Configuration next) const {
+  next.stamp = clock.wall();
+  logDebug("storing a configuration",
+           {{"epoch", next.epoch}, {"members", next.describe()}, {"cause", next.cause}});
+  auto document = ledger->document().with(std::move(next));
+  for (auto& member: document.current().members) {
+    auto* node = roster.find(member.incarnation);
+    if (node == nullptr) continue;
+    document.remember({member.storeId, node->candidate.generation, member.incarnation});
   }
-  auto decision = form(current(), candidates, settings.replicas, random.id());
-  if (auto* next = std::get_if<Configuration>(&decision)) put(std::move(*next), timer.now());
-}
-
-void Master::considerRemoving() {
-  std::vector<Loss> losses;
-  std::set<std::uint64_t> heard;
-  auto since = timer.now();
-  for (auto& member: current().members) {
-    if (suspicion.isHeard(member.incarnation, timer.now())) heard.insert(member.incarnation);
-    KJ_IF_MAYBE (loss, suspicion.lost(member.incarnation)) {
-      losses.push_back(Loss{member.incarnation, loss->cause});
-      since = kj::min(since, loss->since);
-    }
-  }
-  if (losses.empty()) {
-    gatherUntil = nullptr;
-    complaint.clear();
-    return;
-  }
-  if (awaitOtherProbes()) return;
-  auto decision = withoutLost(current(), losses, heard);
-  if (auto* next = std::get_if<Configuration>(&decision)) {
-    gatherUntil = nullptr;
-    put(std::move(*next), since);
-  } else {
-    complain(std::get<Unchanged>(decision).why);
-  }
-}
-
-bool Master::awaitOtherProbes() {
-  bool others =
-      std::any_of(current().members.begin(), current().members.end(), [this](const Member& member) {
-        return suspicion.inDoubt(member.incarnation) &&
-               suspicion.lost(member.incarnation) == nullptr;
-      });
-  if (!others) return false;
-  KJ_IF_MAYBE (until, gatherUntil) {
-    return timer.now() < *until;
-  }
-  gatherUntil = timer.now() + GATHER;
-  evaluateAt(timer.now() + GATHER);
-  return true;
+  return document;
 }
 
 void Master::put(Configuration next, kj::TimePoint since) {
-  next.stamp = clock.wall();
-  auto document = ledger->document().with(next);
-  logDebug("storing a configuration",
-           {{"epoch", next.epoch}, {"members", next.describe()}, {"cause", next.cause}});
+  auto document = documentWith(std::move(next));
   tasks.add(ledger->replace(document).then(
-      [this, next = std::move(next), since]() { written(next, since); }));
+      [this, mine = document.current(), since]() { written(mine, since); }));
 }
 
 void Master::written(const Configuration& mine, kj::TimePoint since) {
@@ -208,218 +161,55 @@ void Master::written(const Configuration& mine, kj::TimePoint since) {
 
 // To be called whenever ledger->current() may be another than before.
 void Master::configurationChanged() {
+  noteMemberships();
   std::set<std::uint64_t> known;
   for (auto& [incarnation, node]: roster.all()) known.insert(incarnation);
   for (auto& member: current().members) {
     if (known.insert(member.incarnation).second) suspicion.expect(member.incarnation, timer.now());
   }
   suspicion.retain(known);
+  for (auto& [incarnation, node]: roster.all()) {
+    // It may have been restarted while the configuration was being stored.
+    if (node.session != 0) supersede(node.member());
+  }
   timing.inForce(current().epoch);
   timing.stored(ledger->document().relinks);
   announcer.announce(current());
   prune();
 }
 
-void Master::complain(const std::string& why) {
-  if (complaint == why) return;
-  complaint = why;
-  logWarning("members are lost, but the configuration has to stay",
-             {{"epoch", current().epoch}, {"members", current().describe()}, {"reason", why}});
-}
-
-std::variant<Master::Registered, Master::Refused> Master::registerNode(
-    const Application& application, schema::NodeStatus::Reader status,
-    schema::NodeControl::Client control) {
-  wake();
-  auto& member = application.candidate.member;
-  if (justWoke() && application.skew < 0 && magnitude(application.skew) > settings.maxSkew) {
-    // Its clock may be right, and its message old: it must not be refused for good.
-    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
-  }
-  KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), settings.maxSkew)) {
-    logWarning("refused a node", {{"node", member.name}, {"reason", *why}});
-    return Refused{kj::mv(*why)};
-  }
-  if (status.getEpoch() > current().epoch) {
-    // Another master's, which this one is about to read; or this one's store is an old copy, and
-    // going on from there would give epochs out twice.
-    if (aheadSaid != status.getEpoch()) {
-      logError("a node acts in an epoch that this master's store does not hold: an old copy of it?",
-               {{"node", member.name}, {"epoch", status.getEpoch()}, {"stored", current().epoch}});
-    }
-    aheadSaid = status.getEpoch();  // It will try again and again.
-    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED,
-                                         "this master's store is behind the node's epoch",
-                                         status.getEpoch(), current().epoch));
-  }
-  bool known = roster.find(member.incarnation) != nullptr || current().contains(member.incarnation);
-  if (!known && roster.all().size() >= Roster::LIMIT) {
-    return Refused{kj::str("this master knows as many nodes as it can: ", Roster::LIMIT)};
-  }
-
-  noteSuccessions(member);
-  Node node;
-  node.candidate = application.candidate;
-  node.session = ++lastSession;
-  auto& entry = roster.insert(kj::mv(node));
-  noteStatus(entry, status);
-  suspicion.registered(member.incarnation, timer.now());
-  announcer.add(member.incarnation, kj::mv(control), status.getEpoch());
-  evaluateSoon();
-  logInfo("node registered", {{"node", member.name},
-                              {"address", member.address},
-                              {"incarnation", member.incarnation},
-                              {"member", current().contains(member.incarnation) ? "yes" : "no"}});
-  return Registered{entry.session};
-}
-
-// A newly started process tells what has become of those it follows (R2).
-void Master::noteSuccessions(const Member& newcomer) {
+// What follows from who is a member now and who was before.
+void Master::noteMemberships() {
   auto now = timer.now();
+  for (auto& member: lastSeen.members) {
+    if (current().contains(member.incarnation)) continue;
+    if (suspicion.lost(member.incarnation) != nullptr &&
+        !contains(ledger->document().drained, member.name)) {
+      flapping.lost(member.name, now);
+    } else {
+      flapping.left(member.name);
+    }
+  }
   for (auto& member: current().members) {
-    switch (succession(member, newcomer.name, newcomer.incarnation, newcomer.storeId)) {
-      case Succession::none:
-        break;
-      case Succession::sameStore:
-        suspicion.superseded(member.incarnation, now);
-        break;
-      case Succession::sameName:
-        // Not proof by itself: that member may be well, and just not have registered yet.
-        suspicion.doubt(member.incarnation, "another process registered under its name", now);
-        break;
+    flapping.joined(member.name, now);
+    if (member.state == MemberState::serving) orders.wanted.erase(member.name);
+    auto* node = roster.find(member.incarnation);
+    if (node == nullptr) continue;
+    node->candidate.clusterId = current().clusterId;
+    node->candidate.empty = false;
+    if (member.state == MemberState::serving && node->candidate.unsynced) {
+      told[member.incarnation].unsynced = true;
     }
   }
-  std::vector<std::uint64_t> replaced;
-  for (auto& [incarnation, node]: roster.all()) {
-    if (node.member().storeId == newcomer.storeId && incarnation != newcomer.incarnation) {
-      replaced.push_back(incarnation);
-    }
-  }
-  for (auto incarnation: replaced) {
-    announcer.remove(incarnation);
-    roster.find(incarnation)->session = 0;
-    if (!current().contains(incarnation)) forget(incarnation);
-  }
-}
-
-const Member* Master::liveNamesake(const Member& newcomer) const {
-  for (auto& [incarnation, node]: roster.all()) {
-    auto& member = node.member();
-    if (member.name == newcomer.name && incarnation != newcomer.incarnation &&
-        member.storeId != newcomer.storeId && node.session != 0 &&
-        suspicion.isHeard(incarnation, timer.now())) {
-      return &member;
-    }
-  }
-  return nullptr;
-}
-
-void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
-                       schema::NodeStatus::Reader status) {
-  wake();
-  auto* node = roster.find(incarnation);
-  if (node == nullptr || node->session != session) {
-    kj::throwFatalException(
-        KJ_EXCEPTION(DISCONNECTED, "this registration is not in force any more", incarnation));
-  }
-  KJ_REQUIRE(status.getIncarnation() == incarnation, "a heartbeat speaks for another node",
-             incarnation, status.getIncarnation());
-  noteStatus(*node, status);
-  suspicion.heard(incarnation, timer.now());
-  announcer.heard(incarnation, status.getEpoch());
-  evaluateSoon();
-}
-
-void Master::noteStatus(Node& node, schema::NodeStatus::Reader status) {
-  node.status = capnp::clone(status);
-  node.skew = skewOf(status.getWallClock(), clock.wall());
-  bool skewed =
-      magnitude(node.skew) > ALARMING_SKEW * kj::NANOSECONDS && !(node.skew < 0 && justWoke());
-  if (skewed && !node.skewed) {
-    logWarning("the clock of a node is wrong: synchronize it with the master's (NTP)",
-               {{"node", node.member().name}, {"ahead-ms", node.skew / 1'000'000}});
-  }
-  node.skewed = skewed;
-}
-
-void Master::report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t suspect,
-                    kj::StringPtr reason) {
-  wake();
-  auto* by = current().find(reporter);
-  if (epoch != current().epoch || by == nullptr || !current().contains(suspect) ||
-      suspect == reporter) {
-    return;  // About a chain that is no more.
-  }
-  auto cause = "reported by " + by->name;
-  if (reason.size() > 0) {
-    cause += " (" + std::string(reason.begin(), kj::min(reason.size(), MAX_REASON)) + ")";
-  }
-  suspicion.doubt(suspect, kj::mv(cause), timer.now());
-  evaluateSoon();
-}
-
-void Master::dropped(std::uint64_t incarnation, std::uint64_t session) {
-  // Not right here: this may be the middle of the connection's own end.
-  tasks.add(kj::evalLater([this, incarnation, session]() {
-    wake();
-    auto* node = roster.find(incarnation);
-    if (node == nullptr || node->session != session) return;  // It has registered anew.
-    logInfo("connection to a node has closed", {{"node", node->member().name}});
-    node->session = 0;
-    announcer.remove(incarnation);
-    suspicion.dropped(incarnation, timer.now());
-    prune();
-    evaluateSoon();
-  }));
-}
-
-void Master::forget(std::uint64_t incarnation) {
-  announcer.remove(incarnation);
-  suspicion.forget(incarnation);
-  roster.erase(incarnation);
-}
-
-// Forgets the nodes that nothing is decided by: of those that are gone, all but the last few.
-void Master::prune() {
-  std::vector<std::uint64_t> gone;
-  for (auto& [incarnation, node]: roster.all()) {
-    if (node.session == 0 && !current().contains(incarnation)) gone.push_back(incarnation);
-  }
-  if (gone.size() <= GONE_KEPT) return;
-  std::sort(gone.begin(), gone.end(), [this](std::uint64_t left, std::uint64_t right) {
-    return suspicion.lastHeard(left).orDefault(timer.now()) <
-           suspicion.lastHeard(right).orDefault(timer.now());
+  std::erase_if(told, [this](auto& each) {
+    auto* member = current().find(each.first);
+    return member == nullptr || member->state != MemberState::serving;
   });
-  gone.resize(gone.size() - GONE_KEPT);
-  for (auto incarnation: gone) forget(incarnation);
-}
-
-std::vector<Master::KnownNode> Master::nodes() const {
-  auto now = timer.now();
-  auto known = [&](const Member& member) {
-    std::int64_t lastHeard = -1;
-    KJ_IF_MAYBE (heard, suspicion.lastHeard(member.incarnation)) {
-      lastHeard = (now - *heard) / kj::NANOSECONDS;
-    }
-    return KnownNode{member, roster.find(member.incarnation), lastHeard};
-  };
-  std::vector<KnownNode> others;
-  for (auto& [incarnation, node]: roster.all()) {
-    if (!current().contains(incarnation)) others.push_back(known(node.member()));
+  if (lastSeen.epoch != current().epoch) {
+    outage = nullptr;
+    sourceSince = nullptr;
   }
-  std::sort(others.begin(), others.end(), [](const KnownNode& left, const KnownNode& right) {
-    return naturalLess(left.member.name, right.member.name);
-  });
-  std::vector<KnownNode> all;
-  for (auto& member: current().members) all.push_back(known(member));
-  all.insert(all.end(), others.begin(), others.end());
-  return all;
-}
-
-std::vector<Relink> Master::relinks() const {
-  auto relinks = ledger->document().relinks;
-  timing.fill(relinks);
-  return relinks;
+  lastSeen = current();
 }
 
 void Master::acknowledged(std::uint64_t incarnation, std::uint64_t epoch) {

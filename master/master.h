@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include <kj/async-io.h>
+#include <kj/function.h>
 #include <kj/timer.h>
 
 #include "base/clock.h"
@@ -13,7 +16,11 @@
 #include "base/weak.h"
 #include "master/announcer.h"
 #include "master/config-store.h"
+#include "master/flapping.h"
+#include "master/joining.h"
 #include "master/ledger.h"
+#include "master/orders.h"
+#include "master/outage.h"
 #include "master/relink-timing.h"
 #include "master/roster.h"
 #include "master/suspicion.h"
@@ -22,14 +29,21 @@
 namespace gavel::master {
 
 struct Settings {
-  unsigned replicas = 3;  // How many nodes form the chain.
+  unsigned replicas = 3;  // How many members the chain is to have.
   kj::Duration suspectAfter = 1 * kj::SECONDS;
   kj::Duration maxSkew = 2 * kj::SECONDS;
+  kj::Duration flapDelay = 1 * kj::SECONDS;  // See flapping.h.
+  kj::Duration flapForgive = 60 * kj::SECONDS;
+  // How long restarted members wait for the others after a total outage (R11).
+  kj::Duration outageWait = 3 * kj::SECONDS;
 };
 
 // The configuration master: takes in what nodes say (service.h), suspects them (Suspicion), decides
-// (membership.h), stores the decision (Ledger) and tells everybody (Announcer).  This class only
-// joins those, and measures how long a re-link takes.
+// (membership.h, joining.h, outage.h, orders.h), stores the decision (Ledger) and tells everybody
+// (Announcer).  This class only joins those, and measures how long a re-link takes.
+//
+// master.cc: time and the store; master-nodes.cc: what nodes say and what is said of them;
+// master-decisions.cc: what is decided when.
 //
 // One decision is under way at a time.  What is learnt meanwhile is part of the next one.
 class Master final: private kj::TaskSet::ErrorHandler {
@@ -67,7 +81,17 @@ public:
                  schema::NodeStatus::Reader status);
   void report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t suspect,
               kj::StringPtr reason);
+  // `reporter` tells that it gates `joiner` in `epoch` (R9).
+  void gate(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t joiner);
   void dropped(std::uint64_t incarnation, std::uint64_t session);
+
+  // An order of an operator: what the rule says of the state in which its turn comes.  Resolves
+  // when that is stored.  Rejects with OVERLOADED if too many orders wait already.
+  struct Answer {
+    bool refused;
+    std::string words;
+  };
+  kj::Promise<Answer> order(kj::Function<Ruling(const View&)> rule);
 
   const Configuration& current() const { return ledger->current(); }
   std::int64_t wallClock() const { return clock.wall(); }
@@ -77,13 +101,26 @@ public:
     Member member;
     const Node* node;        // Null for a member that has not registered since this master started.
     std::int64_t lastHeard;  // Nanoseconds ago; -1: never.
+    std::string note;        // Why it is no member; empty for members.
   };
   // Members in chain order, then the others by name.
   std::vector<KnownNode> nodes() const;
+  // What this master waits for and what the operator can do; empty: all is well.
+  std::string notice() const;
   // Oldest first, with durations that are known but not stored yet.
   std::vector<Relink> relinks() const;
 
 private:
+  struct Gate {
+    std::uint64_t epoch;
+    std::uint64_t reporter;
+    std::uint64_t joiner;
+  };
+  struct Order {
+    kj::Function<Ruling(const View&)> rule;
+    kj::Own<kj::PromiseFulfiller<Answer>> answer;
+  };
+
   kj::Timer& timer;
   kj::Network& network;
   const SystemClock& clock;
@@ -92,13 +129,24 @@ private:
   kj::Own<Ledger> ledger;
   Roster roster;
   Suspicion suspicion;
+  Flapping flapping;
+  Configuration lastSeen;              // By noteMemberships().
+  std::map<std::uint64_t, Told> told;  // By the incarnation of a serving member.
+  kj::Maybe<Gate> gated;               // The newest one that was in order when it came.
+  Orders orders;
+  std::deque<Order> waiting;  // Orders whose turn has not come.
+  std::string abandoned;      // The order that came to nothing last.
   std::uint64_t lastSession = 0;
   kj::Maybe<kj::TimePoint> wokeAt;  // From the last pause.
   bool stopped = false;             // After a failure.
   bool evaluating = false;          // evaluate() is about to run.
   kj::Maybe<kj::TimePoint> gatherUntil;
-  std::string complaint;        // Why nothing is decided, as last told to the operator.
+  kj::Maybe<Outage> outage;              // While no serving member runs.
+  kj::Maybe<kj::TimePoint> sourceSince;  // Since when somebody could go on.
+  std::string forming;                   // What is awaited before the first configuration.
+  std::string complaint;                 // Why nothing is decided, as last told to the operator.
   std::uint64_t aheadSaid = 0;  // Epoch of a node that is ahead of the store, as last told.
+  std::map<std::uint64_t, std::string> refusals;  // By incarnation, as last told.
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
@@ -118,16 +166,35 @@ private:
   void evaluate();
   void startProbes();
   void considerForming();
-  void considerRemoving();
+  // These return whether something was decided, or is about to be.
+  bool considerGate();
+  bool considerRemoving();
+  bool considerOutage();
+  void considerJoining();
   bool awaitOtherProbes();
+  Document documentWith(Configuration next) const;
   void put(Configuration next, kj::TimePoint since);
   void written(const Configuration& mine, kj::TimePoint since);
   void configurationChanged();
+  void noteMemberships();
   void complain(const std::string& why);
 
+  // Orders.
+  View view() const;
+  void carryOutOrders();
+  void carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer);
+  void enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer);
+
   // What is known of nodes.
+  Newcomer describe(const Node& node) const;
+  std::vector<Newcomer> newcomers() const;
+  std::string noteOn(const Node& node) const;
+  kj::Maybe<StoreRecord> newestStart(const Member& newcomer) const;
+  void supersede(const Member& newcomer);
+  void sayRefused(const Member& member, const std::string& why);
   void noteSuccessions(const Member& newcomer);
   void noteStatus(Node& node, schema::NodeStatus::Reader status);
+  void noteTold(const Candidate& candidate, schema::NodeStatus::Reader status);
   const Member* liveNamesake(const Member& newcomer) const;
   void forget(std::uint64_t incarnation);
   void prune();

@@ -36,6 +36,41 @@ const Member* Configuration::find(std::uint64_t incarnation) const {
   return nullptr;
 }
 
+const Member* Configuration::named(std::string_view name) const {
+  for (auto& member: members) {
+    if (member.name == name) return &member;
+  }
+  return nullptr;
+}
+
+const Member* Configuration::tail() const {
+  const Member* last = nullptr;
+  for (auto& member: members) {
+    if (member.state == MemberState::serving) last = &member;
+  }
+  return last;
+}
+
+const Member* Configuration::joiner() const {
+  for (auto& member: members) {
+    if (member.state == MemberState::syncing) return &member;
+  }
+  return nullptr;
+}
+
+const Member* Configuration::servingStore(std::uint64_t storeId) const {
+  for (auto& member: members) {
+    if (member.storeId == storeId && member.state == MemberState::serving) return &member;
+  }
+  return nullptr;
+}
+
+std::size_t Configuration::servingCount() const {
+  return static_cast<std::size_t>(
+      std::count_if(members.begin(), members.end(),
+                    [](const Member& member) { return member.state == MemberState::serving; }));
+}
+
 std::string Configuration::describe() const {
   std::string text;
   for (auto& member: members) {
@@ -51,29 +86,50 @@ Decision form(const Configuration& current, const std::vector<Candidate>& candid
   if (current.epoch != 0) return Unchanged{"the chain has formed before"};
 
   std::vector<Member> members;
+  std::vector<Member> restored;
   for (auto& candidate: candidates) {
-    if (!candidate.empty || candidate.clusterId != 0) continue;
+    if (candidate.clusterId != 0) continue;
     // A node that has just restarted may be here twice: one place for each name and store.
-    bool twice = std::any_of(members.begin(), members.end(), [&](const Member& member) {
+    auto& among = candidate.restored() ? restored : members;
+    bool twice = std::any_of(among.begin(), among.end(), [&](const Member& member) {
       return member.name == candidate.member.name || member.storeId == candidate.member.storeId;
     });
     if (twice) continue;
-    members.push_back(candidate.member);
-    members.back().state = MemberState::serving;
+    if (candidate.restored() && !candidate.damage.empty()) {
+      return Unchanged{"what " + candidate.member.name + " restored is damaged (" +
+                       candidate.damage + "): restore it anew"};
+    }
+    among.push_back(candidate.member);
+    among.back().state = MemberState::serving;
   }
-  if (members.size() < replicas) {
+  for (auto* list: {&members, &restored}) {
+    std::sort(list->begin(), list->end(), [](const Member& left, const Member& right) {
+      return naturalLess(left.name, right.name);
+    });
+  }
+  if (restored.size() > 1) {
+    std::vector<std::string> names;
+    for (auto& member: restored) names.push_back(member.name);
+    return Unchanged{
+        listNames(names) +
+        " were each restored from a backup, and a chain has one beginning: stop all but "
+        "one of them, and start the others with empty directories"};
+  }
+  if (restored.empty() && members.size() < replicas) {
     return Unchanged{"waiting for " + number(replicas - members.size(), "more empty node")};
   }
-  std::sort(members.begin(), members.end(), [](const Member& left, const Member& right) {
-    return naturalLess(left.name, right.name);
-  });
-  members.resize(replicas);
 
   Configuration next;
   next.clusterId = clusterId;
   next.epoch = 1;
-  next.members = std::move(members);
-  next.cause = "formed";
+  if (restored.empty()) {
+    members.resize(replicas);
+    next.members = std::move(members);
+    next.cause = "formed";
+  } else {
+    next.cause = "formed from the backup that " + restored.front().name + " restored";
+    next.members = std::move(restored);
+  }
   return next;
 }
 
@@ -106,11 +162,84 @@ Decision withoutLost(const Configuration& current, const std::vector<Loss>& loss
   return next;
 }
 
+Decision withJoiner(const Configuration& current, const Member& joiner) {
+  if (current.epoch == 0) return Unchanged{"the chain has not formed yet"};
+  if (current.contains(joiner.incarnation)) return Unchanged{joiner.name + " is a member already"};
+  Configuration next;
+  next.clusterId = current.clusterId;
+  next.epoch = current.epoch + 1;
+  for (auto& member: current.members) {
+    if (member.storeId == joiner.storeId) continue;
+    if (member.name == joiner.name) return Unchanged{"a member is called " + joiner.name};
+    if (member.state == MemberState::syncing) {
+      return Unchanged{member.name + " is joining, and one node joins at a time"};
+    }
+    next.members.push_back(member);
+  }
+  if (next.members.empty()) return Unchanged{"nobody would be left to serve"};
+  next.members.push_back(joiner);
+  next.members.back().state = MemberState::syncing;
+  next.cause = joiner.name + " joins";
+  return next;
+}
+
+Decision withJoined(const Configuration& current, std::uint64_t epoch, std::uint64_t reporter,
+                    std::uint64_t joiner) {
+  if (epoch != current.epoch) return Unchanged{"the gate belongs to another epoch"};
+  auto* tail = current.tail();
+  if (tail == nullptr || tail->incarnation != reporter) {
+    return Unchanged{"only the tail can gate"};
+  }
+  auto* syncing = current.joiner();
+  if (syncing == nullptr || syncing->incarnation != joiner) {
+    return Unchanged{"the gate is for another process than the one that is joining"};
+  }
+  Configuration next;
+  next.clusterId = current.clusterId;
+  next.epoch = current.epoch + 1;
+  next.members = current.members;
+  for (auto& member: next.members) member.state = MemberState::serving;
+  next.cause = syncing->name + " has joined";
+  return next;
+}
+
+Decision withoutDrained(const Configuration& current, std::string_view name,
+                        const std::set<std::uint64_t>& heard) {
+  Configuration next;
+  next.clusterId = current.clusterId;
+  next.epoch = current.epoch + 1;
+  bool serving = false;
+  bool heardServing = false;
+  for (auto& member: current.members) {
+    if (member.name == name) continue;
+    next.members.push_back(member);
+    if (member.state != MemberState::serving) continue;
+    serving = true;
+    heardServing = heardServing || heard.count(member.incarnation) != 0;
+  }
+  auto drained = std::string(name);
+  if (next.members.size() == current.members.size()) return Unchanged{drained + " is no member"};
+  if (!serving) {
+    return Unchanged{drained +
+                     " is the last serving member, which is never removed: let another "
+                     "node join first"};
+  }
+  if (!heardServing) return Unchanged{"none of the members that would remain is heard"};
+  next.cause = drained + " drained";
+  return next;
+}
+
 Succession succession(const Member& member, std::string_view name, std::uint64_t incarnation,
                       std::uint64_t storeId) {
   if (member.incarnation == incarnation) return Succession::none;
   if (member.storeId == storeId) return Succession::sameStore;
   return member.name == name ? Succession::sameName : Succession::none;
+}
+
+std::string listNames(const std::vector<std::string>& names) {
+  std::string text;
+  for (auto& name: names) text += (text.empty() ? "" : ", ") + name;
+  return text;
 }
 
 bool naturalLess(std::string_view left, std::string_view right) {

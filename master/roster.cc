@@ -1,5 +1,6 @@
 #include "master/roster.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -37,6 +38,13 @@ kj::Maybe<kj::String> whyMalformed(const Member& member) {
   return nullptr;
 }
 
+bool isOlderCopy(const Candidate& candidate, const StoreRecord& newest) {
+  if (candidate.member.incarnation == newest.incarnation) return false;
+  // 0 on both sides: a node that does not count its starts.
+  return candidate.generation < newest.generation ||
+         (candidate.generation == newest.generation && newest.generation != 0);
+}
+
 }  // namespace
 
 Node& Roster::insert(Node&& node) {
@@ -55,7 +63,8 @@ const Node* Roster::find(std::uint64_t incarnation) const {
 }
 
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
-                                 const Member* namesake, kj::Duration maxSkew) {
+                                 const Member* namesake, kj::Maybe<StoreRecord> newest,
+                                 kj::Duration maxSkew) {
   auto& member = application.candidate.member;
   auto ours = schema::PROTOCOL_VERSION;
   if (application.protocolVersion != ours) {
@@ -77,6 +86,24 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
                    kj::hex(application.candidate.clusterId), ", this master leads cluster ",
                    kj::hex(current.clusterId),
                    ": connect the node to its own master, or start it with an empty directory");
+  }
+  KJ_IF_MAYBE (record, newest) {
+    if (isOlderCopy(application.candidate, *record)) {
+      return kj::str(
+          "the data directory of node ", member.name.c_str(), " is an older copy (started ",
+          application.candidate.generation, " times, while this master knows of ",
+          record->generation,
+          " starts): it must not be started, as it may lack what was acknowledged; start the node "
+          "with an empty directory");
+    }
+  }
+  bool isKnown = std::any_of(current.members.begin(), current.members.end(),
+                             [&](const Member& each) { return each.storeId == member.storeId; });
+  if (current.epoch != 0 && application.candidate.restored() && !isKnown) {
+    return kj::str("node ", member.name.c_str(),
+                   " was restored from a backup, and the cluster of this master has a state of its "
+                   "own: start the node with an empty directory, or let it found a cluster with "
+                   "another master");
   }
   if (current.contains(member.incarnation)) return nullptr;
   if (namesake != nullptr) {

@@ -8,6 +8,7 @@
 #include <kj/string.h>
 #include <kj/time.h>
 
+#include "master/document.h"
 #include "master/membership.h"
 #include "schema/topology.capnp.h"
 
@@ -51,10 +52,13 @@ private:
 // Why a node may not register, for its operator; null if it may.
 //
 // `namesake` is a live process of the same name with another data directory, if there is one.  A
-// member of `current` registers again whatever its clock says, as it was admitted before (R15):
-// refusing it would only take a working replica away.
+// `newest` is the newest start of its data directory that is known: one that is not newer, and not
+// the very same process, runs on an older copy of the directory (R11).  A member of `current`
+// registers again whatever its clock says, as it was admitted before (R15): refusing it would only
+// take a working replica away.
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
-                                 const Member* namesake, kj::Duration maxSkew);
+                                 const Member* namesake, kj::Maybe<StoreRecord> newest,
+                                 kj::Duration maxSkew);
 
 // `clock` is what a node says its wall clock shows.  Never overflows, whatever that is.
 std::int64_t skewOf(std::int64_t clock, std::int64_t reference);

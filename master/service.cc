@@ -53,6 +53,12 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> gate(GateContext context) override {
+    auto params = context.getParams();
+    alive(*master).gate(incarnation, params.getEpoch(), params.getJoiner());
+    return kj::READY_NOW;
+  }
+
 private:
   kj::Own<Weak<Master>> master;
   std::uint64_t incarnation;
@@ -76,6 +82,8 @@ public:
     application.candidate.empty = params.getEmpty();
     application.candidate.member = Member{toString(status.getName()), toString(status.getAddress()),
                                           status.getIncarnation(), status.getStoreId()};
+
+    application.candidate.generation = status.getGeneration();
 
     auto answer = target.registerNode(application, status, params.getControl());
     auto result = context.getResults().initResult();
@@ -105,7 +113,32 @@ public:
     auto known = alive(*master).nodes();
     auto list = context.getResults().initNodes(known.size());
     for (unsigned i = 0; i < known.size(); ++i) write(known[i], list[i]);
+    context.getResults().setNotice(alive(*master).notice().c_str());
     return kj::READY_NOW;
+  }
+
+  kj::Promise<void> add(AddContext context) override {
+    auto node = toString(context.getParams().getNode());
+    return answer(context, [node](const View& view) { return ruleAdd(view, node); });
+  }
+
+  kj::Promise<void> drain(DrainContext context) override {
+    auto node = toString(context.getParams().getNode());
+    return answer(context, [node](const View& view) { return ruleDrain(view, node); });
+  }
+
+  kj::Promise<void> replace(ReplaceContext context) override {
+    auto old = toString(context.getParams().getOld());
+    auto successor = toString(context.getParams().getNew());
+    return answer(context,
+                  [old, successor](const View& view) { return ruleReplace(view, old, successor); });
+  }
+
+  kj::Promise<void> recover(RecoverContext context) override {
+    auto node = toString(context.getParams().getNode());
+    auto epoch = context.getParams().getEpoch();
+    return answer(context,
+                  [node, epoch](const View& view) { return ruleRecover(view, node, epoch); });
   }
 
   kj::Promise<void> epochs(EpochsContext context) override {
@@ -121,8 +154,28 @@ public:
 private:
   kj::Own<Weak<Master>> master;
 
+  template <typename Context>
+  kj::Promise<void> answer(Context context, kj::Function<Ruling(const View&)> rule) {
+    return alive(*master)
+        .order(kj::mv(rule))
+        .then(
+            [context](Master::Answer&& answer) mutable {
+              auto result = context.getResults().initResult();
+              if (answer.refused) {
+                result.setRefused(answer.words.c_str());
+              } else {
+                result.setDone(answer.words.c_str());
+              }
+            },
+            [this](kj::Exception&& exception) {
+              alive(*master);  // It ended with the order's fate unknown.
+              kj::throwFatalException(kj::mv(exception));
+            });
+  }
+
   static void write(const Master::KnownNode& known, schema::NodeEntry::Builder entry) {
     entry.setLastHeard(known.lastHeard);
+    entry.setNote(known.note.c_str());
     if (known.node != nullptr) {
       entry.setStatus(*known.node->status);
       entry.setConnected(known.node->session != 0);

@@ -66,7 +66,7 @@ void Suspicion::heard(std::uint64_t incarnation, kj::TimePoint now) {
 
 void Suspicion::dropped(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
-  if (node == nullptr) return;
+  if (node == nullptr || node->superseded) return;
   node->link = Link::dropped;
   node->grace = now;
   node->nextProbe = now;  // At once, whenever the last one was.
@@ -85,8 +85,10 @@ void Suspicion::doubt(std::uint64_t incarnation, std::string why, kj::TimePoint 
 
 void Suspicion::superseded(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
-  if (node == nullptr) return;
+  if (node == nullptr || node->superseded) return;
   node->superseded = true;
+  node->probing = 0;  // What is asked now was asked before.
+  node->nextProbe = now;
   if (node->loss == nullptr) node->loss = Loss{"restarted", now};
 }
 
@@ -95,7 +97,13 @@ void Suspicion::retain(const std::set<std::uint64_t>& known) {
 }
 
 void Suspicion::check(kj::TimePoint now) {
-  for (auto& [incarnation, node]: nodes) checkSilence(node, now);
+  for (auto& [incarnation, node]: nodes) {
+    if (node.superseded) {
+      if (!node.ended && node.probing == 0 && node.nextProbe == nullptr) node.nextProbe = now;
+    } else {
+      checkSilence(node, now);
+    }
+  }
 }
 
 void Suspicion::checkSilence(Node& node, kj::TimePoint now) {
@@ -152,6 +160,12 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
   // A node that has registered meanwhile starts afresh: the answer is about its past.
   if (node == nullptr || node->probing != probe.id) return;
   node->probing = 0;
+  if (node->superseded) {
+    if (result == ProbeResult::inconclusive) return;
+    node->answersStill = result == ProbeResult::alive;
+    node->ended = !node->answersStill && !node->disturbed;
+    return;
+  }
   if (node->loss != nullptr) return;
   switch (result) {
     case ProbeResult::alive:
@@ -187,6 +201,16 @@ kj::Maybe<const Suspicion::Loss&> Suspicion::lost(std::uint64_t incarnation) con
   auto* node = find(incarnation);
   if (node == nullptr) return nullptr;
   return node->loss.map([](const Loss& loss) -> const Loss& { return loss; });
+}
+
+bool Suspicion::ended(std::uint64_t incarnation) const {
+  auto* node = find(incarnation);
+  return node != nullptr && node->ended;
+}
+
+bool Suspicion::answersStill(std::uint64_t incarnation) const {
+  auto* node = find(incarnation);
+  return node != nullptr && node->answersStill;
 }
 
 bool Suspicion::inDoubt(std::uint64_t incarnation) const {

@@ -68,7 +68,8 @@ public:
   void dropped(std::uint64_t incarnation, kj::TimePoint now);
   // `why` ("reported by n1") is the beginning of the cause if the probe confirms it.
   void doubt(std::uint64_t incarnation, std::string why, kj::TimePoint now);
-  // Final: what is still heard of the old process was said before its end.
+  // Final: what is still heard of the old process was said before its end.  Its address is probed
+  // nevertheless, until it is certain that it has ended(): its data directory may have been copied.
   void superseded(std::uint64_t incarnation, kj::TimePoint now);
   void forget(std::uint64_t incarnation) { nodes.erase(incarnation); }
   // Forgets all but `known`.
@@ -83,6 +84,11 @@ public:
 
   // Null while the node is not lost.
   kj::Maybe<const Loss&> lost(std::uint64_t incarnation) const;
+  // Whether it was superseded, and was not found at its address since.
+  bool ended(std::uint64_t incarnation) const;
+  // Whether it was superseded, and has answered at its address since: two processes run on copies
+  // of one data directory.
+  bool answersStill(std::uint64_t incarnation) const;
   // Whether an answer to a probe of it is awaited.
   bool inDoubt(std::uint64_t incarnation) const;
   bool connected(std::uint64_t incarnation) const;
@@ -103,7 +109,9 @@ private:
     std::uint64_t probing = 0;           // Id of the probe under way.
     bool disturbed = false;              // This process was paused during that probe.
     bool superseded = false;
-    std::string doubt;  // Why it is probed.
+    bool ended = false;         // Superseded, and a probe did not find it.
+    bool answersStill = false;  // Superseded, and the last probe found it.
+    std::string doubt;          // Why it is probed.
     kj::TimePoint doubtedSince;
     kj::Maybe<Loss> loss;
 

@@ -10,6 +10,7 @@
 #include "base/logging.h"
 #include "base/process.h"
 #include "base/server.h"
+#include "chain/restore.h"
 #include "chain/rocks-store.h"
 #include "node/node.h"
 
@@ -22,7 +23,8 @@ struct Flags {
   std::string advertise;
   std::vector<std::string> masters;
   std::string data;
-  chain::SyncMode sync = chain::SyncMode::always;
+  std::string restore;
+  chain::RocksStore::Options store;
   std::string sessionIdle = "1h";
   std::size_t maxPending = 64;
   unsigned maxConnections = 10'000;
@@ -53,7 +55,19 @@ void declare(CLI::App& app, Flags& flags) {
       ->check(checkAddress);
   app.add_option("--data", flags.data, "Directory for what must survive; made if missing")
       ->required();
-  app.add_option("--sync", flags.sync,
+  app.add_option(
+      "--restore", flags.restore,
+      "Begin a new cluster from the backup in this directory; only with an empty --data");
+  app.add_flag(
+      "--replace-damaged", flags.store.replaceDamaged,
+      "Set a damaged data directory's content aside, within it, and join as an empty node");
+  app.add_option("--retain-bytes", flags.store.retainBytes,
+                 "Log kept for nodes that come back: bytes behind the newest checkpoint")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("64MiB");
+  app.add_option("--retain-entries", flags.store.retainEntries, "Likewise: entries")
+      ->capture_default_str();
+  app.add_option("--sync", flags.store.sync,
                  "always: a bid counts as stored after fsync; never: replication alone protects it")
       ->transform(CLI::CheckedTransformer(std::map<std::string, chain::SyncMode>{
           {"always", chain::SyncMode::always}, {"never", chain::SyncMode::never}}))
@@ -97,8 +111,15 @@ int serve(const Flags& flags) {
 
   auto listener = listenOn(network, io.waitScope, flags.listen.c_str());
   auto address = boundAddress(flags.listen.c_str(), listener->getPort());
-  chain::RocksStore store(flags.data.c_str(), flags.sync, random);
-  if (flags.sync == chain::SyncMode::never) {
+  if (!flags.restore.empty()) {
+    auto restored =
+        chain::restoreBackup(flags.restore.c_str(), flags.data.c_str(), random, flags.store)
+            .wait(io.waitScope);
+    logInfo("restored from a backup: a new cluster can be formed with this node",
+            {{"backup", flags.restore}, {"index", restored.position.index}});
+  }
+  chain::RocksStore store(flags.data.c_str(), flags.store, random);
+  if (flags.store.sync == chain::SyncMode::never) {
     logWarning("--sync=never: a bid survives the loss of processes, but not of power everywhere");
   }
 
@@ -109,7 +130,8 @@ int serve(const Flags& flags) {
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
-  Node node(network, timer, clock, random, store, kj::mv(options));
+  auto image = store.load().wait(io.waitScope);
+  Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(node.service(), timer, maxConnections);
 
   printf("gavel-node %s ready on %s\n", flags.name.c_str(), address.cStr());

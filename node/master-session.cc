@@ -90,6 +90,12 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
       if (host.clusterId() == 0) {
         refusal = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
       }
+      // Also where it was said before that there is no master: this is for the operator to settle.
+      if (saidRefusal != result.getRefused().cStr()) {
+        saidRefusal = result.getRefused().cStr();
+        logWarning("the master refuses this node",
+                   {{"master", address}, {"reason", result.getRefused()}});
+      }
       kj::throwFatalException(
           KJ_EXCEPTION(FAILED, "the master refuses this node", result.getRefused()));
     }
@@ -99,6 +105,7 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
         std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) * kj::NANOSECONDS;
     backoff = FIRST_BACKOFF;
     saidLost = false;
+    saidRefusal.clear();
     auto configuration = chain::Configuration::read(registered.getConfiguration());
     logInfo(
         "registered with the master",
@@ -123,12 +130,23 @@ void MasterSession::report(std::uint64_t epoch, std::uint64_t suspect, kj::Strin
     request.setEpoch(epoch);
     request.setSuspect(suspect);
     request.setReason(reason);
-    tasks.add(
-        timer.timeoutAfter(CALL_TIMEOUT, request.send().ignoreResult())
-            .catch_([](kj::Exception&& exception) {
-              logDebug("the master did not take a report", {{"error", exception.getDescription()}});
-            }));
+    tell(request.send().ignoreResult());
   }
+}
+
+void MasterSession::gate(std::uint64_t epoch, std::uint64_t joiner) {
+  KJ_IF_MAYBE (to, registration) {
+    auto request = to->gateRequest();
+    request.setEpoch(epoch);
+    request.setJoiner(joiner);
+    tell(request.send().ignoreResult());
+  }
+}
+
+void MasterSession::tell(kj::Promise<void> call) {
+  tasks.add(timer.timeoutAfter(CALL_TIMEOUT, kj::mv(call)).catch_([](kj::Exception&& exception) {
+    logDebug("the master did not take a report", {{"error", exception.getDescription()}});
+  }));
 }
 
 void MasterSession::lost(kj::StringPtr address, const kj::Exception& exception) {

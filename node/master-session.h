@@ -39,6 +39,10 @@ public:
   // A neighbour cannot be reached: the master may know more.  Lost if there is no master now.
   void report(std::uint64_t epoch, std::uint64_t suspect, kj::StringPtr reason);
 
+  // As tail of `epoch`, this node gates the syncing member `joiner` (R9).  Lost likewise: to be
+  // repeated.
+  void gate(std::uint64_t epoch, std::uint64_t joiner);
+
 private:
   class Control;
 
@@ -50,6 +54,7 @@ private:
 
   std::size_t next = 0;  // In `masters`.
   kj::Duration backoff;
+  std::string saidRefusal;  // Until registered again.
   bool saidLost = false;
   kj::Duration interval;
   kj::Maybe<kj::Own<Connection>> connection;
@@ -61,6 +66,7 @@ private:
   kj::Promise<void> attempt(kj::StringPtr address);
   kj::Promise<void> registerHere(kj::StringPtr address);
   kj::Promise<void> beat();
+  void tell(kj::Promise<void> call);
   void lost(kj::StringPtr address, const kj::Exception& exception);
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -6,23 +6,28 @@
 namespace gavel::node {
 
 Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
-           chain::Store& store, NodeOptions nodeOptions)
+           chain::Store& store, chain::Image image, NodeOptions nodeOptions)
     : options(kj::mv(nodeOptions)),
       clock(clock),
       chainClock(clock),
       incarnation(random.id()),
-      storeId(store.recovered().storeId),
-      fresh(store.recovered().fresh()),
-      replica_(network, timer, store, incarnation, *this),
+      recovered(store.recovered()),
+      replica_(network, timer, store, kj::mv(image), incarnation, *this, options.replica),
       admission_(replica_, timer, chainClock, options.limits),
       queries_(replica_, chainClock),
       forwarder_(replica_, network, timer),
       master(network, timer, random, options.masters, *this),
       anchor(*this) {
-  if (!fresh) {
-    logWarning("restarted with data: a member of nothing until a configuration names this process",
-               {{"last", store.recovered().logEnd.index},
-                {"epoch", store.recovered().configuration.epoch}});
+  if (!recovered.empty) {
+    logInfo("restarted with data: a member of nothing until a configuration names this process",
+            {{"last", replica_.logEnd().index},
+             {"checkpoint", replica_.commit()},
+             {"epoch", recovered.configuration.epoch},
+             {"generation", recovered.generation}});
+  }
+  if (!recovered.damage.empty()) {
+    logError("the data is damaged: it is no source for others, but this node can join again",
+             {{"damage", recovered.damage}});
   }
 }
 
@@ -37,13 +42,17 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setName(options.name.c_str());
   builder.setAddress(options.address.c_str());
   builder.setIncarnation(incarnation);
-  builder.setStoreId(storeId);
+  builder.setStoreId(recovered.storeId);
+  builder.setGeneration(recovered.generation);
+  builder.setDamage(recovered.damage.c_str());
+  builder.setUnsynced(recovered.unsynced);
   // Not one that is only heard of: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);
   builder.setDurable(replica_.durable());
   builder.setCommit(replica_.commit());
   builder.setApplied(replica_.state().lastIndex());
+  builder.setLogStart(replica_.store().logStart().index);
   builder.setWallClock(clock.wall());
   if (withStateHash) {
     auto hash = replica_.state().hash();
@@ -62,19 +71,34 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
     case chain::Role::single:
       builder.setRole(Role::SINGLE);
       return;
+    case chain::Role::syncing:
+      builder.setRole(Role::SYNCING);
+      builder.setReason("joins the chain behind the tail");
+      return;
     case chain::Role::waiting:
-      break;
+      builder.setRole(Role::WAITING);
+      explain(builder);
+      return;
   }
-  if (fresh && replica_.logEnd().index == 0) {
-    builder.setRole(Role::WAITING);
+}
+
+void Node::explain(schema::NodeStatus::Builder builder) const {
+  if (replica_.logEnd().index == 0) {
     builder.setReason("waits to be taken into the chain");
+  } else if (replica_.newest().clusterId == 0) {
+    builder.setReason("restored from a backup: waits for a new chain to be formed with it");
   } else {
-    builder.setRole(Role::REFUSING);
     builder.setReason(
-        "it was a member of the chain before, and must not serve what it still holds; start it "
-        "with "
-        "an empty data directory under another name to use the machine again");
+        "holds data of an earlier membership, which it must not serve; waits to be taken into the "
+        "chain again");
   }
+}
+
+void Node::writeSnapshotHeader(chain::Position position,
+                               schema::SnapshotHeader::Builder builder) const {
+  builder.setClusterId(replica_.newest().clusterId);
+  chain::writePosition(position, builder.initPosition());
+  builder.setStamp(clock.wall());
 }
 
 void Node::stopped() {
@@ -93,6 +117,10 @@ void Node::committed(std::uint64_t index) {
 
 void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {
   master.report(epoch, neighbour.incarnation, reason);
+}
+
+void Node::gated(std::uint64_t epoch, const chain::Member& joiner) {
+  master.gate(epoch, joiner.incarnation);
 }
 
 }  // namespace gavel::node

@@ -22,15 +22,16 @@ struct NodeOptions {
   std::string address;  // Where others reach it.
   std::vector<std::string> masters;
   head::Admission::Limits limits;
+  chain::Replica::Options replica;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration
 // in force gives it.  Takes its world from outside; lives on one event loop.
 class Node final: private chain::Replica::Observer, private MasterSession::Host {
 public:
-  // All references outlive the node.
+  // All references outlive the node.  `image` is what `store` holds.
   Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
-       chain::Store& store, NodeOptions options);
+       chain::Store& store, chain::Image image, NodeOptions options);
   ~Node() noexcept(false);
   KJ_DISALLOW_COPY(Node);
 
@@ -48,14 +49,15 @@ public:
   Forwarder& forwarder() { return forwarder_; }
 
   void writeStatus(schema::NodeStatus::Builder builder, bool withStateHash);
+  // Of what a snapshot from here would be.
+  void writeSnapshotHeader(chain::Position position, schema::SnapshotHeader::Builder builder) const;
 
 private:
   NodeOptions options;
   const SystemClock& clock;
   ChainClock chainClock;
   std::uint64_t incarnation;
-  std::uint64_t storeId;
-  bool fresh;  // The data directory held nothing when this process started.
+  const chain::Recovered& recovered;
 
   chain::Replica replica_;
   head::Admission admission_;
@@ -64,15 +66,18 @@ private:
   MasterSession master;
   WeakAnchor<Node> anchor;
 
+  void explain(schema::NodeStatus::Builder builder) const;
+
   void stopped() override;
   void started() override;
   void committed(std::uint64_t index) override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;
+  void gated(std::uint64_t epoch, const chain::Member& joiner) override;
 
   void describe(schema::NodeStatus::Builder builder) override { writeStatus(builder, false); }
   std::uint64_t clusterId() override { return replica_.newest().clusterId; }
-  bool empty() override { return fresh && replica_.logEnd().index == 0; }
+  bool empty() override { return recovered.empty && replica_.logEnd().index == 0; }
   kj::Promise<void> adopt(const chain::Configuration& configuration) override {
     return replica_.adopt(configuration);
   }

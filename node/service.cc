@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "chain/snapshot-sender.h"
 #include "node/node.h"
 
 namespace gavel::node {
@@ -172,6 +173,22 @@ kj::Promise<void> Service::forward(ForwardContext context) {
     result.setAuctioneer(kj::heap<LocalDesk>(weak->addRef()));
   }
   return kj::READY_NOW;
+}
+
+// -- backups
+
+kj::Promise<void> Service::snapshot(SnapshotContext context) {
+  // Reads only, and may take long: it ends with its caller.
+  context.allowCancellation();
+  return node().replica().snapshot().then(
+      [this, context](kj::Own<chain::SnapshotReader> reader) mutable {
+        auto& source = *reader;
+        auto begin = context.getParams().getReceiver().beginRequest();
+        node().writeSnapshotHeader(source.position(), begin.initHeader());
+        return chain::sendSnapshot(source, begin.send().getSink())
+            .ignoreResult()
+            .attach(kj::mv(reader));
+      });
 }
 
 }  // namespace gavel::node

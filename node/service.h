@@ -32,6 +32,8 @@ public:
   kj::Promise<void> attach(AttachContext context) override;
   kj::Promise<void> forward(ForwardContext context) override;
 
+  kj::Promise<void> snapshot(SnapshotContext context) override;
+
 private:
   kj::Own<Weak<Node>> weak;
   LocalDesk desk;

@@ -80,3 +80,13 @@ struct Batch {
   entries @4 :List(Entry);
   # At least one.
 }
+
+struct Position {
+  # A point in a log: its end, or the end of a batch in it.
+
+  epoch @0 :UInt64;
+  index @1 :UInt64;
+  checksum @2 :UInt64;
+  # Of the batch that ends here, hence of the whole log up to here.  All three 0: before the first.
+  # Epoch 0 with an index: where the log of a cluster begins that was restored from a backup.
+}

@@ -36,6 +36,10 @@ interface Registration {
 
   report @1 (epoch :UInt64, suspect :UInt64, reason :Text) -> ();
   # This node cannot reach its neighbour, whose incarnation is `suspect`.  The master checks for itself.
+
+  gate @2 (epoch :UInt64, joiner :UInt64) -> ();
+  # From the tail of `epoch`: it commits nothing any more that the syncing member, whose incarnation is
+  # `joiner`, has not on disk (R9).  Told again until a later epoch comes.
 }
 
 interface NodeControl {
@@ -54,8 +58,49 @@ struct MasterDocument {
   # The newest configurations, oldest first; the last is in force.  Empty: none was made yet.
 
   clusterId @2 :UInt64;
+
+  stores @3 :List(StoreRecord);
+  # Every data directory that was ever named in a configuration, as long as it is remembered.
+
+  drained @4 :List(Text);
+  # Names of nodes that an operator has drained: they are not let in again until added.
 }
 
-interface MasterService extends(Registry, Topology.Topology) {
+struct StoreRecord {
+  # The newest start of a data directory that the master has let in.  An older copy of the directory
+  # shows a lower generation, or the same one under another incarnation (R11).
+
+  storeId @0 :UInt64;
+  generation @1 :UInt64;
+  incarnation @2 :UInt64;
+}
+
+interface Operator {
+  # What operators tell a master.  Every method decides or refuses at once, with words for the operator,
+  # and what it has decided is carried out from then on.
+
+  add @0 (node :Text) -> (result :Result);
+  # Lets a registered node join now, whatever the target length, and though it was drained.
+
+  drain @1 (node :Text) -> (result :Result);
+  # Takes a node out of the chain without waiting for a suspicion, and keeps it out until it is added.
+
+  replace @2 (old :Text, new :Text) -> (result :Result);
+  # Lets `new` join, and drains `old` as soon as `new` serves.
+
+  recover @3 (node :Text, epoch :UInt64) -> (result :Result);
+  # After a total outage: goes on with `node` alone, though others may hold entries that it does not
+  # (R11).  Loses what only they have.  `epoch` is the one that the operator has seen, and must still be
+  # the newest.
+
+  struct Result {
+    union {
+      done @0 :Text;
+      refused @1 :Text;
+    }
+  }
+}
+
+interface MasterService extends(Registry, Topology.Topology, Operator) {
   # Bootstrap interface of a master.
 }

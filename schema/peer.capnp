@@ -5,9 +5,11 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("gavel::schema");
 
 using Auction = import "auction.capnp";
+using Log = import "log.capnp";
+using Snapshot = import "snapshot.capnp";
 using Topology = import "topology.capnp";
 
-const protocolVersion :UInt32 = 1;
+const protocolVersion :UInt32 = 2;
 # Raised when a message changes its meaning (R14).
 
 struct Header {
@@ -19,15 +21,6 @@ struct Header {
   sender @2 :UInt64;
   receiver @3 :UInt64;
   # Incarnations.
-}
-
-struct Position {
-  # A point in a log: its end, or the end of a batch in it.
-
-  epoch @0 :UInt64;
-  index @1 :UInt64;
-  checksum @2 :UInt64;
-  # Of the batch that ends here, hence of the whole log up to here.  All three 0: before the first.
 }
 
 struct Rejection {
@@ -51,11 +44,11 @@ struct Rejection {
 
 interface Peer {
   attach @0 (header :Header, protocolVersion :UInt32, configuration :Topology.Configuration,
-             end :Position, acks :Acks)
+             end :Log.Position, acks :Acks)
       -> (result :AttachResult);
-  # By the predecessor, once per epoch and connection (R6).  `configuration` is the one of
-  # header.epoch, stored by the master: a receiver that is behind adopts it first.  `end` is the
-  # caller's log end.
+  # By the predecessor, once per epoch and connection (R6); by the tail to the syncing member, if there
+  # is one (R9).  `configuration` is the one of header.epoch, stored by the master: a receiver that is
+  # behind adopts it first.  `end` is the caller's log end.
 
   struct AttachResult {
     union {
@@ -63,8 +56,9 @@ interface Peer {
         link @0 :Link;
         # A fresh one per attach; an earlier one is dead from now on.
 
-        end @1 :Position;
-        # The receiver's log end: what follows is to be sent.
+        end @1 :Log.Position;
+        # The receiver's log end.  A serving receiver's is in the caller's log, and what follows is to
+        # be sent; with a syncing one the last shared position is sought first (Link.cut).
       }
       rejected @2 :Rejection;
     }
@@ -86,14 +80,35 @@ interface Peer {
 interface Link {
   # From predecessor to successor, within one epoch.
 
-  append @0 (header :Header, batches :List(Data), durable :UInt64) -> stream;
+  append @0 (header :Header, batches :List(Data), durable :UInt64, commit :UInt64) -> stream;
   # Entries in order (framing: log.capnp's Batch), each following the receiver's log end, and the lowest
-  # index that is durable on every node upstream, the caller included (R5).  No batches: only the number.
-  # Returns once queued; a refusal fails the link.
+  # index that is durable on every node upstream, the caller included (R5).  No batches: only the numbers.
+  # Returns once queued; a refusal fails the link.  `commit`, to a syncing member only: what the tail has
+  # committed; 0 otherwise.
 
   check @1 (header :Header) -> ();
   # Returns once all appends before it have been taken.  The predecessor calls it now and then, with a
   # deadline, since a connection that has gone silent does not break by itself.
+
+  cut @2 (header :Header, position :Log.Position) -> (result :CutResult);
+  # To a syncing member, before anything is appended (R9).  `position` is the highest one in the caller's
+  # log that may be in the receiver's.  If it is there, the receiver drops all that follows it, and
+  # answers once that is durable; its durable index has fallen with it.
+
+  struct CutResult {
+    union {
+      shared @0 :Void;
+      # `position` is now the receiver's log end.
+
+      candidate @1 :Log.Position;
+      # It is not there: this is the highest position of the receiver's that may be in the caller's log,
+      # which is below `position`.
+    }
+  }
+
+  install @3 (header :Header, position :Log.Position) -> (sink :Snapshot.SnapshotSink);
+  # To a syncing member whose log ends before the caller's begins: it drops all it has, state and log, and
+  # takes a snapshot of committed state as of `position`, where its log begins when `sink` is finished.
 }
 
 interface Acks {
@@ -102,11 +117,14 @@ interface Acks {
   committed @0 (header :Header, commit :UInt64) -> stream;
   # Every entry up to here is durable on every serving member.
 
+  persisted @2 (header :Header, durable :UInt64) -> stream;
+  # From a syncing member: what it has on disk (R9).
+
   refused @1 (header :Header, detail :Text) -> ();
   # The receiver has given the link up and will take nothing more on it: attach again.  (A streaming
   # call that fails is noticed by its caller only at the next one.)
 }
 
-interface NodeService extends(Auction.Auctioneer, Topology.Topology, Peer) {
+interface NodeService extends(Auction.Auctioneer, Topology.Topology, Peer, Snapshot.SnapshotSource) {
   # Bootstrap interface of a node.
 }

@@ -79,6 +79,18 @@ struct NodeStatus {
   wallClock @12 :Int64;
   # Its wall clock when it said this (R15).
 
+  generation @13 :UInt64;
+  # How many processes have been started on its data directory, this one included (R11).
+
+  logStart @14 :UInt64;
+  # The log it still has begins after this index.
+
+  damage @15 :Text;
+  # What is wrong with what it found on its disk; empty: nothing.  Such a node is no source (R11).
+
+  unsynced @16 :Bool;
+  # Started with --sync=never: what it calls durable may not be (R11).
+
   enum Role {
     waiting @0;
     # Registered, member of nothing.
@@ -91,6 +103,9 @@ struct NodeStatus {
 
     refusing @5;
     # Alive, but must not serve what it has; `reason` says why.
+
+    syncing @6;
+    # Joining behind the tail (R9).
   }
 }
 
@@ -107,6 +122,9 @@ struct NodeEntry {
 
   skew @3 :Int64;
   # Its wall clock minus the master's, nanoseconds, at the last heartbeat (R15).
+
+  note @4 :Text;
+  # Why it is not in the chain, and what is to be done, as the master sees it; empty for members.
 }
 
 struct Relink {
@@ -126,8 +144,9 @@ interface Topology {
   status @1 (withStateHash :Bool) -> (status :NodeStatus);
   # Nodes only.
 
-  nodes @2 () -> (nodes :List(NodeEntry));
-  # Masters only: every node known, members in chain order first.
+  nodes @2 () -> (nodes :List(NodeEntry), notice :Text);
+  # Masters only: every node known, members in chain order first.  `notice` says what the master waits
+  # for and what the operator can do, for example after a total outage (R11); empty: all is well.
 
   epochs @3 () -> (relinks :List(Relink));
   # Masters only: the newest configurations, oldest first.

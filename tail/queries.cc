@@ -1,6 +1,7 @@
 #include "tail/queries.h"
 
 #include <algorithm>
+#include <map>
 
 #include "chain/entry-codec.h"
 
@@ -43,7 +44,7 @@ std::uint64_t bidCount(const auction::Auction& auction) {
 void writeTerms(const auction::Auction& auction, schema::Terms::Builder builder) {
   auction::Terms terms;
   terms.item = auction.item;
-  terms.duration = auction.history.front().deadline - auction.created;
+  terms.duration = auction.duration;
   terms.startingPrice = auction.startingPrice;
   terms.increment = auction.increment;
   if (auction.hardEnd != 0) {
@@ -100,66 +101,110 @@ void Queries::view(const auction::Auction& auction, schema::AuctionView::Builder
   }
 }
 
-kj::Promise<void> Queries::answer(kj::StringPtr name, Answer::Builder answer,
-                                  bool withTerms) const {
-  auto& state = replica.state();
-  auto* auction = state.findAuction({name.begin(), name.size()});
-  if (auction == nullptr) {
-    noSuchAuction(name, answer.initFailure());
-  } else {
-    auto builder = answer.initAuction();
-    view(*auction, builder);
-    if (withTerms) writeTerms(*auction, builder.initTerms());
+// Calls `use` with the auction, be it in memory or over and only in the store; false if there is
+// none.
+template <typename Use>
+bool Queries::withAuction(std::string_view name, Use use) {
+  if (auto* inMemory = replica.state().findAuction(name)) {
+    use(*inMemory);
+    return true;
   }
-  return replica.whenCommitted(state.lastIndex());
+  auto ended = replica.store().ended().find(name);
+  if (ended) use(*ended);
+  return ended.has_value();
 }
 
-kj::Promise<void> Queries::result(kj::StringPtr auction, Answer::Builder builder) const {
+kj::Promise<void> Queries::answer(kj::StringPtr name, Answer::Builder answer, bool withTerms) {
+  bool found = withAuction({name.begin(), name.size()}, [&](const auction::Auction& auction) {
+    auto builder = answer.initAuction();
+    view(auction, builder);
+    if (withTerms) writeTerms(auction, builder.initTerms());
+  });
+  if (!found) noSuchAuction(name, answer.initFailure());
+  return replica.whenCommitted(replica.state().lastIndex());
+}
+
+kj::Promise<void> Queries::result(kj::StringPtr auction, Answer::Builder builder) {
   return answer(auction, builder, false);
 }
 
-kj::Promise<void> Queries::show(kj::StringPtr auction, Answer::Builder builder) const {
+kj::Promise<void> Queries::show(kj::StringPtr auction, Answer::Builder builder) {
   return answer(auction, builder, true);
 }
 
+// Those in memory are copied now, and the store is read as it is now: none can be missed because it
+// leaves memory meanwhile.
 kj::Promise<void> Queries::list(schema::Auctioneer::ListParams::Reader params,
-                                schema::Auctioneer::ListResults::Builder results) const {
+                                schema::Auctioneer::ListResults::Builder results) {
   auto& state = replica.state();
-  auto limit = bounded(params.getLimit(), MAX_AUCTIONS);
-  auto found = state.listAuctions(params.getAfter(), limit + std::size_t{1});
-  bool more = found.size() > limit;
-  if (more) found.pop_back();
-  auto list = results.initAuctions(static_cast<unsigned>(found.size()));
-  for (unsigned i = 0; i < list.size(); ++i) view(*found[i], list[i]);
-  results.setMore(more);
-  return replica.whenCommitted(state.lastIndex());
+  auto basis = state.lastIndex();
+  std::size_t limit = bounded(params.getLimit(), MAX_AUCTIONS);
+  std::map<auction::AuctionId, auction::Auction> found;
+  for (auto* auction: state.listAuctions(params.getAfter(), limit + 1)) {
+    found.emplace(auction->id, *auction);
+  }
+  return canceler.wrap(replica.store().auctions(params.getAfter(), limit + 1))
+      .then([this, limit, results, basis,
+             found = kj::mv(found)](std::vector<auction::Auction> stored) mutable {
+        for (auto& auction: stored) {
+          // What is in memory is newer.
+          auto id = auction.id;
+          found.emplace(id, kj::mv(auction));
+        }
+        auto count = std::min(limit, found.size());
+        auto list = results.initAuctions(static_cast<unsigned>(count));
+        auto next = found.begin();
+        for (unsigned i = 0; i < count; ++i, ++next) view(next->second, list[i]);
+        results.setMore(found.size() > limit);
+        return replica.whenCommitted(basis);
+      });
+}
+
+void Queries::write(std::uint64_t number, const auction::Version& version,
+                    schema::Version::Builder builder) const {
+  builder.setVersion(number);
+  builder.setStamp(version.stamp);
+  builder.setIndex(version.index);
+  builder.setKind(kindOf(version.kind));
+  if (version.bidder != 0) {
+    builder.setWho(replica.state().bidder(version.bidder).name.c_str());
+  }
+  builder.setAmount(version.amount);
+  builder.setDeadline(version.deadline);
 }
 
 kj::Promise<void> Queries::history(schema::Auctioneer::HistoryParams::Reader params,
-                                   schema::Auctioneer::HistoryResults::Builder results) const {
-  auto& state = replica.state();
-  auto* auction = state.findAuction(chain::view(params.getAuction()));
-  if (auction == nullptr) {
-    noSuchAuction(params.getAuction(), results.initFailure());
-    return replica.whenCommitted(state.lastIndex());
-  }
+                                   schema::Auctioneer::HistoryResults::Builder results) {
+  auto basis = replica.state().lastIndex();
   auto from = std::max<std::uint64_t>(1, params.getFromVersion());
-  auto available = auction->version() >= from ? auction->version() - from + 1 : 0;
-  auto count = std::min<std::uint64_t>(available, bounded(params.getLimit(), MAX_VERSIONS));
-  auto versions = results.initVersions(static_cast<unsigned>(count));
-  for (unsigned i = 0; i < count; ++i) {
-    auto& version = auction->history[from - 1 + i];
-    auto to = versions[i];
-    to.setVersion(from + i);
-    to.setStamp(version.stamp);
-    to.setIndex(version.index);
-    to.setKind(kindOf(version.kind));
-    if (version.bidder != 0) to.setWho(state.bidder(version.bidder).name.c_str());
-    to.setAmount(version.amount);
-    to.setDeadline(version.deadline);
+  std::uint64_t most = bounded(params.getLimit(), MAX_VERSIONS);
+  std::uint64_t available = 0;
+  std::uint64_t inStore = 0;  // Of those wanted, so many are older than what memory holds.
+  auction::AuctionId id = 0;
+  std::vector<auction::Version> newer;
+  bool found = withAuction(chain::view(params.getAuction()), [&](const auction::Auction& auction) {
+    id = auction.id;
+    available = auction.version() >= from ? auction.version() - from + 1 : 0;
+    auto end = from + std::min(available, most);
+    inStore = auction.released >= from ? std::min(auction.released + 1, end) - from : 0;
+    for (auto number = from + inStore; number < end; ++number) {
+      newer.push_back(*auction.findVersion(number));
+    }
+  });
+  if (!found) {
+    noSuchAuction(params.getAuction(), results.initFailure());
+    return replica.whenCommitted(basis);
   }
-  results.setMore(available > count);
-  return replica.whenCommitted(state.lastIndex());
+  kj::Promise<std::vector<auction::Version>> older = std::vector<auction::Version>();
+  if (inStore > 0) older = canceler.wrap(replica.store().history(id, from, inStore));
+  return older.then([this, results, basis, from, available,
+                     newer = kj::mv(newer)](std::vector<auction::Version> versions) mutable {
+    versions.insert(versions.end(), newer.begin(), newer.end());
+    auto list = results.initVersions(static_cast<unsigned>(versions.size()));
+    for (unsigned i = 0; i < list.size(); ++i) write(from + i, versions[i], list[i]);
+    results.setMore(available > versions.size());
+    return replica.whenCommitted(basis);
+  });
 }
 
 }  // namespace gavel::tail

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include <kj/async.h>
 
+#include "auction/auction.h"
 #include "base/clock.h"
 #include "chain/replica.h"
 #include "schema/auction.capnp.h"
@@ -23,21 +27,27 @@ public:
   // if it may not answer at all now.
   kj::Promise<void> confirmed();
 
-  // These fill the answer from the state as it is, and resolve once all they show is committed.  To
-  // be called in the turn in which confirmed() resolved.
-  kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer) const;
-  kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer) const;
+  // These answer from the state as it is, and resolve once all they show is committed.  To be
+  // called in the turn in which confirmed() resolved.  What is not in memory any more is read from
+  // the store: it is committed, and does not change.
+  kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer);
+  kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> list(schema::Auctioneer::ListParams::Reader params,
-                         schema::Auctioneer::ListResults::Builder results) const;
+                         schema::Auctioneer::ListResults::Builder results);
   kj::Promise<void> history(schema::Auctioneer::HistoryParams::Reader params,
-                            schema::Auctioneer::HistoryResults::Builder results) const;
+                            schema::Auctioneer::HistoryResults::Builder results);
 
 private:
   chain::Replica& replica;
   const ChainClock& clock;
+  kj::Canceler canceler;  // Of what still reads the store.
 
   void view(const auction::Auction& auction, schema::AuctionView::Builder view) const;
-  kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms) const;
+  template <typename Use>
+  bool withAuction(std::string_view name, Use use);
+  void write(std::uint64_t number, const auction::Version& version,
+             schema::Version::Builder builder) const;
+  kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms);
 };
 
 // "No answer now: try again."

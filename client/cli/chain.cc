@@ -1,100 +1,111 @@
+#include <set>
+#include <sstream>
+
 #include <CLI/CLI.hpp>
 #include <kj/debug.h>
 
+#include "client/cli/arguments.h"
 #include "client/cli/context.h"
 #include "client/cli/survey.h"
+#include "client/cli/views.h"
 
 namespace gavel::client::cli {
 namespace {
 
 using State = schema::Member::State;
-using Role = schema::NodeStatus::Role;
 
 // Above this a node's clock is alarming (R15).
 constexpr std::int64_t ALARMING_SKEW = 500'000'000;
 
-std::string roleOf(Role role) {
-  switch (role) {
-    case Role::WAITING:
-      return "waiting";
-    case Role::HEAD:
-      return "head";
-    case Role::MIDDLE:
-      return "middle";
-    case Role::TAIL:
-      return "tail";
-    case Role::SINGLE:
-      return "head+tail";
-    case Role::REFUSING:
-      return "refusing";
-  }
-  return "unknown";
+constexpr std::int64_t MOST_MEMBERS = 1'000;
+
+// What there is to be said of the nodes, one line each.
+struct Remarks {
+  // What keeps the chain from being as good as it should be.
+  std::vector<std::string> shortcomings;
+  // What is as it should be, but not as one might expect: a spare that waits, say.
+  std::vector<std::string> facts;
+};
+
+// Of a node that is no member, as the master sees it, or else the node.  Whether one is missing in
+// the chain, the master's notice says: without one, a node outside is a spare, or was drained.
+void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIsWell) {
+  auto status = node.getStatus();
+  auto note = printable(node.getNote());
+  auto reason = printable(status.getReason());
+  auto line = printable(status.getName()) +
+              (node.getConnected() ? " is not in the chain" : " is not reached");
+  if (!note.empty()) line += ": " + note;
+  if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
+  // What a process that is gone said last does not matter any more.
+  bool sound = !node.getConnected() || (reason.empty() && status.getDamage().size() == 0);
+  (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 
-std::string stateOf(State state) {
-  return state == State::SERVING ? "serving" : "syncing";
-}
+// Who should serve.
+struct Wanted {
+  std::size_t least = 1;
+  std::vector<std::string> names;
+};
 
-// "n1 > n2 > n3, epoch 4 (n0 lost: connection closed)".
-std::string summary(schema::Configuration::Reader configuration) {
-  std::string line;
-  for (auto member: configuration.getMembers()) {
-    line += (line.empty() ? "" : " > ") + printable(member.getName());
-    if (member.getState() == State::SYNCING) line += " (syncing)";
-  }
-  line += ", epoch " + std::to_string(configuration.getEpoch());
-  auto cause = printable(configuration.getCause());
-  return cause.empty() ? line : line + " (" + cause + ")";
-}
-
-// The member that `status` speaks for; null if that process is none.
-kj::Maybe<schema::Member::Reader> memberOf(
-    const kj::Maybe<schema::Configuration::Reader>& configuration,
-    schema::NodeStatus::Reader status) {
-  KJ_IF_MAYBE (known, configuration) {
-    for (auto member: known->getMembers()) {
-      if (member.getIncarnation() == status.getIncarnation()) return member;
-    }
-  }
-  return nullptr;
-}
-
-// What keeps the chain from being as good as it should be; one line each.
-std::vector<std::string> shortcomings(const Survey& survey) {
-  std::vector<std::string> result;
+Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
+  Remarks remarks;
+  auto& result = remarks.shortcomings;
+  std::set<std::string> serving;
   if (survey.configuration == nullptr) result.push_back("no chain has formed");
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);
+  bool allIsWell = survey.master && survey.nodes.get().getNotice().size() == 0;
   for (auto node: survey.nodes.get().getNodes()) {
     auto status = node.getStatus();
     std::string name = printable(status.getName());
-    auto reason = printable(status.getReason());
-    if (!node.getConnected()) {
-      result.push_back(name + " is not reached" + (reason.empty() ? "" : ": " + reason));
-      continue;
-    }
-    KJ_IF_MAYBE (member, memberOf(survey.configuration, status)) {
-      if (member->getState() != State::SERVING) result.push_back(name + " is still syncing");
+    KJ_IF_MAYBE (member, survey.memberOf(status)) {
+      auto why = printable(node.getNote());
+      if (why.empty()) why = printable(status.getReason());
+      if (!node.getConnected()) {
+        result.push_back(name + " is not reached" + (why.empty() ? "" : ": " + why));
+      } else if (member->getState() != State::SERVING) {
+        result.push_back(name + " is still syncing");
+      } else {
+        serving.insert(status.getName().cStr());
+      }
     } else {
-      result.push_back(name + " is not in the chain" + (reason.empty() ? "" : ": " + reason));
+      remarkOutsider(remarks, node, allIsWell);
+    }
+    if (!node.getConnected()) continue;
+    if (status.getDamage().size() > 0) {
+      result.push_back(name + " has found damage: " + printable(status.getDamage()));
     }
     if (std::abs(node.getSkew()) > ALARMING_SKEW) {
       result.push_back(name + "'s clock differs from the master's by " +
                        std::to_string(node.getSkew() / 1'000'000) + "ms");
     }
   }
-  return result;
+  if (serving.size() < wanted.least) {
+    result.push_back(std::to_string(serving.size()) + " of " + std::to_string(wanted.least) +
+                     " members serve");
+  }
+  for (auto& name: wanted.names) {
+    if (serving.count(name) == 0) result.push_back(printable(name.c_str()) + " does not serve");
+  }
+  return remarks;
 }
 
-int printStatus(Context& context, const Survey& survey, bool check) {
+bool isHealthy(const Survey& survey, const Remarks& remarks) {
+  return remarks.shortcomings.empty() && survey.nodes.get().getNotice().size() == 0;
+}
+
+int printStatus(Context& context, const Survey& survey, bool check, const Wanted& wanted) {
   auto& print = context.print;
   if (!survey.answered) {
     print.error("nobody answers: " + survey.problems);
     return UNAVAILABLE;
   }
-  auto missing = shortcomings(survey);
+  auto remarks = remarksOn(survey, wanted);
+  auto notice = printable(survey.nodes.get().getNotice());
+  bool healthy = isHealthy(survey, remarks);
   if (print.json) {
     JsonLine line;
-    line.boolean("healthy", missing.empty());
+    line.boolean("healthy", healthy);
     if (survey.master) line.text("master", survey.masterAddress.c_str());
     KJ_IF_MAYBE (configuration, survey.configuration) {
       line.object("configuration", *configuration);
@@ -104,11 +115,12 @@ int printStatus(Context& context, const Survey& survey, bool check) {
     KJ_IF_MAYBE (configuration, survey.configuration) {
       print.result(("chain " + summary(*configuration)).c_str());
     }
+    if (!notice.empty()) print.result(print.painted(Paint::alarm, "notice: " + notice).c_str());
     Table table({"NAME", "ADDRESS", "ROLE", "STATE", "EPOCH", "LAST", "COMMIT", "SKEW", "HEARD"});
     for (auto node: survey.nodes.get().getNodes()) {
       auto status = node.getStatus();
       std::string state = "no member";
-      KJ_IF_MAYBE (member, memberOf(survey.configuration, status)) {
+      KJ_IF_MAYBE (member, survey.memberOf(status)) {
         state = stateOf(member->getState());
       }
       bool heard = node.getConnected();
@@ -121,8 +133,9 @@ int printStatus(Context& context, const Survey& survey, bool check) {
     }
     print.result(table);
   }
-  for (auto& line: missing) print.note(print.json ? line : "! " + line);
-  return check && !missing.empty() ? DEGRADED : DONE;
+  for (auto& line: remarks.shortcomings) print.note(print.json ? line : "! " + line);
+  for (auto& line: remarks.facts) print.note(line);
+  return check && !healthy ? DEGRADED : DONE;
 }
 
 int printMembers(Context& context, const Survey& survey) {
@@ -175,17 +188,60 @@ int printEpochs(Context& context, const Survey& survey) {
       continue;
     }
     auto configuration = relink.getConfiguration();
-    std::string chain;
-    for (auto member: configuration.getMembers()) {
-      chain += (chain.empty() ? "" : " > ") + printable(member.getName());
-      if (member.getState() == State::SYNCING) chain += " (syncing)";
-    }
-    table.add({std::to_string(configuration.getEpoch()), timeOf(configuration.getStamp()), chain,
+    table.add({std::to_string(configuration.getEpoch()), timeOf(configuration.getStamp()),
+               chainOf(configuration),
                relink.getDuration() == 0 ? "" : span(0, relink.getDuration()),
                printable(configuration.getCause())});
   }
   if (!print.json) print.result(table);
   return DONE;
+}
+
+struct StatusOptions {
+  bool check = false;
+  bool wait = false;
+  std::string serving = "1";
+};
+
+Wanted readWanted(const std::string& text) {
+  Wanted wanted;
+  if (text.find_first_not_of("0123456789") == std::string::npos) {
+    wanted.least = static_cast<std::size_t>(readNumber("--serving", text, 1, MOST_MEMBERS));
+    return wanted;
+  }
+  std::istringstream list(text);
+  for (std::string name; std::getline(list, name, ',');) {
+    wanted.names.push_back(readName("--serving", name));
+  }
+  return wanted;
+}
+
+void addStatus(CLI::App& chain, Command& chosen) {
+  auto options = std::make_shared<StatusOptions>();
+  auto* status = chain.add_subcommand("status", "Every node, its role and how far it is");
+  status->add_flag("--check", options->check, "Exit with 7 if anything is not as it should be");
+  status->add_flag("--wait", options->wait,
+                   "First wait, for --timeout at most, until all is as it should be");
+  status
+      ->add_option(
+          "--serving", options->serving,
+          "How many members should serve, at least, or NAME[,NAME...] of those that should")
+      ->capture_default_str();
+  status->callback([options, &chosen]() {
+    chosen.prepare = [options]() -> Run {
+      auto wanted = readWanted(options->serving);
+      return [options, wanted](Context& context) {
+        auto deadline = context.timer().now() + context.settings.timeout;
+        auto enough = [options, wanted](const Survey& survey) {
+          return !options->wait || isHealthy(survey, remarksOn(survey, wanted));
+        };
+        return surveyUntil(context, deadline, enough)
+            .then([&context, options, wanted](kj::Own<Survey> survey) {
+              return printStatus(context, *survey, options->check, wanted);
+            });
+      };
+    };
+  });
 }
 
 void add(CLI::App& chain, Command& chosen, const std::string& name, const std::string& description,
@@ -206,21 +262,12 @@ void add(CLI::App& chain, Command& chosen, const std::string& name, const std::s
 void addChain(CLI::App& app, Command& chosen) {
   auto* chain = app.add_subcommand("chain", "Who is in the chain, and how it is");
   chain->require_subcommand(0, 1);
-
-  auto check = std::make_shared<bool>(false);
-  auto* status = chain->add_subcommand("status", "Every node, its role and how far it is");
-  status->add_flag("--check", *check, "Exit with 7 if anything is not as it should be");
-  status->callback([check, &chosen]() {
-    chosen.prepare = [check]() -> Run {
-      return [check = *check](Context& context) {
-        return survey(context).then([&context, check](kj::Own<Survey> survey) {
-          return printStatus(context, *survey, check);
-        });
-      };
-    };
-  });
+  addStatus(*chain, chosen);
   add(*chain, chosen, "members", "The configuration in force, head first", &printMembers);
   add(*chain, chosen, "epochs", "The latest configurations and what caused them", &printEpochs);
+  addOperate(*chain, chosen);
+  addRecover(*chain, chosen);
+  addBackup(*chain, chosen);
 }
 
 }  // namespace gavel::client::cli

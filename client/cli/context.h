@@ -73,6 +73,10 @@ void addBid(CLI::App& app, Command& chosen);
 void addQueries(CLI::App& app, Command& chosen);
 void addAuctions(CLI::App& app, Command& chosen);
 void addChain(CLI::App& app, Command& chosen);
+// These to `gavel chain`.
+void addOperate(CLI::App& chain, Command& chosen);
+void addRecover(CLI::App& chain, Command& chosen);
+void addBackup(CLI::App& chain, Command& chosen);
 void addUp(CLI::App& app, Command& chosen);
 void addReplay(CLI::App& app, Command& chosen);
 

@@ -12,10 +12,10 @@ enum ExitCode : int {
   INTERNAL_ERROR = 1,
   USAGE = 2,
   BID_FAILED = 3,
-  UNAVAILABLE = 4,  // Certainly not applied.
-  OUTCOME_UNKNOWN = 5,
-  NOT_POSSIBLE = 6,  // No such auction, auction over, or not permitted.
-  DEGRADED = 7,      // `chain status --check`.
+  UNAVAILABLE = 4,      // Certainly not applied.
+  OUTCOME_UNKNOWN = 5,  // Or, of what a master decided: not complete in time.
+  NOT_POSSIBLE = 6,     // No such auction, auction over, not permitted, or refused by a master.
+  DEGRADED = 7,         // `chain status --check`.
   INTERRUPTED = 130,
 };
 

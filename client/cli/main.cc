@@ -149,8 +149,8 @@ int main(int argc, char** argv) {
       "Each global option but -v and -q may also be given as GAVEL_SERVER and so on in the\n"
       "environment, or in $XDG_CONFIG_HOME/gavel/config.toml (server = \"...\").\n"
       "Exit codes: 0 done, 1 internal error, 2 usage, 3 bid failed, 4 unavailable (certainly\n"
-      "not applied), 5 outcome unknown, 6 no such auction, over or not permitted,\n"
-      "7 degraded (chain status --check), 130 interrupted.");
+      "not applied), 5 outcome unknown, 6 no such auction, over, not permitted, or refused by a\n"
+      "master, 7 degraded (chain status --check), 130 interrupted.");
 
   try {
     app.parse(argc, argv);

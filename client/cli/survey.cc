@@ -11,17 +11,18 @@ using schema::Topology;
 
 // A process that needs longer is as good as gone.
 constexpr auto PATIENCE = 500 * kj::MILLISECONDS;
+constexpr auto LOOK_AGAIN = 100 * kj::MILLISECONDS;
 
 class Surveyor {
 public:
-  explicit Surveyor(Context& context)
-      : context(context), locator(context.client().locator()), result(kj::heap<Survey>()) {}
+  Surveyor(ChainLocator& locator, kj::Timer& timer)
+      : locator(locator), timer(timer), result(kj::heap<Survey>()) {}
 
   kj::Promise<kj::Own<Survey>> run() {
     return locator.refresh()
         .then([this]() { return askMasters(); })
         .then([this]() -> kj::Promise<void> {
-          result->configuration = locator.configuration();
+          result->adoptConfiguration(locator);
           if (result->master || result->configuration == nullptr) return kj::READY_NOW;
           return askMembers();
         })
@@ -36,8 +37,8 @@ public:
   }
 
 private:
-  Context& context;
   ChainLocator& locator;
+  kj::Timer& timer;
   kj::Own<Survey> result;
   bool anyNode = false;
   std::map<std::string, Message<schema::NodeStatus>> statuses;  // By address.
@@ -50,8 +51,7 @@ private:
     return locator.peer(address)
         .then([this, ask](kj::Own<Peer> peer) {
           auto& asked = *peer;
-          return context.timer()
-              .timeoutAfter(PATIENCE, kj::evalNow([&]() { return ask(asked.topology()); }))
+          return timer.timeoutAfter(PATIENCE, kj::evalNow([&]() { return ask(asked.topology()); }))
               .attach(kj::mv(peer));
         })
         .then(kj::mv(told), kj::mv(failed));
@@ -124,8 +124,8 @@ private:
 
   // Makes of the members' answers what a master would have told.
   void fillIn() {
-    auto configuration = KJ_ASSERT_NONNULL(locator.configuration());
-    result->configuration = configuration;
+    result->adoptConfiguration(locator);
+    auto configuration = KJ_ASSERT_NONNULL(result->configuration);
     auto members = configuration.getMembers();
     result->nodes = Message<Topology::NodesResults>::make([&](auto results) {
       auto nodes = results.initNodes(members.size());
@@ -154,10 +154,66 @@ Survey::Survey()
     : nodes(Message<Topology::NodesResults>::make([](auto) {})),
       epochs(Message<Topology::EpochsResults>::make([](auto) {})) {}
 
+void Survey::adoptConfiguration(const ChainLocator& locator) {
+  KJ_IF_MAYBE (known, locator.configuration()) {
+    configuration = ownConfiguration.emplace(*known).get();
+  }
+}
+
+kj::Maybe<schema::Member::Reader> Survey::memberOf(schema::NodeStatus::Reader status) const {
+  KJ_IF_MAYBE (known, configuration) {
+    for (auto member: known->getMembers()) {
+      if (member.getIncarnation() == status.getIncarnation()) return member;
+    }
+  }
+  return nullptr;
+}
+
 kj::Promise<kj::Own<Survey>> survey(Context& context) {
-  auto surveyor = kj::heap<Surveyor>(context);
+  return survey(context.client().locator(), context.timer());
+}
+
+kj::Promise<kj::Own<Survey>> survey(ChainLocator& locator, kj::Timer& timer) {
+  auto surveyor = kj::heap<Surveyor>(locator, timer);
   auto promise = surveyor->run();
   return promise.attach(kj::mv(surveyor));
+}
+
+kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, const std::string& name) {
+  kj::Maybe<schema::NodeEntry::Reader> found;
+  for (auto entry: survey.nodes.get().getNodes()) {
+    if (name != entry.getStatus().getName().cStr()) continue;
+    if (found == nullptr || entry.getConnected()) found = entry;
+  }
+  return found;
+}
+
+kj::Promise<kj::Own<Survey>> surveyUntil(Context& context, kj::TimePoint deadline,
+                                         std::function<bool(const Survey&)> enough) {
+  return survey(context).then([&context, deadline, enough = std::move(enough)](
+                                  kj::Own<Survey> survey) mutable -> kj::Promise<kj::Own<Survey>> {
+    if (enough(*survey) || context.timer().now() + LOOK_AGAIN >= deadline) return kj::mv(survey);
+    return context.timer()
+        .afterDelay(LOOK_AGAIN)
+        .then([&context, deadline, enough = std::move(enough)]() mutable {
+          return surveyUntil(context, deadline, std::move(enough));
+        });
+  });
+}
+
+kj::Promise<kj::Own<Survey>> surveyKnowing(Context& context, const std::string& node) {
+  auto known = [&context, node, told = false](const Survey& survey) mutable {
+    KJ_IF_MAYBE (entry, entryNamed(survey, node)) {
+      if (entry->getConnected()) return true;
+    }
+    if (!survey.master) return true;  // That is a problem of its own.
+    if (!told) {
+      context.print.note("waiting until the master hears of " + printable(node.c_str()));
+    }
+    told = true;
+    return false;
+  };
+  return surveyUntil(context, context.timer().now() + context.settings.timeout / 2, known);
 }
 
 }  // namespace gavel::client::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "client/cli/context.h"
@@ -19,7 +20,7 @@ struct Survey {
   // Why addresses did not answer.
   std::string problems;
 
-  // Null while no chain has formed.  Borrowed from the client's locator.
+  // Null while no chain has formed.
   kj::Maybe<schema::Configuration::Reader> configuration;
   // Without a master: only the members, `connected` if they answered, else with the reason.
   Message<schema::Topology::NodesResults> nodes;
@@ -27,9 +28,30 @@ struct Survey {
   Message<schema::Topology::EpochsResults> epochs;
 
   Survey();
+
+  // The member that `status` speaks for; null if that process is none.
+  kj::Maybe<schema::Member::Reader> memberOf(schema::NodeStatus::Reader status) const;
+
+  // Keeps a copy of the newest that `locator` knows, which may learn another one at any time.
+  void adoptConfiguration(const ChainLocator& locator);
+
+private:
+  kj::Maybe<Message<schema::Configuration>> ownConfiguration;
 };
+
+// A master's entry for the node of that name; of several processes, the one that lives.
+kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, const std::string& name);
 
 // Asks all known addresses once.
 kj::Promise<kj::Own<Survey>> survey(Context& context);
+// The same with the addresses that `locator` knows.  Both must outlive the promise and its result.
+kj::Promise<kj::Own<Survey>> survey(ChainLocator& locator, kj::Timer& timer);
+
+// Asks again and again until `enough` is content, or `deadline` comes.  Gives the last survey.
+kj::Promise<kj::Own<Survey>> surveyUntil(Context& context, kj::TimePoint deadline,
+                                         std::function<bool(const Survey&)> enough);
+// Until a master is in contact with `node`: a process that was just started may need a moment.
+// Takes half of --timeout at most, as something is to be done with the node then.
+kj::Promise<kj::Own<Survey>> surveyKnowing(Context& context, const std::string& node);
 
 }  // namespace gavel::client::cli

@@ -15,6 +15,8 @@
 #include "client/cli/arguments.h"
 #include "client/cli/child.h"
 #include "client/cli/context.h"
+#include "client/cli/survey.h"
+#include "client/cli/views.h"
 
 namespace gavel::client::cli {
 namespace {
@@ -107,6 +109,9 @@ private:
   kj::Own<Client> client;
   kj::Vector<kj::Own<Child>> children;  // The master, then the nodes.
   bool stopping = false;
+  // As last seen: how many of the nodes serve, and what the master waits for.
+  unsigned serving = 0;
+  std::string notice;
   kj::TaskSet tasks;
 
   kj::Promise<void> start() {
@@ -130,9 +135,9 @@ private:
         })
         .then([this]() {
           tasks.add(context.timer().afterDelay(HINT_DELAY).then([this]() {
-            if (stopping || servingNodes() >= plan.nodes) return;
+            if (stopping || serving >= plan.nodes) return;
             context.print.note("waiting for the nodes to form a chain; logs in " + plan.directory +
-                               "/logs");
+                               "/logs" + (notice.empty() ? "" : "; the master: " + notice));
           }));
           return waitForChain(context.timer().now() + FORM_LIMIT);
         })
@@ -152,12 +157,11 @@ private:
 
   // Until all nodes serve, or there was time enough.
   kj::Promise<void> waitForChain(kj::TimePoint limit) {
-    return client->locator().refresh().then([this, limit]() -> kj::Promise<void> {
-      unsigned serving = servingNodes();
+    return lookAtChain().then([this, limit]() -> kj::Promise<void> {
       if (serving >= plan.nodes) return kj::READY_NOW;
       if (context.timer().now() >= limit) {
         context.print.note("only " + std::to_string(serving) + " of " + std::to_string(plan.nodes) +
-                           " nodes serve yet");
+                           " nodes serve yet" + (notice.empty() ? "" : ": " + notice));
         return kj::READY_NOW;
       }
       return context.timer().afterDelay(LOOK_AGAIN).then([this, limit]() {
@@ -166,14 +170,20 @@ private:
     });
   }
 
-  unsigned servingNodes() {
-    unsigned serving = 0;
-    KJ_IF_MAYBE (configuration, client->locator().configuration()) {
-      for (auto member: configuration->getMembers()) {
-        serving += member.getState() == schema::Member::State::SERVING ? 1 : 0;
+  // Counts processes of this run.  In a directory that was used before, the last configuration
+  // still names those of the run before, as serving, until the master has stored another one.
+  kj::Promise<void> lookAtChain() {
+    return survey(client->locator(), context.timer()).then([this](kj::Own<Survey> survey) {
+      serving = 0;
+      notice = printable(survey->nodes.get().getNotice());
+      if (!survey->master) return;
+      for (auto node: survey->nodes.get().getNodes()) {
+        KJ_IF_MAYBE (member, survey->memberOf(node.getStatus())) {
+          bool serves = member->getState() == schema::Member::State::SERVING;
+          if (serves && node.getConnected()) ++serving;
+        }
       }
-    }
-    return serving;
+    });
   }
 
   kj::Promise<void> createAuction() {
@@ -182,24 +192,61 @@ private:
       terms.setDuration(plan.duration / kj::NANOSECONDS);
     });
     return client->create(AUCTION, context.identity(), terms.get())
-        .then([this](WriteResult created) { announce(created); });
+        .then([this](WriteResult created) -> kj::Promise<void> {
+          if (!existed(created.outcome())) {
+            announce(auctionText(created.outcome()));
+            return kj::READY_NOW;
+          }
+          return client->result(AUCTION).then(
+              [this](Answer answer) { announce(auctionText(answer.get())); });
+        });
   }
 
-  void announce(const WriteResult& created) {
+  static bool existed(schema::Outcome::Reader created) {
+    using Reason = schema::Outcome::Exception::Reason;
+    return created.isException() && created.getException().getReason() == Reason::ALREADY_EXISTS;
+  }
+
+  // What there is to say of the auction that was made; empty, after an error, if it was not.
+  std::string auctionText(schema::Outcome::Reader created) {
+    if (created.isSuccess()) {
+      auto success = created.getSuccess();
+      return "auction \"default\" is open, ends in " +
+             span(success.getStamp(), success.getDeadline());
+    }
+    context.print.error("auction \"default\" was not created: " +
+                        printable(created.getException().getDetail()));
+    return "";
+  }
+
+  // The same of one that was there before.
+  std::string auctionText(schema::Auctioneer::Answer::Reader found) {
+    if (found.isFailure()) {
+      context.print.error("auction \"default\" is there already, but was not found: " +
+                          printable(found.getFailure().getDetail()));
+      return "";
+    }
+    auto auction = found.getAuction();
+    auto text = "from before: " + summary(context.print, auction);
+    if (auction.getState().isOpen()) return text;
+    return text + "\nIt is over.  To make another one: gavel auctions create NAME --duration 10m" +
+           at();
+  }
+
+  void announce(const std::string& auction) {
     if (context.print.json) {
       announceJson();
     } else {
-      announceText(created.outcome());
-    }
-    using Reason = schema::Outcome::Exception::Reason;
-    auto outcome = created.outcome();
-    if (outcome.isException() && outcome.getException().getReason() != Reason::ALREADY_EXISTS) {
-      context.print.error("auction \"default\" was not created: " +
-                          printable(outcome.getException().getDetail()));
+      announceText(auction);
     }
   }
 
-  void announceText(schema::Outcome::Reader created) {
+  // The option for commands that are to find this chain.
+  std::string at() const {
+    return plan.port == 7400 ? "" : " -s " + plan.address(0) + "," + plan.address(1);
+  }
+
+  void announceText(const std::string& auction) {
     auto& print = context.print;
     Table table({"PROCESS", "ADDRESS", "PID", "LOG"});
     for (auto i: kj::indices(children)) {
@@ -209,20 +256,12 @@ private:
     }
     print.result(table);
     print.result(("data in " + plan.directory).c_str());
-    if (created.isSuccess()) {
-      auto success = created.getSuccess();
-      print.result(("auction \"default\" is open, ends in " +
-                    span(success.getStamp(), success.getDeadline()))
-                       .c_str());
-    } else if (created.isException()) {
-      print.result("auction \"default\" goes on as it was");
-    }
-    std::string at = plan.port == 7400 ? "" : " -s " + plan.address(0) + "," + plan.address(1);
+    if (!auction.empty()) print.result(auction.c_str());
     auto* head = children.size() > 1 ? children[1].get() : nullptr;
     std::string text = "\nTry, in another terminal:\n";
     for (auto* command:
          {"bid 120 --as alice", "bid 130 --as bob", "result", "history", "chain status"}) {
-      text += "  gavel " + std::string(command) + at + "\n";
+      text += "  gavel " + std::string(command) + at() + "\n";
     }
     if (head != nullptr && plan.nodes > 1) {
       text += "  kill -9 " + std::to_string(head->pid) + "    # the chain goes on without " +
@@ -272,8 +311,19 @@ private:
   }
 };
 
+// How many nodes there were when this directory was used before; 0: none.
+unsigned nodesIn(const std::string& directory) {
+  unsigned count = 0;
+  std::error_code error;
+  while (!directory.empty() &&
+         std::filesystem::is_directory(directory + "/n" + std::to_string(count + 1), error)) {
+    ++count;
+  }
+  return count;
+}
+
 struct Options {
-  std::string nodes = "3";
+  std::string nodes;
   std::string directory;
   std::string port = "7400";
   std::string duration = "10m";
@@ -282,7 +332,12 @@ struct Options {
 
 Run prepareUp(const Options& options) {
   Plan plan;
-  plan.nodes = static_cast<unsigned>(readNumber("--nodes", options.nodes, 1, MOST_NODES));
+  if (options.nodes.empty()) {
+    auto before = nodesIn(options.directory);
+    if (before > 0) plan.nodes = before;
+  } else {
+    plan.nodes = static_cast<unsigned>(readNumber("--nodes", options.nodes, 1, MOST_NODES));
+  }
   plan.port = static_cast<unsigned>(
       readNumber("--port", options.port, 1, 65535 - static_cast<std::int64_t>(plan.nodes)));
   plan.duration = readDuration("--duration", options.duration);
@@ -306,8 +361,10 @@ Run prepareUp(const Options& options) {
 void addUp(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
   auto* up = app.add_subcommand("up", "Start a master and nodes on this machine, to try things");
-  up->add_option("--nodes", options->nodes, "Length of the chain")->capture_default_str();
-  up->add_option("--dir", options->directory, "Where data and logs go; default: a new directory");
+  up->add_option("--nodes", options->nodes,
+                 "Length of the chain; default: as before in that directory, else 3");
+  up->add_option("--dir", options->directory,
+                 "Where data and logs go; one that was used before goes on; default: a new one");
   up->add_option("--port", options->port, "Of the master; the nodes have the next ones")
       ->capture_default_str();
   up->add_option("--duration", options->duration, "Of the auction \"default\"")

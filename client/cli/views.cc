@@ -46,6 +46,46 @@ std::string kindOf(schema::Version::Kind kind) {
   return "unknown";
 }
 
+std::string roleOf(schema::NodeStatus::Role role) {
+  using Role = schema::NodeStatus::Role;
+  switch (role) {
+    case Role::WAITING:
+      return "waiting";
+    case Role::HEAD:
+      return "head";
+    case Role::MIDDLE:
+      return "middle";
+    case Role::TAIL:
+      return "tail";
+    case Role::SINGLE:
+      return "head+tail";
+    case Role::REFUSING:
+      return "refusing";
+    case Role::SYNCING:
+      return "syncing";
+  }
+  return "unknown";
+}
+
+std::string stateOf(schema::Member::State state) {
+  return state == schema::Member::State::SERVING ? "serving" : "syncing";
+}
+
+std::string chainOf(schema::Configuration::Reader configuration) {
+  std::string line;
+  for (auto member: configuration.getMembers()) {
+    line += (line.empty() ? "" : " > ") + printable(member.getName());
+    if (member.getState() == schema::Member::State::SYNCING) line += " (syncing)";
+  }
+  return line.empty() ? "nobody" : line;
+}
+
+std::string summary(schema::Configuration::Reader configuration) {
+  auto line = chainOf(configuration) + ", epoch " + std::to_string(configuration.getEpoch());
+  auto cause = printable(configuration.getCause());
+  return cause.empty() ? line : line + " (" + cause + ")";
+}
+
 std::string summary(const Printer& print, schema::AuctionView::Reader auction) {
   std::string line = "auction \"" + printable(auction.getName()) + "\": ";
   auto state = auction.getState();

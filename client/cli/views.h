@@ -4,6 +4,7 @@
 
 #include "client/cli/output.h"
 #include "schema/auction.capnp.h"
+#include "schema/topology.capnp.h"
 
 namespace gavel::client::cli {
 
@@ -17,6 +18,15 @@ std::string kindOf(schema::Version::Kind kind);
 std::vector<std::string> rowOf(schema::AuctionView::Reader auction);
 // All there is to know, a line for each fact.
 std::string details(schema::AuctionView::Reader auction);
+
+// "head", "middle", "head+tail", "syncing" ...
+std::string roleOf(schema::NodeStatus::Role role);
+// "serving" or "syncing".
+std::string stateOf(schema::Member::State state);
+// "n1 > n2 > n3 (syncing)"; "nobody" if it has no members.
+std::string chainOf(schema::Configuration::Reader configuration);
+// "n1 > n2 > n3, epoch 4 (n0 lost: connection closed)".
+std::string summary(schema::Configuration::Reader configuration);
 
 extern const std::vector<std::string> AUCTION_COLUMNS;
 

@@ -58,7 +58,7 @@ TEST(Fingerprint, DependsOnContentsOnly) {
   EXPECT_EQ(fingerprint(create("lamp", terms)), fingerprint(create("lamp", terms)));
 }
 
-// Records of it are in snapshots and have to agree between nodes of different builds.
+// It is in the records of sessions, which have to agree between nodes of different builds.
 TEST(Fingerprint, IsTheSameForEver) {
   EXPECT_EQ(fingerprint(bid("lamp", "ann", 100)), 13544487557449975070u);
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <map>
 #include <random>
@@ -12,6 +13,7 @@
 
 #include "tests/auction/log.h"
 #include "tests/auction/model.h"
+#include "tests/auction/shelf.h"
 
 // What holds for every log, tried on random ones.  A failure prints the seed of its log.
 namespace gavel::auction::test {
@@ -242,7 +244,7 @@ Outcome step(State& state, Model& model, const Entry& entry) {
   return outcome;
 }
 
-TEST(AnyLog, GivesWhatTheModelGivesAndTheSameBytesEachTime) {
+TEST(AnyLog, GivesWhatTheModelGivesAndTheSameRecordsEachTime) {
   std::map<Kind, int> outcomes;
   int sold = 0, retries = 0;
   for (std::uint32_t seed = 0; seed < SEEDS; ++seed) {
@@ -252,9 +254,12 @@ TEST(AnyLog, GivesWhatTheModelGivesAndTheSameBytesEachTime) {
     Model model;
     std::vector<Entry> log;
     const std::size_t cut = generator.below(ENTRIES);
-    std::string snapshot;
+    Shelf shelf, early;
     for (int i = 0; i < ENTRIES; ++i) {
-      if (log.size() == cut) snapshot = state.snapshot();
+      if (log.size() == cut) {
+        shelf.put(state.capture());
+        early = shelf;
+      }
       const Entry entry = generator.next(state, model);
       SCOPED_TRACE("entry " + std::to_string(entry.index));
       const Outcome outcome = step(state, model, entry);
@@ -266,17 +271,18 @@ TEST(AnyLog, GivesWhatTheModelGivesAndTheSameBytesEachTime) {
     checkState(state, model);
     for (const Model::Lot& lot: model.lots) sold += state.findAuction(lot.name)->sold();
 
-    const std::string bytes = state.snapshot();
+    shelf.put(state.capture());
     State again;
     for (const Entry& entry: log) again.apply(entry);
-    EXPECT_EQ(again.snapshot(), bytes) << "the same log gives another state";
-    EXPECT_EQ(again.hash(), state.hash());
+    EXPECT_EQ(again.hash(), state.hash()) << "the same log gives another state";
+    EXPECT_EQ(Shelf(again.capture()).records, shelf.records);
 
-    State resumed = State::restore(snapshot);
-    EXPECT_EQ(resumed.snapshot(), snapshot);
+    State resumed = early.load();
+    EXPECT_EQ(resumed.lastIndex(), cut);
     for (std::size_t i = cut; i < log.size(); ++i) resumed.apply(log[i]);
-    EXPECT_EQ(resumed.snapshot(), bytes) << "a snapshot and the rest of the log give another state";
-    EXPECT_EQ(resumed.hash(), state.hash());
+    EXPECT_EQ(resumed.hash(), state.hash()) << "a capture and the rest of the log give another";
+    early.put(resumed.capture());
+    EXPECT_EQ(early.records, shelf.records);
     if (HasFailure()) return;
   }
 
@@ -286,6 +292,92 @@ TEST(AnyLog, GivesWhatTheModelGivesAndTheSameBytesEachTime) {
   }
   EXPECT_GT(sold, 100);
   EXPECT_GT(retries, 100);
+}
+
+// A state with its store: captures are stored, and released, some time later, and now and then it
+// ends and goes on from what is stored.
+class Node {
+public:
+  Shelf shelf;
+  State state{&shelf};
+
+  void step(Generator& generator, const std::vector<Entry>& log) {
+    if (generator.chance(8)) captured.push_back(state.capture());
+    if (!captured.empty() && generator.chance(4)) {
+      shelf.put(captured.front());
+      stored.push_back(std::move(captured.front()));
+      captured.pop_front();
+    }
+    if (!stored.empty() && generator.chance(4)) {
+      state.release(stored.front());
+      if (generator.chance(4)) state.release(stored.front());  // Twice is no harm.
+      stored.pop_front();
+    }
+    if (generator.chance(60)) {
+      captured.clear();
+      stored.clear();
+      state = shelf.load();
+      for (std::size_t i = state.lastIndex(); i < log.size(); ++i) state.apply(log[i]);
+    }
+  }
+
+  // Stores and releases all that there is.
+  void finish() {
+    captured.push_back(state.capture());
+    for (const Changes& changes: captured) shelf.put(changes);
+    for (const Changes& changes: stored) state.release(changes);
+    for (const Changes& changes: captured) state.release(changes);
+  }
+
+private:
+  std::deque<Changes> captured, stored;
+};
+
+TEST(AnyLog, GivesTheSameWhereverItsStateIsKept) {
+  int found = 0;
+  for (std::uint32_t seed = 0; seed < SEEDS / 2; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Generator generator(seed), whims(seed + 1'000'000);
+    State whole;
+    Model model;
+    Node node;
+    std::vector<Entry> log;
+    for (int i = 0; i < ENTRIES; ++i) {
+      const Entry entry = generator.next(whole, model);
+      SCOPED_TRACE("entry " + std::to_string(entry.index));
+      const Judgement expected = whole.judge(entry), judgement = node.state.judge(entry);
+      EXPECT_EQ(judgement.outcome, expected.outcome);
+      EXPECT_EQ(judgement.log, expected.log);
+      EXPECT_EQ(judgement.basis, expected.basis);
+      const Outcome outcome = step(whole, model, entry);
+      EXPECT_EQ(node.state.apply(entry), outcome);
+      log.push_back(entry);
+      node.step(whims, log);
+      EXPECT_EQ(node.state.hash(), whole.hash());
+      EXPECT_EQ(node.state.auctionCount(), whole.auctionCount());
+      EXPECT_EQ(node.state.nextDeadline(), whole.nextDeadline());
+      if (HasFailure()) return;
+    }
+
+    node.finish();
+    EXPECT_EQ(node.shelf.load().hash(), whole.hash());
+    EXPECT_EQ(node.shelf.records, Shelf(whole.capture()).records);
+    EXPECT_TRUE(node.state.capture().records.empty()) << "all of it was captured";
+    for (const Model::Lot& lot: model.lots) {
+      const Auction* auction = node.state.findAuction(lot.name);
+      if (lot.phase == "open") {
+        ASSERT_NE(auction, nullptr);
+        EXPECT_EQ(auction->released, lot.versions);
+        EXPECT_TRUE(auction->history.empty());
+      } else {
+        EXPECT_EQ(auction, nullptr) << "not forgotten";
+      }
+      EXPECT_EQ(node.shelf.history(lot.id).size(), lot.versions);
+    }
+    found += node.shelf.found;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(found, 1000) << "auctions that are over were hardly asked for";
 }
 
 }  // namespace

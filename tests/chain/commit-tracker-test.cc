@@ -92,5 +92,64 @@ TEST(CommitTracker, NewHeadAloneCommitsWhatItAlreadyHasOnDisk) {
   EXPECT_TRUE(node.pastBarrier());
 }
 
+TEST(CommitTracker, GatedTailCommitsOnlyWhatTheJoinerHasAsWell) {
+  CommitTracker tail;
+  tail.adopt(Role::tail, 0);
+  tail.heardUpstream(9);
+  tail.persisted(5);
+  EXPECT_EQ(tail.commit(), 5u) << "a joiner does not count before it is gated";
+  tail.gate();
+  tail.persisted(7);
+  EXPECT_EQ(tail.commit(), 5u);
+  tail.joinerPersisted(6);
+  EXPECT_EQ(tail.commit(), 6u);
+  tail.joinerPersisted(9);
+  EXPECT_EQ(tail.commit(), 7u);
+  tail.adopt(Role::tail, 9);
+  tail.persisted(9);
+  tail.heardUpstream(9);
+  EXPECT_EQ(tail.commit(), 9u) << "a gate belongs to its epoch";
+}
+
+TEST(CommitTracker, GateHoldsOnceTheJoinerHasToldAllThatIsCommitted) {
+  CommitTracker tail;
+  tail.persisted(5);
+  tail.adopt(Role::tail, 5);
+  tail.gate();
+  tail.joinerPersisted(5);
+  EXPECT_FALSE(tail.gateHolds()) << "it is not past its own barrier";
+  tail.heardUpstream(5);
+  EXPECT_TRUE(tail.gateHolds());
+  tail.joinerAttached();
+  EXPECT_FALSE(tail.gateHolds()) << "what was told on an earlier link does not count";
+  tail.joinerPersisted(4);
+  EXPECT_FALSE(tail.gateHolds());
+  tail.joinerPersisted(5);
+  EXPECT_TRUE(tail.gateHolds());
+}
+
+TEST(CommitTracker, JoinerCommitsWhatItIsToldAndHasOnDisk) {
+  CommitTracker joiner;
+  joiner.restart(3, 2);
+  joiner.adopt(Role::syncing, 3);
+  EXPECT_EQ(joiner.commit(), 2u);
+  joiner.heardCommit(8);
+  EXPECT_EQ(joiner.commit(), 3u);
+  joiner.persisted(6);
+  EXPECT_EQ(joiner.commit(), 6u);
+}
+
+TEST(CommitTracker, RestartForgetsWhatWasDropped) {
+  CommitTracker joiner;
+  joiner.adopt(Role::syncing, 0);
+  joiner.persisted(9);
+  joiner.heardCommit(9);
+  joiner.restart(4, 4);
+  EXPECT_EQ(joiner.durable(), 4u);
+  EXPECT_EQ(joiner.commit(), 4u);
+  joiner.persisted(6);
+  EXPECT_EQ(joiner.commit(), 4u) << "the commit index it heard was about other entries";
+}
+
 }  // namespace
 }  // namespace gavel::chain

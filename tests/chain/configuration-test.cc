@@ -50,12 +50,17 @@ TEST(Configuration, GivesEachMemberItsRoleAndNeighbours) {
   EXPECT_EQ(Configuration{}.tail(), nullptr);
 }
 
-TEST(Configuration, DoesNotCountASyncingMember) {
+TEST(Configuration, LinksASyncingMemberBehindTheTail) {
   auto joining = chainOf({7, 8, 9}, true);
   EXPECT_EQ(joining.roleOf(8), Role::tail);
-  EXPECT_EQ(joining.roleOf(9), Role::waiting);
+  EXPECT_EQ(joining.roleOf(9), Role::syncing);
   EXPECT_EQ(joining.tail()->incarnation, 8u);
-  EXPECT_EQ(joining.successor(8), nullptr);
+  EXPECT_EQ(joining.joiner()->incarnation, 9u);
+  EXPECT_EQ(joining.successor(8)->incarnation, 9u);
+  EXPECT_EQ(joining.predecessor(9)->incarnation, 8u);
+  EXPECT_EQ(chainOf({7, 8}).joiner(), nullptr);
+  EXPECT_EQ(Configuration{}.joiner(), nullptr);
+  EXPECT_EQ(chainOf({7, 8}, true).roleOf(7), Role::single);
 }
 
 TEST(Configuration, RefusesWhatNoMasterMayDecide) {
@@ -70,6 +75,9 @@ TEST(Configuration, RefusesWhatNoMasterMayDecide) {
   auto syncingFirst = chainOf({7, 8});
   syncingFirst.members[0].serving = false;
   EXPECT_TRUE(refused(syncingFirst));
+  auto twoSyncing = chainOf({7, 8, 9}, true);
+  twoSyncing.members[1].serving = false;
+  EXPECT_TRUE(refused(twoSyncing));
 }
 
 }  // namespace

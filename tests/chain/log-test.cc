@@ -83,5 +83,41 @@ TEST(Log, KeepsAsManyBytesAsItIsToldTo) {
   EXPECT_EQ(log.start().index, 2u);
 }
 
+TEST(Log, FindsTheLastPositionThatMayBeInAnotherLog) {
+  auto log = threeBatches();  // Epochs 1, 1, 2.
+  auto end = log.end();
+  EXPECT_EQ(log.lastWithin(end), end);
+  EXPECT_EQ(log.lastWithin({9, 100, 0}), end);
+  EXPECT_EQ(log.lastWithin({1, 100, 0}), log.at(3)) << "of epoch 1 there is no more";
+  EXPECT_EQ(log.lastWithin({9, 5, 0}), log.at(3)) << "an end of a batch";
+  EXPECT_EQ(log.lastWithin({1, 2, 77}), log.at(2)) << "whatever its checksum";
+  EXPECT_EQ(log.lastWithin({1, 1, 0}), Position{});
+  log.trim(3, 0);
+  EXPECT_EQ(log.lastWithin({9, 5, 0}), log.start());
+  EXPECT_EQ(log.lastWithin({9, 2, 0}), std::nullopt) << "it begins later";
+  EXPECT_EQ(log.lastWithin({0, 9, 0}), std::nullopt);
+}
+
+TEST(Log, GivesThePositionAtAnIndex) {
+  auto log = threeBatches();
+  EXPECT_EQ(log.at(0), Position{});
+  EXPECT_EQ(log.at(6), log.end());
+  EXPECT_EQ(log.at(3), log.after(3)->previous());
+  EXPECT_TRUE(throws([&]() { log.at(5); }));
+  EXPECT_TRUE(throws([&]() { log.at(7); }));
+}
+
+TEST(Log, TellsWhetherSomebodyIsCloseBehind) {
+  auto log = threeBatches();
+  auto last = log.after(3)->bytes().size();
+  EXPECT_TRUE(log.holdsWithin(6, 0));
+  EXPECT_TRUE(log.holdsWithin(3, last));
+  EXPECT_FALSE(log.holdsWithin(3, last - 1));
+  EXPECT_FALSE(log.holdsWithin(2, last));
+  EXPECT_TRUE(log.holdsWithin(0, log.bytes()));
+  log.trim(3, 0);
+  EXPECT_FALSE(log.holdsWithin(2, 1'000'000)) << "not all of that is here";
+}
+
 }  // namespace
 }  // namespace gavel::chain

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fstream>
+#include <pty.h>
 #include <signal.h>
 #include <sstream>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <kj/debug.h>
+#include <kj/io.h>
 
 #include "tests/support/fakes.h"
 
@@ -21,39 +23,75 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return result;
 }
 
-}  // namespace
+// The program about to be run, made ready before fork(), as little may be done after that.
+class Program {
+public:
+  Program(const std::string& configHome, std::vector<std::string> arguments,
+          std::vector<std::string> environment)
+      : arguments(std::move(arguments)), environment(std::move(environment)) {
+    this->arguments.insert(this->arguments.begin(), GAVEL_BINARY);
+    this->environment.push_back("XDG_CONFIG_HOME=" + configHome);
+    this->environment.push_back("PATH=/usr/bin:/bin");
+    argumentPointers = pointers(this->arguments);
+    environmentPointers = pointers(this->environment);
+  }
 
-Ran runGavel(const std::string& configHome, std::vector<std::string> arguments,
-             std::vector<std::string> environment, std::optional<int> interruptWhenReadable) {
-  gavel::testing::TemporaryDirectory files;
-  arguments.insert(arguments.begin(), GAVEL_BINARY);
-  environment.push_back("XDG_CONFIG_HOME=" + configHome);
-  environment.push_back("PATH=/usr/bin:/bin");
-  auto argumentPointers = pointers(arguments);
-  auto environmentPointers = pointers(environment);
-  auto outPath = files.path() + "/out";
-  auto errPath = files.path() + "/err";
-
-  auto pid = fork();
-  KJ_REQUIRE(pid >= 0);
-  if (pid == 0) {
+  // In the child.
+  [[noreturn]] void execute() {
     dup2(open(outPath.c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
     dup2(open(errPath.c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
     execve(GAVEL_BINARY, argumentPointers.data(), environmentPointers.data());
     _exit(127);
   }
+
+  // In the parent.
+  Ran finish(pid_t pid) {
+    int status = 0;
+    KJ_SYSCALL(waitpid(pid, &status, 0));
+    Ran ran;
+    if (WIFEXITED(status)) ran.code = WEXITSTATUS(status);
+    ran.out = readFile(outPath);
+    ran.err = readFile(errPath);
+    return ran;
+  }
+
+private:
+  gavel::testing::TemporaryDirectory files;
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  std::string outPath = files.path() + "/out";
+  std::string errPath = files.path() + "/err";
+  std::vector<char*> argumentPointers;
+  std::vector<char*> environmentPointers;
+};
+
+}  // namespace
+
+Ran runGavel(const std::string& configHome, std::vector<std::string> arguments,
+             std::vector<std::string> environment, std::optional<int> interruptWhenReadable) {
+  Program program(configHome, std::move(arguments), std::move(environment));
+  auto pid = fork();
+  KJ_REQUIRE(pid >= 0);
+  if (pid == 0) program.execute();
   if (interruptWhenReadable) {
     char byte = 0;
     KJ_SYSCALL(read(*interruptWhenReadable, &byte, 1));
     KJ_SYSCALL(kill(pid, SIGINT));
   }
-  int status = 0;
-  KJ_SYSCALL(waitpid(pid, &status, 0));
-  Ran ran;
-  if (WIFEXITED(status)) ran.code = WEXITSTATUS(status);
-  ran.out = readFile(outPath);
-  ran.err = readFile(errPath);
-  return ran;
+  return program.finish(pid);
+}
+
+Ran runGavelOnTerminal(const std::string& configHome, std::vector<std::string> arguments,
+                       const std::string& typed) {
+  Program program(configHome, std::move(arguments), {});
+  int raw = -1;
+  auto pid = forkpty(&raw, nullptr, nullptr, nullptr);
+  KJ_REQUIRE(pid >= 0);
+  if (pid == 0) program.execute();
+  kj::AutoCloseFd terminal(raw);
+  auto line = typed + "\n";
+  KJ_SYSCALL(write(terminal, line.data(), line.size()));
+  return program.finish(pid);
 }
 
 void writeFile(const std::string& path, const std::string& contents) {

@@ -20,6 +20,10 @@ Ran runGavel(const std::string& configHome, std::vector<std::string> arguments,
              std::vector<std::string> environment = {},
              std::optional<int> interruptWhenReadable = std::nullopt);
 
+// The same with a terminal as standard input, at which `typed` is typed, and then a line's end.
+Ran runGavelOnTerminal(const std::string& configHome, std::vector<std::string> arguments,
+                       const std::string& typed);
+
 // Writes `contents` to a file.
 void writeFile(const std::string& path, const std::string& contents);
 std::string readFile(const std::string& path);

@@ -1,5 +1,11 @@
 #include "tests/cluster/cluster.h"
 
+#include <algorithm>
+#include <fstream>
+#include <signal.h>
+#include <sstream>
+
+#include <gtest/gtest.h>
 #include <kj/debug.h>
 
 #include "base/connection.h"
@@ -8,6 +14,10 @@ namespace gavel::cluster {
 namespace {
 
 constexpr auto PATIENCE = 10 * kj::SECONDS;
+// A store that was killed has a log to read, and on a busy machine that takes a while.
+constexpr auto START_PATIENCE = 30 * kj::SECONDS;
+// Of each log, in a failure's message.
+constexpr std::size_t LOG_SHOWN = 20'000;
 
 // "gavel-node n1 ready on 127.0.0.1:1234" gives the address.
 std::string lastWord(const std::string& line) {
@@ -18,55 +28,126 @@ std::string nameOf(std::size_t i) {
   return "n" + std::to_string(i + 1);
 }
 
+std::size_t numberOf(kj::StringPtr name) {
+  return std::stoul(name.slice(1).cStr()) - 1;
+}
+
+std::string endOf(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  auto all = text.str();
+  if (all.size() <= LOG_SHOWN) return all;
+  auto begin = all.find('\n', all.size() - LOG_SHOWN);
+  return "...\n" + all.substr(begin == std::string::npos ? all.size() - LOG_SHOWN : begin + 1);
+}
+
+Cluster::Options optionsOf(std::size_t replicas, Flags masterFlags) {
+  Cluster::Options options;
+  options.replicas = replicas;
+  options.masterFlags = std::move(masterFlags);
+  return options;
+}
+
+void append(Flags& flags, const Flags& more) {
+  flags.insert(flags.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
-Cluster::Cluster(kj::AsyncIoContext& io, std::size_t count, std::vector<std::string> flags)
-    : io(io), masterFlags(std::move(flags)), nodeAddresses(count, "127.0.0.1:0"), nodes(count) {
-  masterFlags.insert(masterFlags.begin(), {"--replicas", std::to_string(count)});
-  startMaster();
-  for (std::size_t i = 0; i < count; ++i) startNode(i);
+Cluster::Cluster(kj::AsyncIoContext& io, std::size_t replicas, Flags masterFlags)
+    : Cluster(io, optionsOf(replicas, std::move(masterFlags))) {}
+
+Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::move(given)) {
+  if (options.data.empty()) options.data = directory();
+  options.masterFlags.insert(options.masterFlags.begin(),
+                             {"--replicas", std::to_string(options.replicas)});
+  restartMaster();
+  for (std::size_t i = 0; i < options.replicas; ++i) {
+    nodeAddresses.push_back("127.0.0.1:0");
+    nodes.emplace_back();
+    bool restored = i == 0 && !options.restore.empty();
+    restartNode(i, restored ? Flags{"--restore", options.restore} : Flags());
+  }
   until("the chain to form",
         [&]() { return configuration(masterAddress_).getConfiguration().getEpoch() > 0; });
 }
 
-void Cluster::startMaster() {
-  std::vector<std::string> command = {binary("gavel-master"), "--listen", masterAddress_, "--data",
-                                      directory() + "/master"};
-  command.insert(command.end(), masterFlags.begin(), masterFlags.end());
-  master_ = std::make_unique<Process>(io, command, directory() + "/master.log");
-  masterAddress_ = lastWord(master_->readLine());
-}
-
-void Cluster::startNode(std::size_t i) {
-  auto name = nameOf(i);
-  std::vector<std::string> command = {
-      binary("gavel-node"), "--name",         name,
-      "--listen",           nodeAddresses[i], "--master",
-      masterAddress_,       "--data",         directory() + "/" + name};
-  nodes[i] = std::make_unique<Process>(io, command, directory() + "/" + name + ".log");
-  nodeAddresses[i] = lastWord(nodes[i]->readLine());
-}
-
-void Cluster::addSpare() {
+std::size_t Cluster::addSpare() {
   nodeAddresses.push_back("127.0.0.1:0");
   nodes.emplace_back();
-  startNode(nodes.size() - 1);
+  restartNode(nodes.size() - 1);
+  return nodes.size() - 1;
 }
 
 void Cluster::restartMaster() {
   master_ = nullptr;
-  startMaster();
+  Flags command = {binary("gavel-master"), "--listen", masterAddress_, "--data", dataOf("master")};
+  append(command, options.masterFlags);
+  master_ = std::make_unique<Process>(io, command, directory() + "/master.log");
+  masterAddress_ = lastWord(master_->readLine());
 }
 
-void Cluster::restartNode(std::size_t i) {
+void Cluster::spawnNode(std::size_t i, const Flags& flags) {
   nodes[i] = nullptr;
-  startNode(i);
+  auto name = nameOf(i);
+  Flags command = {binary("gavel-node"), "--name",       name,     "--listen", nodeAddresses[i],
+                   "--master",           masterAddress_, "--data", dataOf(i)};
+  append(command, options.nodeFlags);
+  append(command, flags);
+  nodes[i] = std::make_unique<Process>(io, command, directory() + "/" + name + ".log");
+}
+
+void Cluster::restartNode(std::size_t i, const Flags& flags) {
+  spawnNode(i, flags);
+  nodeAddresses[i] = lastWord(nodes[i]->readLine(START_PATIENCE));
+}
+
+std::optional<Finished> Cluster::tryRestartNode(std::size_t i, const Flags& flags) {
+  spawnNode(i, flags);
+  auto line = nodes[i]->tryReadLine(START_PATIENCE);
+  if (line.has_value()) {
+    nodeAddresses[i] = lastWord(*line);
+    return std::nullopt;
+  }
+  Finished ended;
+  ended.status = nodes[i]->wait();
+  ended.errors = nodes[i]->log();
+  return ended;
+}
+
+void Cluster::killAll() {
+  // Before it could notice that nodes are gone.
+  master_->signal(SIGKILL);
+  for (auto& node: nodes) node->signal(SIGKILL);
+  for (auto& node: nodes) node->kill();
+  master_->kill();
+}
+
+std::string Cluster::dataOf(const std::string& name) const {
+  return options.data + "/" + name;
+}
+
+std::string Cluster::dataOf(std::size_t i) const {
+  return dataOf(nameOf(i));
 }
 
 std::string Cluster::servers() const {
   std::string result;
   for (auto& address: nodeAddresses) result += (result.empty() ? "" : ",") + address;
   return result;
+}
+
+Finished Cluster::gavel(const std::string& as, Flags arguments) {
+  Flags command = {"/usr/bin/env",
+                   "XDG_CONFIG_HOME=" + directory() + "/" + as,
+                   binary("gavel"),
+                   "--server",
+                   servers() + "," + masterAddress_,
+                   "--as",
+                   as};
+  append(command, arguments);
+  return runToEnd(io, command);
 }
 
 std::unique_ptr<client::Client> Cluster::newClient(kj::Duration timeout) {
@@ -100,10 +181,92 @@ capnp::Response<schema::Topology::StatusResults> Cluster::status(std::size_t i,
   return io.provider->getTimer().timeoutAfter(PATIENCE, request.send()).wait(io.waitScope);
 }
 
+capnp::Response<schema::Topology::NodesResults> Cluster::known() {
+  auto connection = connect(masterAddress_);
+  auto request = connection->bootstrap<schema::Topology>().nodesRequest();
+  return io.provider->getTimer().timeoutAfter(PATIENCE, request.send()).wait(io.waitScope);
+}
+
+bool Cluster::Chain::serves(std::size_t i) const {
+  return std::find(serving.begin(), serving.end(), i) != serving.end();
+}
+
+Cluster::Chain Cluster::chain() {
+  auto response = configuration(masterAddress_);
+  Chain chain;
+  chain.epoch = response.getConfiguration().getEpoch();
+  for (auto member: response.getConfiguration().getMembers()) {
+    if (member.getState() == schema::Member::State::SERVING) {
+      chain.serving.push_back(numberOf(member.getName()));
+    } else {
+      chain.joining = true;
+    }
+  }
+  return chain;
+}
+
+std::string Cluster::notice() {
+  return known().getNotice().cStr();
+}
+
+std::string Cluster::noteOn(std::size_t i) {
+  std::string note;
+  auto response = known();
+  for (auto entry: response.getNodes()) {
+    if (entry.getStatus().getName() == nameOf(i).c_str()) note = entry.getNote().cStr();
+  }
+  return note;
+}
+
+bool Cluster::whole() {
+  bool result = false;
+  // Any of them may end while it is asked.
+  auto problem = kj::runCatchingExceptions([&]() {
+    auto now = chain();
+    if (now.joining || now.serving.size() != options.replicas) return;
+    for (auto i: now.serving) {
+      auto response = status(i);
+      auto role = response.getStatus().getRole();
+      using Role = schema::NodeStatus::Role;
+      bool acts =
+          role == Role::HEAD || role == Role::MIDDLE || role == Role::TAIL || role == Role::SINGLE;
+      if (!acts || response.getStatus().getEpoch() != now.epoch) return;
+    }
+    result = true;
+  });
+  return problem == nullptr && result;
+}
+
+void Cluster::untilWhole(kj::Duration patience) {
+  until(
+      "the chain to have its full length", [&]() { return whole(); }, patience);
+}
+
+void Cluster::untilWithout(std::size_t i) {
+  until("the chain to go on without a node", [&]() { return !chain().serves(i); });
+}
+
+void Cluster::expectSameState() {
+  auto members = chain().serving;
+  ASSERT_FALSE(members.empty());
+  auto last = status(members.front()).getStatus().getLast();
+  std::string first;
+  for (auto i: members) {
+    until("all to be applied", [&]() { return status(i).getStatus().getApplied() == last; });
+    auto response = status(i, true);
+    auto bytes = response.getStatus().getStateHash();
+    std::string hash(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+    EXPECT_EQ(hash.size(), 32u);
+    if (first.empty()) first = hash;
+    EXPECT_TRUE(hash == first) << nameOf(i) << " has another state than " << nameOf(members.front())
+                               << " at index " << last << logs();
+  }
+}
+
 std::string Cluster::logs() const {
-  std::string result = "\n-- master\n" + master_->log();
+  std::string result = "\n-- master\n" + endOf(directory() + "/master.log");
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i] != nullptr) result += "-- " + nameOf(i) + "\n" + nodes[i]->log();
+    result += "-- " + nameOf(i) + "\n" + endOf(directory() + "/" + nameOf(i) + ".log");
   }
   return result;
 }

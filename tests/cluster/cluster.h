@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,40 +11,88 @@
 #include "client/client.h"
 #include "tests/cluster/process.h"
 #include "tests/support/fakes.h"
+#include "tests/support/workload.h"
 
 namespace gavel::cluster {
 
+using Flags = std::vector<std::string>;
+
 // A master and nodes as real processes, on loopback and in a temporary directory.  The nodes are
-// named n1, n2, …; that is also their first order in the chain.
-class Cluster {
+// named n1, n2, …; that is also their first order in the chain.  Here they are numbered from 0.
+class Cluster final: public gavel::testing::Target {
 public:
-  Cluster(kj::AsyncIoContext& io, std::size_t nodes, std::vector<std::string> masterFlags = {});
+  struct Options {
+    std::size_t replicas = 3;
+    Flags masterFlags;
+    Flags nodeFlags;
+    // Where each process has a data directory of its name; empty: in the temporary directory.
+    std::string data;
+    // A backup that the first node begins with.
+    std::string restore;
+    kj::Duration clientTimeout = 20 * kj::SECONDS;
+  };
+
+  Cluster(kj::AsyncIoContext& io, std::size_t replicas, Flags masterFlags = {});
+  // Returns once the chain has formed.
+  Cluster(kj::AsyncIoContext& io, Options options);
   KJ_DISALLOW_COPY(Cluster);
 
   Process& master() { return *master_; }
   Process& node(std::size_t i) { return *nodes[i]; }
   std::size_t size() const { return nodes.size(); }
+  // The first `replicas` nodes are started by the constructor, any others by this.
+  std::size_t addSpare();
 
-  // One more node than the chain is to have.
-  void addSpare();
-
-  // On the ports they had before.
+  // On the ports they had before.  Those that run still are killed.
   void restartMaster();
-  void restartNode(std::size_t i);
+  void restartNode(std::size_t i, const Flags& flags = {});
+  // Likewise; what came of it where the node ends instead of being ready.
+  std::optional<Finished> tryRestartNode(std::size_t i, const Flags& flags = {});
+  // All of them at once, the master too.
+  void killAll();
 
   const std::string& masterAddress() const { return masterAddress_; }
   const std::string& nodeAddress(std::size_t i) const { return nodeAddresses[i]; }
   const std::string& directory() const { return directory_.path(); }
+  std::string dataOf(std::size_t i) const;
   // The addresses of all nodes.
   std::string servers() const;
 
+  // Runs the CLI as a bidder with a credential of its own.  It knows all nodes and the master.
+  Finished gavel(const std::string& as, Flags arguments);
+
   // A client that knows all nodes and the master.
-  std::unique_ptr<client::Client> newClient(kj::Duration timeout = 20 * kj::SECONDS);
+  std::unique_ptr<client::Client> newClient() override { return newClient(options.clientTimeout); }
+  std::unique_ptr<client::Client> newClient(kj::Duration timeout);
 
   // What a process says of the chain, asked over a connection of its own.
   capnp::Response<schema::Topology::ConfigurationResults> configuration(const std::string& address);
   capnp::Response<schema::Topology::StatusResults> status(std::size_t i,
                                                           bool withStateHash = false);
+
+  // The newest configuration, as the master has it.
+  struct Chain {
+    std::uint64_t epoch = 0;
+    std::vector<std::size_t> serving;  // From head to tail.
+    bool joining = false;
+
+    bool serves(std::size_t i) const;
+  };
+  Chain chain();
+  // For the operator, by the master.
+  std::string notice();
+  // The same on one node; empty if the master does not know it.
+  std::string noteOn(std::size_t i);
+
+  // Whether as many nodes serve as are wanted, nobody joins, and all act in that configuration.
+  bool whole();
+  // Waits for that.
+  void untilWhole(kj::Duration patience = 20 * kj::SECONDS);
+  // Waits until the chain goes on without node `i`, which was killed.
+  void untilWithout(std::size_t i);
+  // Adds to the test's failures unless all members have applied the same log, to its end, and come
+  // to the same state.  Nothing may be under way.
+  void expectSameState();
 
   // Waits until `condition`, asked again and again, holds.
   template <typename Condition>
@@ -57,22 +106,23 @@ public:
   }
 
   // Of all processes, for a failure's message.
-  std::string logs() const;
+  std::string logs() const override;
 
 private:
   kj::AsyncIoContext& io;
   gavel::testing::TemporaryDirectory directory_;
   SystemRandom random;
-  std::vector<std::string> masterFlags;
+  Options options;
   std::string masterAddress_ = "127.0.0.1:0";
   std::vector<std::string> nodeAddresses;
   std::unique_ptr<Process> master_;
   std::vector<std::unique_ptr<Process>> nodes;
   std::vector<kj::String> seeds;
 
-  void startMaster();
-  void startNode(std::size_t i);
+  std::string dataOf(const std::string& name) const;
+  void spawnNode(std::size_t i, const Flags& flags);
   kj::Own<Connection> connect(const std::string& address);
+  capnp::Response<schema::Topology::NodesResults> known();
 };
 
 }  // namespace gavel::cluster

@@ -1,11 +1,10 @@
-#include <algorithm>
-#include <random>
 #include <signal.h>
-#include <stdlib.h>
 
 #include <gtest/gtest.h>
+#include <kj/debug.h>
 
-#include "tests/cluster/workload.h"
+#include "tests/cluster/cluster.h"
+#include "tests/cluster/seeded.h"
 
 // Every role is killed, and paused, under load, at random moments: nothing acknowledged is lost,
 // and the chain goes on.  Prints how long that took.
@@ -18,14 +17,8 @@ constexpr std::size_t AUCTIONS = 4;
 
 enum class Victim { head, middle, tail, master };
 
-class Failover: public ::testing::Test {
+class Failover: public Seeded {
 protected:
-  Failover() {
-    const char* given = getenv("GAVEL_SEED");
-    seed = given != nullptr ? strtoull(given, nullptr, 10) : std::random_device()();
-    engine.seed(seed);
-    printf("seed %llu (repeat with GAVEL_SEED)\n", static_cast<unsigned long long>(seed));
-  }
   ~Failover() noexcept override = default;
 
   static Process& processOf(Cluster& cluster, Victim victim) {
@@ -44,45 +37,42 @@ protected:
 
   void strike(Victim victim, int signal) {
     Cluster cluster(io, NODES);
-    Workload load(io, cluster, BIDDERS, AUCTIONS);
+    gavel::testing::Workload load(io, cluster, BIDDERS, AUCTIONS);
     load.runUntilSteady(100 * kj::MILLISECONDS);
-    load.runFor(std::uniform_int_distribution<>(0, 100'000)(engine) * kj::MICROSECONDS);
-    auto at = kj::systemPreciseMonotonicClock().now();
+    load.runFor(drawUpTo(100 * kj::MILLISECONDS));
+    auto at = clockNow();
     processOf(cluster, victim).signal(signal);
     load.runFor(50 * kj::MILLISECONDS);
     load.runUntilSteady(200 * kj::MILLISECONDS);
+    auto epoch = [&]() {
+      auto asked = cluster.nodeAddress(victim == Victim::head ? 1 : 0);
+      return cluster.configuration(asked).getConfiguration().getEpoch();
+    };
+    EXPECT_EQ(epoch(), victim == Victim::master ? 1u : 2u) << cluster.logs();
+    gaps.add(load.longestGap(at));
     if (signal == SIGSTOP) {
-      // What it slept through must not do any harm when it wakes up.
+      // What it slept through must not do any harm when it wakes up; and it joins again by itself.
       processOf(cluster, victim).signal(SIGCONT);
       load.runUntilSteady(300 * kj::MILLISECONDS);
+      cluster.untilWhole();
+      EXPECT_EQ(epoch(), 4u) << "removed, named as syncing, and serving: " << cluster.logs();
     }
     load.stop();
     load.verify();
+    if (signal == SIGSTOP) cluster.expectSameState();
     EXPECT_GT(load.acknowledged(), 100u) << "too little happened to prove anything";
     EXPECT_EQ(load.unknown(), 0u) << "20 s are enough to learn any outcome";
-    auto expected = victim == Victim::master ? 1u : 2u;
-    EXPECT_EQ(cluster.configuration(cluster.nodeAddress(victim == Victim::head ? 1 : 0))
-                  .getConfiguration()
-                  .getEpoch(),
-              expected)
-        << cluster.logs();
-    gaps.push_back((load.longestGap(at)) / kj::MICROSECONDS / 1000.0);
     acknowledged += load.acknowledged();
   }
 
   void repeat(const char* what, Victim victim, int signal, int times) {
     for (int i = 0; i < times && !HasFailure(); ++i) strike(victim, signal);
-    std::sort(gaps.begin(), gaps.end());
-    printf(
-        "%s x%zu: 0 of %zu acknowledged bids lost; without an acknowledgement for p50 %.1f ms, "
-        "max %.1f ms\n",
-        what, gaps.size(), acknowledged, gaps[gaps.size() / 2], gaps.back());
+    printf("%s x%zu: 0 of %zu acknowledged bids lost; without an acknowledgement for %s\n", what,
+           gaps.count(), acknowledged, gaps.text().c_str());
   }
 
-  kj::AsyncIoContext io = kj::setupAsyncIo();
-  unsigned long long seed = 0;
-  std::mt19937_64 engine;
-  std::vector<double> gaps;
+private:
+  Times gaps;
   std::size_t acknowledged = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/cluster/process.h"
 
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <signal.h>
 #include <sstream>
@@ -22,8 +23,9 @@ int exitStatus(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-std::string contents(const std::string& path) {
+std::string contents(const std::string& path, std::size_t from = 0) {
   std::ifstream file(path);
+  file.seekg(static_cast<std::streamoff>(from));
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
@@ -41,6 +43,7 @@ Process::Process(kj::AsyncIoContext& io, std::vector<std::string> command,
   int opened = 0;
   KJ_SYSCALL(opened = open(logPath.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   kj::AutoCloseFd errors(opened);
+  logBegin = std::filesystem::file_size(logPath);
   std::vector<char*> arguments;
   for (auto& argument: command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
@@ -64,8 +67,9 @@ Process::~Process() noexcept(false) {
   if (running()) kill();
 }
 
-std::string Process::readLine(kj::Duration patience) {
-  auto deadline = io.provider->getTimer().now() + patience;
+std::optional<std::string> Process::tryReadLine(kj::Duration patience) {
+  auto& timer = io.provider->getTimer();
+  auto deadline = timer.now() + patience;
   for (;;) {
     if (auto end = buffered.find('\n'); end != std::string::npos) {
       auto line = buffered.substr(0, end);
@@ -73,16 +77,22 @@ std::string Process::readLine(kj::Duration patience) {
       return line;
     }
     char bytes[4096];
-    auto left = deadline - io.provider->getTimer().now();
-    auto size = io.provider->getTimer()
-                    .timeoutAfter(left, output->tryRead(bytes, 1, sizeof(bytes)))
+    auto size = timer.timeoutAfter(deadline - timer.now(), output->tryRead(bytes, 1, sizeof(bytes)))
                     .wait(io.waitScope);
-    KJ_REQUIRE(size > 0, "a process ended without the expected line", name.c_str(), log().c_str());
+    if (size == 0) return std::nullopt;
     buffered.append(bytes, size);
   }
 }
 
+std::string Process::readLine(kj::Duration patience) {
+  auto line = tryReadLine(patience);
+  KJ_REQUIRE(line.has_value(), "a process ended without the expected line", name.c_str(),
+             log().c_str());
+  return *line;
+}
+
 void Process::signal(int number) {
+  if (!running()) return;  // Its id may be another process's by now.
   KJ_SYSCALL(::kill(pid_, number), name.c_str());
 }
 
@@ -110,7 +120,7 @@ int Process::wait(kj::Duration patience) {
 }
 
 std::string Process::log() const {
-  return contents(logPath);
+  return contents(logPath, logBegin);
 }
 
 std::string binary(const std::string& name) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -11,16 +12,19 @@ namespace gavel::cluster {
 // A real process, started from a binary of this build.  Ends with this object, and with the test.
 class Process {
 public:
-  // Standard output is read by this object, standard error goes to `logPath`.
+  // Standard output is read by this object, standard error goes to the end of `logPath`.
   Process(kj::AsyncIoContext& io, std::vector<std::string> command, const std::string& logPath);
   ~Process() noexcept(false);
   KJ_DISALLOW_COPY(Process);
 
   pid_t pid() const { return pid_; }
 
-  // The next line it prints.  Throws when it ends, or after `patience`, without one.
+  // The next line it prints; nothing if it ends without one.  Throws after `patience`.
+  std::optional<std::string> tryReadLine(kj::Duration patience = 10 * kj::SECONDS);
+  // Throws also if it ends without one.
   std::string readLine(kj::Duration patience = 10 * kj::SECONDS);
 
+  // Does nothing if it has ended.
   void signal(int number);
   // SIGKILL, and waits until it is gone.
   void kill();
@@ -36,6 +40,7 @@ private:
   kj::AsyncIoContext& io;
   std::string name;
   std::string logPath;
+  std::size_t logBegin = 0;  // Others may have written to the file before.
   pid_t pid_ = 0;
   int status = -1;
   kj::Own<kj::AsyncInputStream> output;

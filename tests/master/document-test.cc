@@ -1,5 +1,7 @@
 #include "master/document.h"
 
+#include <capnp/message.h>
+#include <capnp/serialize.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <kj/debug.h>
@@ -46,6 +48,55 @@ TEST(Document, KeepsTheNewest64) {
 TEST(Document, TakesOnlyTheNextEpoch) {
   EXPECT_ANY_THROW(document(2).with(configuration(2)));
   EXPECT_ANY_THROW(document(2).with(configuration(4)));
+}
+
+TEST(Document, RemembersStoresAndDrainedNodes) {
+  auto before = document(2);
+  before.remember({201, 1, 101});
+  before.remember({202, 4, 102});
+  before.remember({201, 2, 111});
+  before.drained = {"n3", "n4"};
+  EXPECT_EQ(Document::decode(before.encode()), before);
+  EXPECT_EQ(before.stores.size(), 2u);
+  ASSERT_NE(before.findStore(201), nullptr);
+  EXPECT_EQ(before.findStore(201)->generation, 2u);
+  EXPECT_EQ(before.findStore(203), nullptr);
+}
+
+TEST(Document, ForgetsTheStoresThatWereNamedTheLongestAgoButNoMembers) {
+  auto full = document(1);
+  full.remember({201, 1, 101});  // A member.
+  for (std::uint64_t store = 1001; store <= 2200; ++store) full.remember({store, 1, store});
+  EXPECT_EQ(full.stores.size(), Document::STORES_KEPT);
+  EXPECT_NE(full.findStore(201), nullptr);
+  EXPECT_EQ(full.findStore(1201), nullptr);
+  EXPECT_NE(full.findStore(1202), nullptr);
+  EXPECT_NE(full.findStore(2200), nullptr);
+}
+
+// As a master wrote it that knew neither stores nor drained nodes.
+kj::Array<kj::byte> encodeVersion(std::uint32_t version) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schema::MasterDocument>();
+  root.setFormatVersion(version);
+  root.setClusterId(77);
+  auto relink = root.initRelinks(1)[0];
+  writeConfiguration(configuration(9), relink.initConfiguration());
+  relink.setDuration(5);
+  return kj::heapArray<kj::byte>(capnp::messageToFlatArray(message).asBytes());
+}
+
+TEST(Document, ReadsVersion1) {
+  auto old = Document::decode(encodeVersion(1));
+  EXPECT_EQ(old.current(), configuration(9));
+  EXPECT_TRUE(old.stores.empty());
+  EXPECT_TRUE(old.drained.empty());
+  EXPECT_EQ(Document::decode(old.encode()), old);
+}
+
+TEST(Document, RefusesVersionsItDoesNotKnow) {
+  EXPECT_ANY_THROW(Document::decode(encodeVersion(0)));
+  EXPECT_ANY_THROW(Document::decode(encodeVersion(3)));
 }
 
 TEST(Document, RefusesToDecodeWhatBreaksItsInvariant) {

@@ -33,7 +33,11 @@ std::vector<std::string> names(const Configuration& configuration) {
 }
 
 Candidate candidate(unsigned number, bool empty = true, std::uint64_t clusterId = 0) {
-  return {member(number), clusterId, empty};
+  Candidate result;
+  result.member = member(number);
+  result.clusterId = clusterId;
+  result.empty = empty;
+  return result;
 }
 
 // What withoutLost() has to come to, said in another way: exactly the lost members go, if any
@@ -127,30 +131,43 @@ TEST(Membership, FormsFromEmptyNodesInNaturalOrder) {
   EXPECT_EQ(validate({}, formed), std::nullopt);
 }
 
-// All sets of up to four candidates, each absent, empty, with entries, or of a cluster.
-TEST(Membership, FormsExactlyWhenEnoughCandidatesAreEmpty) {
+// All sets of up to four candidates, each absent, empty, restored from a backup, or of a cluster.
+TEST(Membership, FormsExactlyWhenEnoughCandidatesAreEmptyOrOneIsRestored) {
   for (unsigned replicas = 1; replicas <= 4; ++replicas) {
     for (unsigned kinds = 0; kinds < 256; ++kinds) {
       std::vector<Candidate> candidates;
       std::vector<std::string> fit;
+      std::vector<std::string> restored;
       for (unsigned i = 0; i < 4; ++i) {
         unsigned kind = kinds >> (2 * i) & 3;
+        auto name = "n" + std::to_string(i + 1);
         if (kind == 1) candidates.push_back(candidate(i + 1));
         if (kind == 2) candidates.push_back(candidate(i + 1, false));
         if (kind == 3) candidates.push_back(candidate(i + 1, true, 66));
-        if (kind == 1) fit.push_back("n" + std::to_string(i + 1));
+        if (kind == 1) fit.push_back(name);
+        if (kind == 2) restored.push_back(name);
       }
       std::reverse(candidates.begin(), candidates.end());
       auto decision = form({}, candidates, replicas, 77);
       auto* formed = std::get_if<Configuration>(&decision);
-      ASSERT_EQ(formed != nullptr, fit.size() >= replicas);
+      bool expected = restored.empty() ? fit.size() >= replicas : restored.size() == 1;
+      ASSERT_EQ(formed != nullptr, expected) << kinds;
       if (formed == nullptr) continue;
-      fit.resize(replicas);
-      EXPECT_EQ(names(*formed), fit);
+      if (fit.size() > replicas) fit.resize(replicas);
+      EXPECT_EQ(names(*formed), restored.empty() ? fit : restored);
       EXPECT_EQ(formed->clusterId, 77u);
       EXPECT_EQ(validate({}, *formed), std::nullopt);
     }
   }
+}
+
+TEST(Membership, SaysWhyBackupsDoNotFormAChain) {
+  auto decision = form({}, {candidate(2, false), candidate(1, false), candidate(3)}, 1, 77);
+  EXPECT_THAT(std::get<Unchanged>(decision).why, HasSubstr("n1, n2 were each restored"));
+  auto damaged = candidate(1, false);
+  damaged.damage = "checksum";
+  decision = form({}, {damaged, candidate(3)}, 1, 77);
+  EXPECT_THAT(std::get<Unchanged>(decision).why, HasSubstr("what n1 restored is damaged"));
 }
 
 TEST(Membership, CountsANameOrAStoreOnce) {
@@ -188,6 +205,100 @@ TEST(Membership, OrdersNamesAsPeopleDo) {
   EXPECT_TRUE(naturalLess("n99999999999999999999998", "n99999999999999999999999"));
 }
 
+// Who could join a chain of one to four members, the last of them syncing or not: a stranger, each
+// member itself, a successor on each member's store, and a namesake of each.
+TEST(Membership, NamesAJoinerInAllSmallChains) {
+  unsigned named = 0;
+  for (unsigned serving = 1; serving <= 3; ++serving) {
+    for (bool syncing: {false, true}) {
+      auto before = chain(serving, syncing);
+      std::vector<std::pair<Member, int>> joiners = {{member(9), -1}};
+      for (unsigned i = 0; i < before.members.size(); ++i) {
+        auto itself = before.members[i];
+        auto successor = itself;
+        successor.incarnation = 900;
+        auto namesake = successor;
+        namesake.storeId = 901;
+        joiners.push_back({itself, -2});
+        joiners.push_back({successor, static_cast<int>(i)});
+        joiners.push_back({namesake, -2});
+      }
+      for (auto& [joiner, replaced]: joiners) {
+        bool replacesJoiner = syncing && replaced == static_cast<int>(serving);
+        bool allowed =
+            replaced != -2 && (!syncing || replacesJoiner) && !(serving == 1 && replaced == 0);
+        auto decision = withJoiner(before, joiner);
+        auto* after = std::get_if<Configuration>(&decision);
+        ASSERT_EQ(after != nullptr, allowed) << before.describe() << " " << replaced;
+        if (after == nullptr) continue;
+        ++named;
+        EXPECT_EQ(validate(before, *after), std::nullopt);
+        EXPECT_EQ(after->members.back().incarnation, joiner.incarnation);
+        EXPECT_EQ(after->joiner(), &after->members.back());
+        EXPECT_EQ(after->servingCount(), serving - (replaced >= 0 && !replacesJoiner ? 1 : 0));
+        EXPECT_EQ(after->cause, joiner.name + " joins");
+      }
+    }
+  }
+  EXPECT_EQ(named, 1u + 3 + 4 + 3);
+}
+
+// Every gate that anybody could tell of, in any epoch and for anybody.
+TEST(Membership, TakesOnlyTheGateOfTheVeryEpochTailAndJoiner) {
+  unsigned taken = 0;
+  for (unsigned serving = 1; serving <= 3; ++serving) {
+    for (bool syncing: {false, true}) {
+      auto before = chain(serving, syncing);
+      for (std::uint64_t epoch: {4, 5, 6}) {
+        for (std::uint64_t reporter = 100; reporter <= 105; ++reporter) {
+          for (std::uint64_t joiner = 100; joiner <= 105; ++joiner) {
+            auto decision = withJoined(before, epoch, reporter, joiner);
+            auto* after = std::get_if<Configuration>(&decision);
+            bool right =
+                syncing && epoch == 5 && reporter == 100 + serving && joiner == 101 + serving;
+            ASSERT_EQ(after != nullptr, right);
+            if (after == nullptr) continue;
+            ++taken;
+            EXPECT_EQ(validate(before, *after), std::nullopt);
+            EXPECT_EQ(names(*after), names(before));
+            EXPECT_EQ(after->servingCount(), serving + 1);
+            EXPECT_EQ(after->cause, "n" + std::to_string(serving + 1) + " has joined");
+          }
+        }
+      }
+    }
+  }
+  EXPECT_EQ(taken, 3u);
+}
+
+TEST(Membership, DrainsWhomeverTheOthersCanSpare) {
+  for (unsigned serving = 1; serving <= 3; ++serving) {
+    for (bool syncing: {false, true}) {
+      auto before = chain(serving, syncing);
+      for (unsigned heardBits = 0; heardBits < 1u << before.members.size(); ++heardBits) {
+        std::set<std::uint64_t> heard;
+        for (unsigned i = 0; i < before.members.size(); ++i) {
+          if ((heardBits >> i & 1) != 0) heard.insert(before.members[i].incarnation);
+        }
+        for (unsigned i = 0; i < before.members.size(); ++i) {
+          bool remains = false;
+          for (unsigned j = 0; j < serving; ++j) {
+            remains = remains || (j != i && (heardBits >> j & 1) != 0);
+          }
+          auto decision = withoutDrained(before, before.members[i].name, heard);
+          auto* after = std::get_if<Configuration>(&decision);
+          ASSERT_EQ(after != nullptr, remains);
+          if (after == nullptr) continue;
+          EXPECT_EQ(validate(before, *after), std::nullopt);
+          EXPECT_EQ(after->members.size(), before.members.size() - 1);
+          EXPECT_EQ(after->named(before.members[i].name), nullptr);
+        }
+        EXPECT_TRUE(std::holds_alternative<Unchanged>(withoutDrained(before, "x", heard)));
+      }
+    }
+  }
+}
+
 // The validator is only worth something if it says no.
 TEST(Validator, RefusesWhatR3Forbids) {
   auto before = chain(3, false);
@@ -210,6 +321,42 @@ TEST(Validator, RefusesWhatR3Forbids) {
   check([](Configuration& c) { c.members[1] = c.members[0]; });
   check([](Configuration& c) { c.members[2].state = MemberState::syncing; });
   check([](Configuration& c) { c.members[0].state = MemberState::syncing; });
+}
+
+TEST(Validator, RefusesWhatR9AndR11Forbid) {
+  auto before = chain(2, true);
+  auto joined = before;
+  joined.epoch = 6;
+  joined.members[2].state = MemberState::serving;
+  EXPECT_EQ(validate(before, joined), std::nullopt);
+  // By somebody who was not syncing, or not this incarnation, in the epoch before.
+  joined.members[2].incarnation = 500;
+  EXPECT_NE(validate(before, joined), std::nullopt);
+  auto grown = chain(3, false);
+  grown.epoch = 6;
+  EXPECT_NE(validate(chain(2, false), grown), std::nullopt);
+
+  auto restarted = before;
+  restarted.epoch = 6;
+  restarted.members.resize(2);
+  for (auto& each: restarted.members) each.incarnation += 500;
+  std::swap(restarted.members[0], restarted.members[1]);
+  EXPECT_EQ(validate(before, restarted), std::nullopt);
+  auto check = [&](auto change) {
+    auto bad = restarted;
+    change(bad);
+    EXPECT_NE(validate(before, bad), std::nullopt);
+  };
+  check([](Configuration& c) { c.members[1].storeId = 203; });  // Was only syncing.
+  check([](Configuration& c) { c.members[1].storeId = 999; });
+  check([](Configuration& c) { c.members[1].state = MemberState::syncing; });
+  check([](Configuration& c) { c.members[1].incarnation = 101; });
+  check([](Configuration& c) { c.cause = "recovered by an operator from n1 and n2"; });
+
+  auto promoted = before;
+  promoted.epoch = 6;
+  promoted.members = {member(3)};  // Who was syncing, without those who served.
+  EXPECT_NE(validate(before, promoted), std::nullopt);
 }
 
 }  // namespace

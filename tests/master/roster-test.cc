@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <kj/debug.h>
 
+#include "schema/peer.capnp.h"
+
 namespace gavel::master {
 namespace {
 
@@ -15,8 +17,10 @@ constexpr auto MAX_SKEW = 2 * kj::SECONDS;
 
 Application newcomer() {
   Application application;
-  application.protocolVersion = 1;
-  application.candidate = {{"n4", "host:7404", 104, 204, MemberState::serving}, 0, true};
+  application.protocolVersion = schema::PROTOCOL_VERSION;
+  application.candidate.member = {"n4", "host:7404", 104, 204, MemberState::serving};
+  application.candidate.empty = true;
+  application.candidate.generation = 5;
   return application;
 }
 
@@ -25,8 +29,8 @@ Configuration chain() {
 }
 
 std::string refusal(const Application& application, const Configuration& current = chain(),
-                    const Member* namesake = nullptr) {
-  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, MAX_SKEW)) {
+                    const Member* namesake = nullptr, kj::Maybe<StoreRecord> newest = nullptr) {
+  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, newest, MAX_SKEW)) {
     return why->cStr();
   }
   return "";
@@ -49,8 +53,8 @@ TEST(Admission, RefusesAnotherCluster) {
 
 TEST(Admission, RefusesAnotherProtocolVersion) {
   auto application = newcomer();
-  application.protocolVersion = 2;
-  EXPECT_THAT(refusal(application), HasSubstr("version 1 of the protocol and the node version 2"));
+  application.protocolVersion = schema::PROTOCOL_VERSION + 1;
+  EXPECT_THAT(refusal(application), HasSubstr("version 2 of the protocol and the node version 3"));
 }
 
 TEST(Admission, RefusesANameThatIsInUse) {
@@ -94,6 +98,29 @@ TEST(Admission, TakesAMemberBackWhateverItsClockSays) {
   application.candidate.member = chain().members[0];
   application.candidate.clusterId = 0xabc;
   application.skew = 5'000'000'000;
+  EXPECT_EQ(refusal(application), "");
+}
+
+TEST(Admission, RefusesAnOlderCopyOfADataDirectory) {
+  auto application = newcomer();
+  auto against = [&](std::uint64_t generation, std::uint64_t incarnation) {
+    return refusal(application, chain(), nullptr, StoreRecord{204, generation, incarnation});
+  };
+  EXPECT_EQ(against(4, 900), "");
+  EXPECT_EQ(against(5, 104), "");  // It registers again.
+  EXPECT_THAT(against(5, 900), HasSubstr("the data directory of node n4 is an older copy"));
+  EXPECT_THAT(against(6, 900), HasSubstr("it must not be started"));
+  EXPECT_THAT(against(6, 900), HasSubstr("start the node with an empty directory"));
+  application.candidate.generation = 0;
+  EXPECT_NE(against(1, 900), "");
+}
+
+TEST(Admission, RefusesABackupWhereAChainHasItsOwnState) {
+  auto application = newcomer();
+  application.candidate.empty = false;
+  EXPECT_EQ(refusal(application, {}), "");
+  EXPECT_THAT(refusal(application), HasSubstr("restored from a backup"));
+  application.candidate.member.storeId = 201;  // It founded this one, and ended before it knew.
   EXPECT_EQ(refusal(application), "");
 }
 

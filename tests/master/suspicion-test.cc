@@ -176,6 +176,36 @@ TEST_F(SuspicionTest, LosesAMemberWhoseStoreAnotherProcessHasOpened) {
   EXPECT_EQ(cause(N1), "restarted");
 }
 
+TEST_F(SuspicionTest, MakesSureThatASupersededProcessHasEnded) {
+  suspicion.registered(N1, now);
+  suspicion.superseded(N1, now);
+  EXPECT_FALSE(suspicion.ended(N1));
+  suspicion.probed(takeProbe(), ProbeResult::inconclusive, now);
+  EXPECT_FALSE(suspicion.ended(N1));
+  pass(suspicion.checkEvery());
+  suspicion.probed(takeProbe(), ProbeResult::alive, now);  // Two of them: one has a copy.
+  EXPECT_FALSE(suspicion.ended(N1));
+  EXPECT_TRUE(suspicion.answersStill(N1));
+  EXPECT_EQ(cause(N1), "restarted");
+  pass(suspicion.checkEvery());
+  suspicion.probed(takeProbe(), ProbeResult::other, now);
+  EXPECT_TRUE(suspicion.ended(N1));
+  EXPECT_FALSE(suspicion.answersStill(N1));
+  pass(1 * kj::SECONDS);
+  EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0));
+}
+
+TEST_F(SuspicionTest, DoesNotBelieveAProbeFromBeforeTheSuccession) {
+  suspicion.registered(N1, now);
+  suspicion.doubt(N1, "reported by n2", now);
+  auto before = takeProbe();
+  suspicion.superseded(N1, now);
+  suspicion.probed(before, ProbeResult::refused, now);
+  EXPECT_FALSE(suspicion.ended(N1));
+  suspicion.probed(takeProbe(), ProbeResult::refused, now);
+  EXPECT_TRUE(suspicion.ended(N1));
+}
+
 TEST_F(SuspicionTest, GivesEverybodyAFreshGraceAfterAPause) {
   turn();
   suspicion.registered(N1, now);

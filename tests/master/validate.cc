@@ -6,6 +6,57 @@
 
 namespace gavel::master {
 
+namespace {
+
+// R3, R9.
+std::optional<std::string> validateStep(const Configuration& before, const Configuration& after) {
+  // Where each old member stood.
+  std::map<std::uint64_t, std::size_t> place;
+  for (std::size_t i = 0; i < before.members.size(); ++i) {
+    place[before.members[i].incarnation] = i;
+  }
+  std::size_t next = 0;
+  for (auto& member: after.members) {
+    auto found = place.find(member.incarnation);
+    if (found == place.end()) {
+      if (member.state == MemberState::serving) return "nobody serves who was no member";
+      continue;
+    }
+    if (found->second < next) return "members keep their order";
+    next = found->second + 1;
+    auto& old = before.members[found->second];
+    if (old.name != member.name || old.address != member.address || old.storeId != member.storeId) {
+      return "a member stays who it is";
+    }
+    // The other way round is the end of a join: from exactly the epoch in which it was syncing.
+    if (old.state == MemberState::serving && member.state == MemberState::syncing) {
+      return "a serving member goes on serving or leaves";
+    }
+  }
+  return std::nullopt;
+}
+
+// R11, or an operator's recovery.
+std::optional<std::string> validateRestart(const Configuration& before,
+                                           const Configuration& after) {
+  bool recovery = after.cause.rfind("recovered by an operator", 0) == 0;
+  if (recovery && after.members.size() != 1) return "an operator goes on with one node";
+  for (auto& member: after.members) {
+    if (member.state != MemberState::serving) return "those who restart the chain serve";
+    for (auto& old: before.members) {
+      if (old.incarnation == member.incarnation) return "only restarted nodes restart the chain";
+    }
+    bool served = false;
+    for (auto& old: before.members) {
+      if (old.storeId == member.storeId && old.state == MemberState::serving) served = true;
+    }
+    if (!served && !recovery) return "only who served can be the source";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::string> validate(const Configuration& before, const Configuration& after) {
   if (after.epoch != before.epoch + 1) return "the epoch grows by one";
   if (after.clusterId == 0) return "a configuration belongs to a cluster";
@@ -39,33 +90,13 @@ std::optional<std::string> validate(const Configuration& before, const Configura
     if (syncing != 0) return "the first members all serve";
     return std::nullopt;
   }
-  // Where each old member stood.
-  std::map<std::uint64_t, std::size_t> place;
-  for (std::size_t i = 0; i < before.members.size(); ++i) {
-    place[before.members[i].incarnation] = i;
-  }
-  std::size_t next = 0;
-  for (auto& member: after.members) {
-    auto found = place.find(member.incarnation);
-    if (found == place.end()) {
-      if (member.state == MemberState::serving) return "nobody serves who was no member";
-      continue;
-    }
-    if (found->second < next) return "members keep their order";
-    next = found->second + 1;
-    auto& old = before.members[found->second];
-    if (old.name != member.name || old.address != member.address || old.storeId != member.storeId) {
-      return "a member stays who it is";
-    }
-    if (old.state == MemberState::serving && member.state == MemberState::syncing) {
-      return "a serving member goes on serving or leaves";
-    }
-    // Joining (R9) is decided elsewhere.
-    if (old.state == MemberState::syncing && member.state == MemberState::serving) {
-      return "nobody begins to serve without having joined";
+  bool goesOn = false;  // Somebody who served goes on.
+  for (auto& old: before.members) {
+    for (auto& member: after.members) {
+      if (old.state == MemberState::serving && member.incarnation == old.incarnation) goesOn = true;
     }
   }
-  return std::nullopt;
+  return goesOn ? validateStep(before, after) : validateRestart(before, after);
 }
 
 }  // namespace gavel::master

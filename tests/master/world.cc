@@ -52,8 +52,7 @@ public:
 
   kj::Promise<void> configure(ConfigureContext context) override {
     if (node.paused) return kj::NEVER_DONE;
-    auto configuration = readConfiguration(context.getParams().getConfiguration());
-    if (configuration.epoch > node.adopted.epoch) node.adopted = configuration;
+    node.adopt(readConfiguration(context.getParams().getConfiguration()));
     return kj::READY_NOW;
   }
 
@@ -107,6 +106,36 @@ void FakeNode::kill() {
   server = nullptr;
 }
 
+void FakeNode::adopt(const Configuration& configuration) {
+  if (configuration.epoch <= adopted.epoch) return;
+  adopted = configuration;
+  if (!adopted.contains(incarnation)) return;
+  clusterId = adopted.clusterId;
+  empty = false;
+}
+
+void FakeNode::gate(std::uint64_t epoch, std::uint64_t joiner) {
+  auto request = KJ_ASSERT_NONNULL(registration).gateRequest();
+  request.setEpoch(epoch);
+  request.setJoiner(joiner);
+  world.wait(request.send().ignoreResult());
+}
+
+kj::Promise<void> FakeNode::gateJoiner() {
+  auto* tail = adopted.tail();
+  auto* joiner = adopted.joiner();
+  if (!gates || tail == nullptr || joiner == nullptr) return kj::READY_NOW;
+  if (tail->incarnation != incarnation) return kj::READY_NOW;
+  world.running(joiner->incarnation).last = last;
+  KJ_IF_MAYBE (target, registration) {
+    auto request = target->gateRequest();
+    request.setEpoch(adopted.epoch);
+    request.setJoiner(joiner->incarnation);
+    return request.send().ignoreResult();
+  }
+  return kj::READY_NOW;
+}
+
 void FakeNode::report(const FakeNode& suspect) {
   auto request = KJ_ASSERT_NONNULL(registration).reportRequest();
   request.setEpoch(adopted.epoch);
@@ -144,8 +173,7 @@ kj::Promise<void> FakeNode::connectOnce() {
     ++registrations;
     auto registered = result.getRegistered();
     registration = registered.getRegistration();
-    auto configuration = readConfiguration(registered.getConfiguration());
-    if (configuration.epoch > adopted.epoch) adopted = configuration;
+    adopt(readConfiguration(registered.getConfiguration()));
     return beat(registered.getHeartbeatInterval() * kj::NANOSECONDS)
         .exclusiveJoin(connection->onDisconnect());
   });
@@ -158,7 +186,7 @@ kj::Promise<void> FakeNode::beat(kj::Duration interval) {
         KJ_IF_MAYBE (target, registration) {
           auto request = target->heartbeatRequest();
           writeStatus(request.initStatus());
-          return request.send().ignoreResult();
+          return request.send().ignoreResult().then([this]() { return gateJoiner(); });
         }
         return kj::READY_NOW;
       })
@@ -171,6 +199,12 @@ void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
   status.setIncarnation(incarnation);
   status.setStoreId(storeId);
   status.setEpoch(adopted.epoch);
+  status.setGeneration(generation);
+  status.setLast(last);
+  status.setDurable(last);
+  status.setCommit(commit);
+  status.setDamage(damage.c_str());
+  status.setUnsynced(unsynced);
   status.setWallClock(world.clock.wall() + skew);
 }
 
@@ -203,6 +237,29 @@ FakeNode& World::startNode(const std::string& name, std::uint64_t storeId) {
   auto& node = makeNode(name, storeId);
   node.start();
   return node;
+}
+
+FakeNode& World::makeSuccessor(FakeNode& old) {
+  old.kill();
+  auto& node = makeNode(old.name, old.storeId);
+  node.clusterId = old.clusterId;
+  node.empty = old.empty;
+  node.generation = old.generation + 1;
+  node.last = old.last;
+  return node;
+}
+
+FakeNode& World::restart(FakeNode& old) {
+  auto& node = makeSuccessor(old);
+  node.start();
+  return node;
+}
+
+FakeNode& World::running(std::uint64_t incarnation) {
+  for (auto& node: nodes) {
+    if (node->incarnation == incarnation) return *node;
+  }
+  KJ_FAIL_REQUIRE("no such node", incarnation);
 }
 
 void World::startChain(unsigned members) {

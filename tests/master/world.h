@@ -14,6 +14,7 @@
 #include "base/connection.h"
 #include "master/master.h"
 #include "master/service.h"
+#include "schema/peer.capnp.h"
 #include "tests/support/fakes.h"
 
 // One master and fake nodes in this thread, over in-memory streams and on virtual time.
@@ -96,10 +97,19 @@ public:
   std::uint64_t incarnation;
 
   // To be set before the node runs.
-  std::uint32_t protocolVersion = 1;
+  std::uint32_t protocolVersion = schema::PROTOCOL_VERSION;
   std::uint64_t clusterId = 0;
   bool empty = true;
   std::int64_t skew = 0;
+  std::uint64_t generation = 1;
+
+  // What it says of its log.
+  std::uint64_t last = 10;
+  std::uint64_t commit = 0;
+  std::string damage;
+  bool unsynced = false;
+  // As tail, finds at each heartbeat that the joiner has caught up, and gates it.
+  bool gates = true;
 
   // As if by SIGSTOP: says and answers nothing, while its connections stay open.
   bool paused = false;
@@ -112,11 +122,15 @@ public:
   void start();
   // As if by SIGKILL.
   void kill();
+  bool running() const { return server.get() != nullptr; }
   void dropRegistration() { registration = nullptr; }
   void dropConnection() { connection = nullptr; }
   // Registers on a second connection, before the first one is known to be gone.
   void registerAgain();
   void dropFirstConnection() { first = nullptr; }
+  void adopt(const Configuration& configuration);
+  // Tells the master that it gates `joiner` in `epoch`.
+  void gate(std::uint64_t epoch, std::uint64_t joiner);
   // Tells the master that it cannot reach `suspect`.
   void report(const FakeNode& suspect);
 
@@ -132,6 +146,7 @@ private:
 
   kj::Promise<void> live();
   kj::Promise<void> connectOnce();
+  kj::Promise<void> gateJoiner();
   kj::Promise<void> beat(kj::Duration interval);
   void writeStatus(schema::NodeStatus::Builder status) const;
 };
@@ -163,6 +178,11 @@ public:
   FakeNode& startNode(const std::string& name, std::uint64_t storeId = 0);
   // A new node, not running yet.
   FakeNode& makeNode(const std::string& name, std::uint64_t storeId = 0);
+  // A new process on the data directory of `old`, which is killed if it runs; not running yet.
+  FakeNode& makeSuccessor(FakeNode& old);
+  FakeNode& restart(FakeNode& old);
+  // The node that runs as `incarnation`.
+  FakeNode& running(std::uint64_t incarnation);
   // Nodes n1, n2, … of a formed chain.
   void startChain(unsigned members);
 

@@ -32,7 +32,7 @@ struct TestNode {
             io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen()),
         address("127.0.0.1:" + std::to_string(listener->getPort())),
         node(io.provider->getNetwork(), io.provider->getTimer(), clock, random, store,
-             {name, address, {"127.0.0.1:1"}, limits}),
+             store.load().wait(io.waitScope), {name, address, {"127.0.0.1:1"}, limits, {}}),
         server(node.service(), io.provider->getTimer(), 100),
         serving(server.listen(*listener).eagerlyEvaluate(nullptr)) {}
 

@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "auction/records.h"
+#include "auction/state.h"
+
+// Between the memory and the store: what has changed, and what may be forgotten.
+namespace gavel::auction {
+namespace {
+
+// The records that tell an auction's new versions.
+void captureAuction(const Auction& auction, RecordWriter& writer) {
+  const bool isNew = auction.captured == 0;
+  if (isNew) writer.put(nameKey(auction.name), encodeName(auction.id));
+  for (std::uint64_t number = auction.captured + 1; number <= auction.version(); ++number) {
+    writer.encode(versionKey(auction.id, number), *auction.findVersion(number));
+  }
+  if (auction.phase == Auction::Phase::open) {
+    writer.encode(auctionKey(auction.id), auction);
+  } else {
+    if (!isNew) writer.remove(auctionKey(auction.id));
+    writer.encode(endedKey(auction.id), auction);
+  }
+}
+
+}  // namespace
+
+Totals State::totals() const {
+  Totals totals;
+  totals.lastIndex = lastIndex_;
+  totals.lastStamp = lastStamp_;
+  totals.auctions = auctionsMade;
+  totals.live = auctions.openCount();
+  totals.bidders = bidders.size();
+  totals.sessions = sessions.size();
+  totals.ended = endedDigest;
+  return totals;
+}
+
+Changes State::capture() {
+  Changes changes;
+  changes.lastIndex = lastIndex_;
+  if (capturedIndex == lastIndex_) return changes;
+  RecordWriter writer(changes.records);
+
+  changes.auctions.reserve(changedAuctions.size());
+  for (Auction* auction: changedAuctions) {
+    captureAuction(*auction, writer);
+    auction->captured = auction->version();
+    changes.auctions.push_back(
+        {auction->id, auction->version(), auction->phase != Auction::Phase::open});
+  }
+  changedAuctions.clear();
+
+  while (capturedBidders < bidders.size()) {
+    const Bidder& bidder = bidders.at(++capturedBidders);
+    writer.encode(bidderKey(bidder.id), bidder);
+  }
+
+  const Sessions::Changes used = sessions.takeChanges();
+  for (const Session* session: used.changed) writer.encode(sessionKey(session->id), *session);
+  for (const std::uint64_t id: used.ended) writer.remove(sessionKey(id));
+
+  writer.encode(TOTALS_KEY, totals());
+  capturedIndex = lastIndex_;
+  return changes;
+}
+
+void State::release(const Changes& changes) {
+  for (const Changes::Stored& stored: changes.auctions) {
+    const Auction* found = auctions.find(stored.id);
+    if (found == nullptr) continue;  // Released before.
+    if (stored.over) {
+      auctions.remove(*found);
+      continue;
+    }
+    Auction& auction = auctions.edit(*found);
+    const std::uint64_t version = std::min(stored.version, auction.captured);
+    if (version <= auction.released) continue;
+    const auto first = auction.history.begin();
+    auction.history.erase(first, first + static_cast<std::ptrdiff_t>(version - auction.released));
+    auction.released = version;
+    // Not to hold memory for the most versions that this auction ever had between two releases.
+    if (auction.history.empty()) auction.history.shrink_to_fit();
+  }
+}
+
+}  // namespace gavel::auction

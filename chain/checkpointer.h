@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <kj/async.h>
+
+#include "auction/state.h"
+#include "chain/log.h"
+#include "chain/store.h"
+
+namespace gavel::chain {
+
+// Decides when a new checkpoint of the state is made (design.md §6): whenever enough log has come
+// since the last one.  What has changed is encoded at once, since the state goes on, but stored
+// only when it is committed: the head's state is ahead of that.  What is stored need not stay in
+// memory.
+//
+// One checkpoint is under way at a time, so that a slow disk makes them larger, not more.
+class Checkpointer final: private kj::TaskSet::ErrorHandler {
+public:
+  // References outlive this object.
+  Checkpointer(Store& store, auction::State& state, std::size_t everyBytes);
+  KJ_DISALLOW_COPY(Checkpointer);
+
+  // So much log was added.
+  void logged(std::size_t bytes) { pendingBytes += bytes; }
+
+  // Resolves once a checkpoint is stored that holds everything up to `index`, which is in the
+  // state. The caller is to call consider().
+  kj::Promise<void> whenStored(std::uint64_t index);
+
+  // The state has been applied up to a position in `log`, or more is committed.
+  void consider(const Log& log, std::uint64_t commit);
+
+  // The state was replaced by one that is as of the store's newest checkpoint, at `index`, with
+  // `bytes` of log behind it.
+  void restart(std::uint64_t index, std::size_t bytes);
+
+private:
+  struct Captured {
+    Position at;
+    auction::Changes changes;
+  };
+  struct Waiter {
+    std::uint64_t index;
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+  };
+
+  Store& store;
+  auction::State& state;
+  const std::size_t everyBytes;
+  std::size_t pendingBytes = 0;  // Of log since the last capture.
+  std::uint64_t round = 0;       // Grows with each restart().
+  std::uint64_t stored = 0;      // Index of the newest checkpoint.
+  std::vector<Waiter> waiters;   // For a higher one.
+  bool writing = false;
+  kj::Maybe<Captured> captured;  // Not committed yet.
+  kj::TaskSet tasks;
+
+  void write(Captured ready);
+  void written(const auction::Changes& changes);
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel::chain

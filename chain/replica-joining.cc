@@ -1,0 +1,155 @@
+#include <kj/debug.h>
+
+#include "base/logging.h"
+#include "chain/replica.h"
+
+// Joining (R9): the tail's side of the gate, and what a syncing member does with its log.
+namespace gavel::chain {
+namespace {
+
+// The gate is closed when this much is not yet on the joiner's disk: little enough not to be
+// noticed by those who wait for a commit.
+constexpr std::size_t GATE_BYTES = 256 * 1024;
+constexpr auto GATE_INTERVAL = 100 * kj::MILLISECONDS;
+
+}  // namespace
+
+// -- the tail
+
+void Replica::joinerAttached() {
+  tracker.joinerAttached();
+}
+
+// What it has on disk may have come before this, and on an idle chain nothing else comes after.
+void Replica::joinerAligned() {
+  considerGate();
+}
+
+void Replica::joinerPersisted(std::uint64_t index) {
+  KJ_REQUIRE(index <= log_.end().index, "the joiner tells of entries that this node does not hold",
+             index, log_.end().index);
+  tracker.joinerPersisted(index);
+  advance();
+}
+
+void Replica::considerGate() {
+  auto* joiner = configuration.joiner();
+  if (!acting_ || joiner == nullptr || !isTail(role()) || !tracker.pastBarrier()) return;
+  KJ_IF_MAYBE (link, successorLink) {
+    if (!(*link)->aligned()) return;
+    if (!tracker.gated()) {
+      if (!log_.holdsWithin(tracker.joinerDurable(), GATE_BYTES)) return;
+      tracker.gate();
+      gateTold = false;
+      logInfo("gating: nothing is committed any more that the joiner has not on disk",
+              {{"epoch", configuration.epoch},
+               {"joiner", joiner->name},
+               {"durable", tracker.joinerDurable()},
+               {"last", log_.end().index}});
+    }
+    if (!gateTold && tracker.gateHolds()) {
+      gateTold = true;
+      tasks.add(tellGate(configuration.epoch));
+    }
+  }
+}
+
+// Again and again: the master may not have heard it, or have been restarted.
+kj::Promise<void> Replica::tellGate(std::uint64_t epoch) {
+  if (!acting_ || configuration.epoch != epoch) return kj::READY_NOW;
+  KJ_IF_MAYBE (link, successorLink) {
+    if ((*link)->aligned() && tracker.gateHolds()) {
+      observer.gated(epoch, *configuration.joiner());
+    }
+  }
+  return timer.afterDelay(GATE_INTERVAL).then([this, epoch]() { return tellGate(epoch); });
+}
+
+// -- the syncing member
+
+kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
+  if (position == log_.end() && !incomplete) return kj::Maybe<Position>(nullptr);
+  if (position.index == 0 && incomplete) {
+    logWarning("dropping what is left of a damaged log or an unfinished snapshot");
+    incomplete = false;
+    return rebuild(store_.beginInstall().then([this]() { return store_.finishInstall({}); }))
+        .then([]() { return kj::Maybe<Position>(nullptr); });
+  }
+  auto shared = log_.contains(position);
+  auto candidate = shared ? std::optional<Position>(position) : log_.lastWithin(position);
+  // All that is committed is on every serving member, the tail included, and no two entries have
+  // the same epoch and index.
+  bool sound = candidate && candidate->index >= tracker.commit() &&
+               (shared || candidate->index < position.index || candidate->epoch < position.epoch);
+  if (!sound) {
+    die("this node's log and the tail's contradict each other in what is committed: one of the two "
+        "is "
+        "damaged. If it is this one, start it again with an empty data directory",
+        {{"epoch", configuration.epoch},
+         {"tail_has", position.index},
+         {"tail_has_epoch", position.epoch},
+         {"commit", tracker.commit()},
+         {"last", log_.end().index}});
+  }
+  if (!shared) return kj::Maybe<Position>(*candidate);
+  incomplete = false;
+  if (position == log_.end()) return kj::Maybe<Position>(nullptr);
+  logInfo("dropping entries that the chain does not have",
+          {{"epoch", configuration.epoch}, {"behind", position.index}, {"last", log_.end().index}});
+  return rebuild(store_.cut(position)).then([]() { return kj::Maybe<Position>(nullptr); });
+}
+
+kj::Promise<void> Replica::beginInstall(Position position) {
+  logInfo("dropping everything for a snapshot",
+          {{"epoch", configuration.epoch}, {"index", position.index}, {"last", log_.end().index}});
+  incomplete = true;
+  following = nullptr;
+  auto begun = store_.beginInstall();
+  restart(Image{{}, auction::State(&store_.ended()), {}});
+  return begun;
+}
+
+kj::Promise<void> Replica::install(kj::Array<kj::byte> records) {
+  return store_.install(kj::mv(records));
+}
+
+kj::Promise<void> Replica::finishInstall(Position position) {
+  return rebuild(store_.finishInstall(position)).then([this, position]() {
+    incomplete = false;
+    logInfo("snapshot installed", {{"epoch", configuration.epoch}, {"index", position.index}});
+  });
+}
+
+// Waits for a change of what is on disk, and makes memory the same.  Carried out whatever becomes
+// of who asked for it, since the disk has changed.
+kj::Promise<void> Replica::rebuild(kj::Promise<void> change) {
+  following = nullptr;
+  rebuilt = canceler
+                .wrap(change.then([this]() { return store_.load(); }).then([this](Image&& image) {
+                  restart(kj::mv(image));
+                  followDisk();
+                }))
+                .fork();
+  tasks.add(rebuilt.addBranch());
+  return rebuilt.addBranch();
+}
+
+void Replica::restart(Image image) {
+  auto end = image.end();
+  // What was known to be committed still is, unless it is not there any more: everything was
+  // dropped.
+  auto commit = kj::max(image.checkpoint.index, kj::min(tracker.commit(), end.index));
+  std::size_t bytes = 0;
+  log_ = Log(image.checkpoint);
+  for (auto& batch: image.log) {
+    bytes += batch->bytes().size();
+    log_.append(kj::mv(batch));
+  }
+  state_ = kj::mv(image.state);
+  checkpointer.restart(image.checkpoint.index, bytes);
+  tracker.restart(end.index, commit);
+  announcedCommit = commit;
+  if (state_.lastIndex() < commit) apply(commit);
+}
+
+}  // namespace gavel::chain

@@ -1,0 +1,250 @@
+#include "chain/rocks-database.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <xxhash.h>
+
+#include <kj/debug.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "base/logging.h"
+
+namespace gavel::chain {
+namespace {
+
+constexpr std::size_t CACHE_BYTES = 64 << 20;
+constexpr int CACHE_SHARD_BITS = 2;  // For a few threads.
+// Also about how much of its log RocksDB has to read again after a crash.
+constexpr std::size_t WRITE_BUFFER_BYTES = 32 << 20;
+constexpr double FILTER_BITS_PER_KEY = 10;
+
+// Takes what RocksDB has to say about itself.  A file of its own for that, as by default, ends the
+// process without a word to anybody when there is no room left for it.
+class InfoLog final: public rocksdb::Logger {
+public:
+  InfoLog(): Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+
+  using Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments);
+  }
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel()) return;
+    char text[1024];
+    std::vsnprintf(text, sizeof(text), format, arguments);
+    logEvent(level == rocksdb::InfoLogLevel::WARN_LEVEL ? LogLevel::debug : LogLevel::warning,
+             "from RocksDB", {{"text", std::string_view(text)}});
+  }
+};
+
+rocksdb::Options optionsFor(bool create) {
+  rocksdb::Options options;
+  options.create_if_missing = create;
+  options.error_if_exists = create;
+  // What follows a damaged record is dropped, as it is usually what a crash left half-written; the
+  // marker tells the one from the other (durable-marker.h).  In this mode RocksDB 7.8 cannot
+  // recycle files of its log: it ignores recycle_log_file_num.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.paranoid_checks = true;
+  options.write_buffer_size = WRITE_BUFFER_BYTES;
+  options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
+  options.max_open_files = 256;
+  options.max_background_jobs = 2;
+  options.info_log = std::make_shared<InfoLog>();
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.compression = rocksdb::kLZ4Compression;
+  // Closing an iterator is no time for deleting files: the event loop does that, too.
+  options.avoid_unnecessary_blocking_io = true;
+
+  // Most look-ups are of names that nobody has used, on the event loop: filters answer them without
+  // reading a block.
+  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.memtable_whole_key_filtering = true;
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(FILTER_BITS_PER_KEY));
+  // All that is in memory of tables is in this cache, so that it is bounded.  Filters and indexes
+  // are in small parts: those of names stay, while those of history come and go; and a whole one
+  // might be too large for a shard, and be read again for each look-up.
+  table.block_cache = rocksdb::NewLRUCache(CACHE_BYTES, CACHE_SHARD_BITS, false, 0.5);
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_top_level_index_and_filter = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+std::uint64_t checksumOf(std::string_view key, std::string_view value) {
+  return XXH3_64bits_withSeed(value.data(), value.size(), XXH3_64bits(key.data(), key.size()));
+}
+
+// A file that the database has lost is as bad as one with other contents.
+bool meansDamage(const rocksdb::Status& status) {
+  return status.IsCorruption() || status.IsPathNotFound() ||
+         (status.IsInvalidArgument() &&
+          status.ToString().find("does not exist") != std::string::npos);
+}
+
+}  // namespace
+
+// Flushing and compacting happen on threads of RocksDB's own, which would go on with reading only.
+class RocksDatabase::Listener final: public rocksdb::EventListener {
+public:
+  explicit Listener(const RocksDatabase& database): database(database) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    if (!database.running) return;
+    bool flush = reason == rocksdb::BackgroundErrorReason::kFlush;
+    bool compaction = reason == rocksdb::BackgroundErrorReason::kCompaction;
+    database.fail(*error, flush ? "write a table" : compaction ? "merge tables" : "write");
+  }
+
+private:
+  const RocksDatabase& database;
+};
+
+std::string logKey(std::uint64_t firstIndex) {
+  std::string key = LOG_BEGIN;
+  for (int shift = 56; shift >= 0; shift -= 8)
+    key.push_back(static_cast<char>(firstIndex >> shift));
+  return key;
+}
+
+std::string stateKey(std::string_view key) {
+  std::string result;
+  result.reserve(1 + key.size());
+  result.push_back(STATE_PREFIX);
+  result.append(key);
+  return result;
+}
+
+std::string encodeNumber(std::uint64_t number) {
+  return {reinterpret_cast<const char*>(&number), sizeof(number)};
+}
+
+std::string encodePosition(const Position& position) {
+  return encodeNumber(position.epoch) + encodeNumber(position.index) +
+         encodeNumber(position.checksum);
+}
+
+RocksDatabase::~RocksDatabase() {
+  close();
+}
+
+void RocksDatabase::open(const std::string& path, bool create) {
+  auto options = optionsFor(create);
+  options.listeners.push_back(std::make_shared<Listener>(*this));
+  rocksdb::DB* opened = nullptr;
+  auto status = rocksdb::DB::Open(options, path, &opened);
+  if (!status.ok()) fail(status, "open its database");
+  db_.reset(opened);
+}
+
+void RocksDatabase::close() {
+  db_ = nullptr;
+}
+
+void RocksDatabase::fail(const rocksdb::Status& status, kj::StringPtr doing) const {
+  auto why = status.ToString();
+  if (meansDamage(status)) failDamaged(kj::str("cannot ", doing, ": ", why.c_str()).cStr());
+  bool full = status.IsNoSpace();
+  if (!running) {
+    directory.refuse(full ? "has no space left: start again when there is room"
+                          : "cannot be opened: give one that is writable, and empty or made by "
+                            "gavel-node",
+                     why);
+  }
+  // What the disk now holds is unknown, and a second try may succeed without having written what
+  // the first one lost.
+  if (full) {
+    die("no space left for the data directory: leaving the chain; start again when there is room",
+        {{"directory", directory.path()}, {"doing", doing}, {"error", why}});
+  }
+  die("the data directory failed: leaving the chain",
+      {{"directory", directory.path()}, {"doing", doing}, {"error", why}});
+}
+
+void RocksDatabase::fail(const kj::Exception& exception, kj::StringPtr doing) const {
+  std::string why = exception.getDescription().cStr();
+  if (!running) directory.refuse(kj::str("failed to ", doing), why);
+  die("the data directory failed: leaving the chain",
+      {{"directory", directory.path()}, {"doing", doing}, {"error", why}});
+}
+
+void RocksDatabase::failDamaged(const std::string& what) const {
+  directory.noteDamage(what);
+  if (!running) directory.refuseDamaged();
+  die("the data directory is damaged: leaving the chain; start again with --replace-damaged to set "
+      "it aside and join as a new, empty node",
+      {{"directory", directory.path()}, {"damage", what}});
+}
+
+std::optional<std::string> RocksDatabase::readMeta(const char* key,
+                                                   const rocksdb::Snapshot* snapshot) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  std::string sealed;
+  auto status = db_->Get(options, key, &sealed);
+  if (status.IsNotFound()) return std::nullopt;
+  std::string name = key + 1;
+  if (!status.ok()) fail(status, kj::str("read its ", name.c_str()));
+  std::uint64_t checksum = 0;
+  if (sealed.size() < sizeof(checksum)) failDamaged("its " + name + " is cut short");
+  std::memcpy(&checksum, sealed.data(), sizeof(checksum));
+  auto value = sealed.substr(sizeof(checksum));
+  if (checksum != checksumOf(key, value)) failDamaged("its " + name + " has a wrong checksum");
+  return value;
+}
+
+void RocksDatabase::putMeta(rocksdb::WriteBatch& batch, const char* key, std::string_view value) {
+  auto sealed = encodeNumber(checksumOf(key, value));
+  sealed.append(value);
+  auto status = batch.Put(key, sealed);
+  KJ_ASSERT(status.ok(), key, status.ToString().c_str());
+}
+
+std::uint64_t RocksDatabase::readNumber(const char* key) const {
+  auto value = readMeta(key);
+  if (!value) return 0;
+  std::uint64_t number = 0;
+  if (value->size() != sizeof(number)) failDamaged(std::string("a wrong size of its ") + (key + 1));
+  std::memcpy(&number, value->data(), sizeof(number));
+  return number;
+}
+
+Position RocksDatabase::readPosition(const char* key, const rocksdb::Snapshot* snapshot) const {
+  auto value = readMeta(key, snapshot);
+  if (!value) return {};
+  std::uint64_t words[3];
+  if (value->size() != sizeof(words)) failDamaged(std::string("a wrong size of its ") + (key + 1));
+  std::memcpy(words, value->data(), sizeof(words));
+  return {words[0], words[1], words[2]};
+}
+
+BatchPtr RocksDatabase::parseBatch(const rocksdb::Slice& value) const {
+  BatchPtr batch;
+  KJ_IF_MAYBE (exception,
+               kj::runCatchingExceptions([&]() { batch = Batch::parse(bytesOf(value)); })) {
+    failDamaged(kj::str("in its log: ", exception->getDescription()).cStr());
+  }
+  return batch;
+}
+
+rocksdb::ReadOptions scanOptions(const rocksdb::Snapshot* snapshot) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  options.verify_checksums = true;
+  options.fill_cache = false;  // Once, so that it would only push out what is wanted again.
+  options.background_purge_on_iterator_cleanup = true;
+  return options;
+}
+
+}  // namespace gavel::chain

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <kj/common.h>
+#include <kj/string.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+
+#include "chain/batch.h"
+#include "chain/data-directory.h"
+
+namespace gavel::chain {
+
+// Keys of the database, all in one column family so that any of them can change in one write:
+//
+//   format             the format version, as decimal text; so in every format
+//   'l' first index    a batch (log.capnp), by its first index as 8 bytes big-endian
+//   'm' name           what else there is to know (MetaKey), behind 8 bytes XXH3-64 of key and
+//   value 's' key            a record of committed state (auction/records.h)
+//
+// RocksDB has checksums of its own on all that; those above find what its caches, or a bug, change.
+constexpr char FORMAT_KEY[] = "format";
+constexpr char STATE_PREFIX = 's';
+constexpr char STATE_BEGIN[] = "s";
+constexpr char STATE_END[] = "t";
+constexpr char LOG_BEGIN[] = "l";
+constexpr char LOG_END[] = "m";  // The first key behind all batches.
+
+namespace meta {
+constexpr char STORE_ID[] = "mstore-id";            // 8 bytes, like all integers little-endian
+constexpr char GENERATION[] = "mgeneration";        // 8 bytes
+constexpr char CONFIGURATION[] = "mconfiguration";  // schema Configuration, flat stream framing
+constexpr char CHECKPOINT[] = "mcheckpoint";        // a Position: epoch, index, checksum
+constexpr char LOG_START[] = "mlog-start";          // a Position
+constexpr char CUT[] = "mcut";                // how many there were, and the last one's Position
+constexpr char INSTALLING[] = "minstalling";  // there while state is what came of a snapshot so far
+constexpr char UNSYNCED[] = "munsynced";      // there while a process runs with --sync=never
+}  // namespace meta
+
+std::string logKey(std::uint64_t firstIndex);
+std::string stateKey(std::string_view key);
+
+inline rocksdb::Slice sliceOf(std::string_view text) {
+  return {text.data(), text.size()};
+}
+inline rocksdb::Slice sliceOf(kj::ArrayPtr<const kj::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+}
+inline std::string_view viewOf(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
+inline kj::ArrayPtr<const kj::byte> bytesOf(const rocksdb::Slice& slice) {
+  return {reinterpret_cast<const kj::byte*>(slice.data()), slice.size()};
+}
+
+std::string encodePosition(const Position& position);
+std::string encodeNumber(std::uint64_t number);
+
+// The database in a data directory, and what becomes of this process when it fails.
+//
+// Used from several threads.
+class RocksDatabase {
+public:
+  explicit RocksDatabase(kj::StringPtr path): directory(path) {}
+  ~RocksDatabase();
+  KJ_DISALLOW_COPY(RocksDatabase);
+
+  DataDirectory directory;
+
+  // Opens the database at `path`.  Throws FAILED with a text for the operator.
+  void open(const std::string& path, bool create);
+  void close();
+  rocksdb::DB& db() const { return *db_; }
+
+  // From now on a failure ends the process rather than throwing FAILED.
+  void startRunning() { running = true; }
+
+  // -- failing (R12)
+
+  // Does nothing if `status` is OK.
+  void require(const rocksdb::Status& status, kj::StringPtr doing) const {
+    if (!status.ok()) fail(status, doing);
+  }
+  [[noreturn]] void fail(const rocksdb::Status& status, kj::StringPtr doing) const;
+  // A file of the directory failed, not the database.
+  [[noreturn]] void fail(const kj::Exception& exception, kj::StringPtr doing) const;
+  // What was read cannot be what was written.  Remembered in the directory.
+  [[noreturn]] void failDamaged(const std::string& what) const;
+
+  // -- reading
+
+  // Reads the value of one of the keys in `meta`; null if there is none.
+  std::optional<std::string> readMeta(const char* key,
+                                      const rocksdb::Snapshot* snapshot = nullptr) const;
+  std::uint64_t readNumber(const char* key) const;  // 0 if there is none.
+  Position readPosition(const char* key, const rocksdb::Snapshot* snapshot = nullptr) const;
+
+  // A batch as it was stored.
+  BatchPtr parseBatch(const rocksdb::Slice& value) const;
+
+  // -- writing
+
+  static void putMeta(rocksdb::WriteBatch& batch, const char* key, std::string_view value);
+
+private:
+  class Listener;
+
+  std::unique_ptr<rocksdb::DB> db_;
+  bool running = false;
+};
+
+// Options for reading a range of keys once, in order.
+rocksdb::ReadOptions scanOptions(const rocksdb::Snapshot* snapshot);
+
+}  // namespace gavel::chain

@@ -1,0 +1,233 @@
+#include "chain/rocks-read.h"
+
+#include <stdexcept>
+#include <string>
+
+#include <kj/debug.h>
+
+#include "auction/records.h"
+
+namespace gavel::chain {
+namespace {
+
+// Decodes what is in the database, where a record that cannot be decoded is damage.
+template <typename Value>
+Value decodeStored(const RocksDatabase& database, std::string_view key, std::string_view value,
+                   Value (*decode)(std::string_view)) {
+  try {
+    return decode(value);
+  } catch (const std::runtime_error& error) {
+    database.failDamaged("in the record with " + auction::describeKey(key) + ": " + error.what());
+  }
+}
+
+// Goes over the log, from the end or from the start.
+class LogCursor {
+public:
+  LogCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot)
+      : database(database), iterator(database.db().NewIterator(scanOptions(snapshot))) {}
+
+  // At the first batch that begins at `index` or later; or the last that does so before or there.
+  BatchPtr seek(std::uint64_t index) {
+    iterator->Seek(logKey(index));
+    return look();
+  }
+  BatchPtr seekBack(std::uint64_t index) {
+    iterator->SeekForPrev(logKey(index));
+    return look();
+  }
+  BatchPtr next() {
+    iterator->Next();
+    return look();
+  }
+  BatchPtr previous() {
+    iterator->Prev();
+    return look();
+  }
+
+private:
+  const RocksDatabase& database;
+  std::unique_ptr<rocksdb::Iterator> iterator;
+
+  BatchPtr look() {
+    database.require(iterator->status(), "read its log");
+    if (!iterator->Valid() || !iterator->key().starts_with(LOG_BEGIN)) return nullptr;
+    return database.parseBatch(iterator->value());
+  }
+};
+
+// Batches follow each other, or one between them has been lost.
+void requireFollows(const RocksDatabase& database, const Batch& batch, const Position& end) {
+  if (batch.previous() == end) return;
+  database.failDamaged("the batch at index " + std::to_string(batch.firstIndex()) +
+                       " of its log does not follow the one at index " + std::to_string(end.index));
+}
+
+}  // namespace
+
+RecordCursor::RecordCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot,
+                           std::string_view prefix, std::string_view from)
+    : database(database), end(stateKey(prefix)) {
+  // No key of a record begins with a byte 255, so the last byte can always be counted up.
+  end.back() = static_cast<char>(end.back() + 1);
+  endSlice = end;
+  auto options = scanOptions(snapshot);
+  options.iterate_upper_bound = &endSlice;
+  options.adaptive_readahead = true;
+  iterator.reset(database.db().NewIterator(options));
+  iterator->Seek(stateKey(from));
+  look();
+}
+
+void RecordCursor::next() {
+  iterator->Next();
+  look();
+}
+
+void RecordCursor::look() {
+  database.require(iterator->status(), "read its records");
+  valid_ = iterator->Valid();
+}
+
+Image readImage(const RocksDatabase& database, const auction::EndedAuctions& ended) {
+  rocksdb::ManagedSnapshot snapshot(&database.db());
+  Image image;
+  if (database.readMeta(meta::INSTALLING, snapshot.snapshot())) {
+    // What there is of a snapshot is no state.
+    image.state = auction::State(&ended);
+    return image;
+  }
+  image.checkpoint = database.readPosition(meta::CHECKPOINT, snapshot.snapshot());
+  try {
+    auction::Loader loader;
+    // Each kind that is for the memory by itself: history lies between them, and is most of it all.
+    for (const char* kind: {"a", "b", "m", "s"}) {
+      for (RecordCursor records(database, snapshot.snapshot(), kind, kind); records.valid();
+           records.next()) {
+        loader.add(records.key(), records.value());
+      }
+    }
+    image.state = loader.finish(ended);
+  } catch (const std::runtime_error& error) {
+    database.failDamaged(std::string("in its checkpoint: ") + error.what());
+  }
+  if (image.state.lastIndex() != image.checkpoint.index) {
+    database.failDamaged("its checkpoint of index " + std::to_string(image.checkpoint.index) +
+                         " has a state as of index " + std::to_string(image.state.lastIndex()));
+  }
+  auto end = image.checkpoint;
+  LogCursor log(database, snapshot.snapshot());
+  for (auto batch = log.seek(end.index + 1); batch != nullptr; batch = log.next()) {
+    requireFollows(database, *batch, end);
+    end = batch->end();
+    image.log.push_back(std::move(batch));
+  }
+  return image;
+}
+
+std::vector<BatchPtr> readBatches(const RocksDatabase& database, RocksShared& shared,
+                                  std::uint64_t after, std::size_t maxBytes) {
+  LogCursor log(database, nullptr);
+  auto batch = log.seek(after + 1);
+  Position start;
+  {
+    // Only now: it is told before the log is truncated.
+    std::lock_guard<std::mutex> lock(shared.mutex);
+    start = shared.logStart;
+  }
+  if (after < start.index) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(OVERLOADED, "the log begins later by now", after, start.index));
+  }
+  std::vector<BatchPtr> found;
+  std::size_t bytes = 0;
+  for (; batch != nullptr; batch = log.next()) {
+    if (found.empty()) {
+      KJ_REQUIRE(batch->previous().index == after, "no batch begins after this index", after);
+    } else {
+      requireFollows(database, *batch, found.back()->end());
+    }
+    bytes += batch->bytes().size();
+    if (!found.empty() && bytes > maxBytes) break;
+    found.push_back(std::move(batch));
+  }
+  return found;
+}
+
+kj::Maybe<Position> readLastWithin(const RocksDatabase& database, RocksShared& shared,
+                                   const Position& limit) {
+  auto within = [&](const Position& position) {
+    return position.epoch <= limit.epoch && position.index <= limit.index;
+  };
+  Position start;
+  {
+    std::lock_guard<std::mutex> lock(shared.mutex);
+    start = shared.logStart;
+  }
+  LogCursor log(database, nullptr);
+  for (auto batch = log.seekBack(limit.index); batch != nullptr; batch = log.previous()) {
+    if (batch->lastIndex() <= start.index) break;
+    if (within(batch->end())) return batch->end();
+    // What has been truncated is not to be waded through.
+    if (batch->previous().index <= start.index) break;
+  }
+  if (within(start)) return start;
+  return nullptr;
+}
+
+std::vector<auction::Version> readHistory(const Committed& committed, auction::AuctionId auction,
+                                          std::uint64_t first, std::uint64_t count) {
+  std::vector<auction::Version> versions;
+  if (count == 0) return versions;
+  auto& database = *committed.database;
+  auto number = first;
+  for (RecordCursor records(database, committed.snapshot, "h", auction::versionKey(auction, first));
+       records.valid() && number - first < count; records.next(), ++number) {
+    if (records.key() != auction::versionKey(auction, number)) break;
+    versions.push_back(
+        decodeStored(database, records.key(), records.value(), auction::decodeVersion));
+  }
+  KJ_REQUIRE(versions.size() == count, "a version that is not in the checkpoint", auction, number);
+  return versions;
+}
+
+std::vector<auction::Auction> readAuctions(const Committed& committed, auction::AuctionId after,
+                                           std::size_t limit) {
+  auto& database = *committed.database;
+  // The records of either kind are in order of their ids.
+  auto behind = [&](std::string key) {
+    key.push_back('\0');
+    return key;
+  };
+  RecordCursor open(database, committed.snapshot, "a", behind(auction::auctionKey(after)));
+  RecordCursor over(database, committed.snapshot, "e", behind(auction::endedKey(after)));
+  std::vector<auction::Auction> found;
+  while (found.size() < limit && (open.valid() || over.valid())) {
+    bool first =
+        !over.valid() || (open.valid() && auction::idOf(open.key()) < auction::idOf(over.key()));
+    auto& records = first ? open : over;
+    found.push_back(decodeStored(database, records.key(), records.value(), auction::decodeAuction));
+    records.next();
+  }
+  return found;
+}
+
+std::optional<auction::Auction> RocksEnded::find(std::string_view name) const {
+  rocksdb::ReadOptions options;
+  rocksdb::PinnableSlice value;
+  auto get = [&](const std::string& key) {
+    value.Reset();
+    auto status =
+        database.db().Get(options, database.db().DefaultColumnFamily(), stateKey(key), &value);
+    if (status.IsNotFound()) return false;
+    database.require(status, "look up an auction");
+    return true;
+  };
+  auto named = auction::nameKey(name);
+  if (!get(named)) return std::nullopt;
+  auto key = auction::endedKey(decodeStored(database, named, viewOf(value), auction::decodeName));
+  if (!get(key)) return std::nullopt;
+  return decodeStored(database, key, viewOf(value), auction::decodeAuction);
+}
+
+}  // namespace gavel::chain

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "chain/rocks-committed.h"
+#include "chain/store.h"
+
+// What a store reads; all of it blocks, and belongs on a thread for that.
+namespace gavel::chain {
+
+// The newest checkpoint and the log after it, all of which is durable.
+Image readImage(const RocksDatabase& database, const auction::EndedAuctions& ended);
+
+// As in Store.
+std::vector<BatchPtr> readBatches(const RocksDatabase& database, RocksShared& shared,
+                                  std::uint64_t after, std::size_t maxBytes);
+kj::Maybe<Position> readLastWithin(const RocksDatabase& database, RocksShared& shared,
+                                   const Position& limit);
+std::vector<auction::Version> readHistory(const Committed& committed, auction::AuctionId auction,
+                                          std::uint64_t first, std::uint64_t count);
+std::vector<auction::Auction> readAuctions(const Committed& committed, auction::AuctionId after,
+                                           std::size_t limit);
+
+// Throws std::runtime_error unless the records in the database are all there are of a sound state
+// after the entry `index`: also those that are not for the memory.
+void auditRecords(const RocksDatabase& database, const auction::EndedAuctions& ended,
+                  std::uint64_t index);
+
+// Looks auctions up in the database as it is now.
+class RocksEnded final: public auction::EndedAuctions {
+public:
+  explicit RocksEnded(const RocksDatabase& database): database(database) {}
+  std::optional<auction::Auction> find(std::string_view name) const override;
+
+private:
+  const RocksDatabase& database;
+};
+
+// Goes over records of state, in the order of their keys.
+class RecordCursor {
+public:
+  // From the record with `from` on, those whose keys begin with `prefix`.
+  RecordCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot,
+               std::string_view prefix, std::string_view from);
+  explicit RecordCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot = nullptr)
+      : RecordCursor(database, snapshot, "", "") {}
+  KJ_DISALLOW_COPY(RecordCursor);
+
+  bool valid() const { return valid_; }
+  void next();
+  std::string_view key() const { return viewOf(iterator->key()).substr(1); }
+  std::string_view value() const { return viewOf(iterator->value()); }
+
+private:
+  const RocksDatabase& database;
+  std::string end;
+  rocksdb::Slice endSlice;
+  std::unique_ptr<rocksdb::Iterator> iterator;
+  bool valid_ = false;
+
+  void look();
+};
+
+}  // namespace gavel::chain

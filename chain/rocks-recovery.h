@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/random.h"
+#include "chain/durable-marker.h"
+#include "chain/log-window.h"
+#include "chain/rocks-database.h"
+#include "chain/store.h"
+
+namespace gavel::chain {
+
+// A data directory that was opened, and all that its store starts from.
+struct Opened {
+  std::unique_ptr<RocksDatabase> database;
+  std::unique_ptr<MarkerFile> markerFile;
+  DurableMarker marker;  // As it is in the file now.
+  Recovered recovered;
+  Position checkpoint;
+  LogWindow window;  // The log from its start to its end.
+  std::uint64_t cuts = 0;
+  bool installing = false;
+};
+
+// Opens `path`, formatting it if it is empty or missing.  All that it tells is durable, with the
+// new generation.  Throws FAILED with a text for the operator; with `replaceDamaged`, something
+// damaged is set aside instead.  With `unsynced` it is noted that what this process will call
+// durable may not be, until it ends in order.
+Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
+                         const LogWindow& window, Random& random);
+
+// The end of the batch in the log that ends at `index`, the log beginning at `start`; null if there
+// is none.
+std::optional<Position> positionAt(const RocksDatabase& database, const Position& start,
+                                   std::uint64_t index);
+
+}  // namespace gavel::chain

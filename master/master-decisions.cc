@@ -1,0 +1,250 @@
+#include <algorithm>
+#include <utility>
+
+#include <kj/debug.h>
+
+#include "base/logging.h"
+#include "master/master.h"
+
+// The decisions of a master: what is known is put together, the pure functions judge, the outcome
+// is stored.
+namespace gavel::master {
+namespace {
+
+// How long a removal waits for probes of other members that are under way, so that nodes that fail
+// together are removed together.  Most take a millisecond.
+constexpr auto GATHER = 10 * kj::MILLISECONDS;
+// How many orders of operators may wait for their turn.
+constexpr std::size_t MAX_ORDERS = 100;
+
+}  // namespace
+
+void Master::considerForming() {
+  std::vector<Candidate> candidates;
+  for (auto& [incarnation, node]: roster.all()) {
+    if (node.session == 0 || !suspicion.isHeard(incarnation, timer.now())) continue;
+    if (magnitude(node.skew) > settings.maxSkew) continue;  // R15
+    candidates.push_back(node.candidate);
+  }
+  auto decision = form(current(), candidates, settings.replicas, random.id());
+  if (auto* next = std::get_if<Configuration>(&decision)) {
+    put(std::move(*next), timer.now());
+    return;
+  }
+  auto& why = std::get<Unchanged>(decision).why;
+  if (forming != why) logInfo("the chain has not formed yet", {{"reason", why}});
+  forming = why;
+}
+
+// Before removals: where the tail was the only serving member and is lost, its gate, which binds it
+// for as long as it acts in this epoch, is what lets the joiner go on.
+bool Master::considerGate() {
+  KJ_IF_MAYBE (gate, gated) {
+    auto decision = withJoined(current(), gate->epoch, gate->reporter, gate->joiner);
+    bool heard = suspicion.isHeard(gate->joiner, timer.now());
+    auto* next = std::get_if<Configuration>(&decision);
+    if (next == nullptr) {
+      gated = nullptr;
+      return false;
+    }
+    if (!heard) return false;  // A lost joiner is removed; one that is back in time joins.
+    gated = nullptr;
+    put(std::move(*next), timer.now());
+    return true;
+  }
+  return false;
+}
+
+bool Master::considerRemoving() {
+  std::vector<Loss> losses;
+  std::set<std::uint64_t> heard;
+  auto since = timer.now();
+  bool running = false;  // Perhaps, somebody who serves.
+  for (auto& member: current().members) {
+    if (suspicion.isHeard(member.incarnation, timer.now())) heard.insert(member.incarnation);
+    KJ_IF_MAYBE (loss, suspicion.lost(member.incarnation)) {
+      losses.push_back(Loss{member.incarnation, loss->cause});
+      since = kj::min(since, loss->since);
+    } else if (member.state == MemberState::serving) {
+      running = true;
+    }
+  }
+  if (running) {
+    outage = nullptr;
+    sourceSince = nullptr;
+  }
+  if (losses.empty()) {
+    gatherUntil = nullptr;
+    complaint.clear();
+    return false;
+  }
+  if (awaitOtherProbes()) return true;
+  if (!running) return considerOutage();
+  auto decision = withoutLost(current(), losses, heard);
+  if (auto* next = std::get_if<Configuration>(&decision)) {
+    gatherUntil = nullptr;
+    put(std::move(*next), since);
+    return true;
+  }
+  complain(std::get<Unchanged>(decision).why);
+  return false;
+}
+
+// No serving member runs any more (R11).
+bool Master::considerOutage() {
+  auto now = timer.now();
+  std::vector<Returned> returned;
+  for (auto& [incarnation, node]: roster.all()) {
+    if (node.session == 0 || !suspicion.isHeard(incarnation, now)) continue;
+    auto* old = current().servingStore(node.member().storeId);
+    returned.push_back({node.candidate, old != nullptr && suspicion.ended(old->incarnation)});
+  }
+  auto found = assess(current(), returned, told);
+  bool ready = !found.sources.empty();
+  if (!ready) {
+    sourceSince = nullptr;
+  } else if (sourceSince == nullptr) {
+    sourceSince = now;
+  }
+  if (ready && (found.complete() || now - sourceSince.orDefault(now) >= settings.outageWait)) {
+    auto decision = restarted(current(), found);
+    put(std::get<Configuration>(std::move(decision)), sourceSince.orDefault(now));
+    return true;
+  }
+  // Whether old processes have ended is known in a moment, unless they have not.
+  bool undead = std::any_of(
+      current().members.begin(), current().members.end(),
+      [this](const Member& member) { return suspicion.answersStill(member.incarnation); });
+  if (undead || !found.pending()) complain(master::describe(current(), found));
+  outage = kj::mv(found);
+  return false;
+}
+
+Newcomer Master::describe(const Node& node) const {
+  auto& name = node.member().name;
+  Newcomer newcomer;
+  newcomer.candidate = node.candidate;
+  newcomer.heard = node.session != 0 && suspicion.isHeard(node.member().incarnation, timer.now());
+  newcomer.skewed = magnitude(node.skew) > settings.maxSkew;
+  newcomer.drained = contains(ledger->document().drained, name);
+  newcomer.wanted = orders.wanted.count(name) != 0;
+  newcomer.wait = flapping.wait(name, timer.now());
+  return newcomer;
+}
+
+std::vector<Newcomer> Master::newcomers() const {
+  std::vector<Newcomer> all;
+  for (auto& [incarnation, node]: roster.all()) {
+    if (!current().contains(incarnation)) all.push_back(describe(node));
+  }
+  return all;
+}
+
+void Master::considerJoining() {
+  if (current().members.size() >= settings.replicas && orders.wanted.empty()) return;
+  if (current().joiner() != nullptr) return;
+  // A chain that is about to change in another way, or whose tail could not take anybody in, does
+  // so first.
+  for (auto& member: current().members) {
+    bool unsure = suspicion.inDoubt(member.incarnation);
+    if (unsure || suspicion.lost(member.incarnation) != nullptr) return;
+  }
+  auto* tail = current().tail();
+  if (tail == nullptr || !suspicion.isHeard(tail->incarnation, timer.now())) return;
+  auto decision = join(current(), newcomers(), settings.replicas);
+  if (auto* next = std::get_if<Configuration>(&decision)) put(std::move(*next), timer.now());
+}
+
+bool Master::awaitOtherProbes() {
+  bool others =
+      std::any_of(current().members.begin(), current().members.end(), [this](const Member& member) {
+        return suspicion.inDoubt(member.incarnation) &&
+               suspicion.lost(member.incarnation) == nullptr;
+      });
+  if (!others) return false;
+  KJ_IF_MAYBE (until, gatherUntil) {
+    return timer.now() < *until;
+  }
+  gatherUntil = timer.now() + GATHER;
+  evaluateAt(timer.now() + GATHER);
+  return true;
+}
+
+void Master::complain(const std::string& why) {
+  if (complaint == why) return;
+  complaint = why;
+  logWarning("members are lost, but the configuration has to stay",
+             {{"epoch", current().epoch}, {"members", current().describe()}, {"reason", why}});
+}
+
+kj::Promise<Master::Answer> Master::order(kj::Function<Ruling(const View&)> rule) {
+  wake();
+  if (waiting.size() >= MAX_ORDERS) {
+    return KJ_EXCEPTION(OVERLOADED, "too many orders of operators are waiting: try again");
+  }
+  auto paf = kj::newPromiseAndFulfiller<Answer>();
+  waiting.push_back(Order{kj::mv(rule), kj::mv(paf.fulfiller)});
+  evaluateSoon();
+  return kj::mv(paf.promise);
+}
+
+View Master::view() const {
+  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}};
+  for (auto& member: current().members) {
+    if (suspicion.isHeard(member.incarnation, timer.now())) view.heard.insert(member.incarnation);
+    if (suspicion.lost(member.incarnation) != nullptr) view.lost.insert(member.incarnation);
+  }
+  return view;
+}
+
+void Master::carryOutOrders() {
+  while (!waiting.empty() && !ledger->busy()) {
+    auto order = kj::mv(waiting.front());
+    waiting.pop_front();
+    abandoned.clear();
+    carryOut(order.rule(view()), kj::mv(order.answer));
+  }
+  if (ledger->busy() || current().epoch == 0) return;
+  if (auto ruling = continueReplacement(view())) {
+    if (ruling->refused) abandoned = ruling->words;
+    carryOut(std::move(*ruling), nullptr);
+  }
+}
+
+void Master::carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer) {
+  if (ruling.refused || (!ruling.next && !ruling.drained)) {
+    enact(ruling, kj::mv(answer));
+    return;
+  }
+  auto document = ruling.next ? documentWith(*ruling.next) : ledger->document();
+  if (ruling.drained) document.drained = *ruling.drained;
+  auto since = timer.now();
+  tasks.add(ledger->replace(document).then(
+      [this, document, since, ruling = std::move(ruling), answer = kj::mv(answer)]() mutable {
+        if (ledger->document() != document) {
+          ruling = Ruling();
+          ruling.refused = true;
+          ruling.words = "another master has changed the configuration meanwhile: look again";
+        }
+        enact(ruling, kj::mv(answer));
+        if (ruling.next) {
+          written(document.current(), since);
+        } else {
+          configurationChanged();
+          evaluateSoon();
+        }
+      }));
+}
+
+void Master::enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer) {
+  if (ruling.orders) orders = *ruling.orders;
+  if (!ruling.vouched.empty()) flapping.reset(ruling.vouched);
+  logInfo(ruling.refused ? "an order was not carried out" : "order of an operator",
+          {{"words", ruling.words}});
+  evaluateSoon();
+  KJ_IF_MAYBE (fulfiller, answer) {
+    (*fulfiller)->fulfill(Answer{ruling.refused, ruling.words});
+  }
+}
+
+}  // namespace gavel::master

@@ -1,0 +1,296 @@
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <openssl/sha.h>
+
+#include "tests/auction/filled.h"
+
+// What a state tells its store, what it forgets then, and that the hash does not show it.
+namespace gavel::auction::test {
+namespace {
+
+// The changes' records: their keys, with a '-' before those that are removed.
+std::vector<std::string> keys(const Changes& changes) {
+  std::vector<std::string> keys;
+  RecordReader reader(changes.records);
+  while (const auto record = reader.next()) {
+    keys.push_back((record->value ? "" : "-") + std::string(record->key));
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+std::string hex(const std::array<std::uint8_t, 32>& bytes) {
+  std::string hex;
+  for (const std::uint8_t byte: bytes) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
+}
+
+std::array<std::uint8_t, 32> sha256(const std::string& bytes) {
+  std::array<std::uint8_t, 32> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return digest;
+}
+
+using Keys = std::vector<std::string>;
+
+TEST(Capture, HoldsWhatHasChangedSinceTheLast) {
+  Log log;  // Its session is 1.
+  log.apply(create("lamp"));
+  Changes changes = log.state.capture();
+  EXPECT_EQ(changes.lastIndex, 2u);
+  EXPECT_EQ(keys(changes), (Keys{auctionKey(2), bidderKey(1), versionKey(2, 1), "m",
+                                 nameKey("lamp"), sessionKey(1)}));
+  ASSERT_EQ(changes.auctions.size(), 1u);
+  EXPECT_EQ(changes.auctions[0].id, 2u);
+  EXPECT_EQ(changes.auctions[0].version, 1u);
+  EXPECT_FALSE(changes.auctions[0].over);
+
+  log.apply(bid("lamp", "ann", 10));
+  log.apply(bid("lamp", "ann", 20));
+  changes = log.state.capture();
+  EXPECT_EQ(changes.lastIndex, 4u);
+  EXPECT_EQ(keys(changes), (Keys{auctionKey(2), bidderKey(2), versionKey(2, 2), versionKey(2, 3),
+                                 "m", sessionKey(1)}));
+
+  log.apply(bid("lamp", "ann", 20));  // Too low: only its outcome is recorded.
+  changes = log.state.capture();
+  EXPECT_EQ(keys(changes), (Keys{"m", sessionKey(1)}));
+  EXPECT_TRUE(changes.auctions.empty());
+
+  log.closeExpired(5000);
+  changes = log.state.capture();
+  EXPECT_EQ(keys(changes), (Keys{"-" + auctionKey(2), endedKey(2), versionKey(2, 4), "m"}));
+  ASSERT_EQ(changes.auctions.size(), 1u);
+  EXPECT_EQ(changes.auctions[0].version, 4u);
+  EXPECT_TRUE(changes.auctions[0].over);
+
+  const std::uint64_t other = log.openSession();
+  log.apply(log.proposal(ExpireSessions{5000}));
+  changes = log.state.capture();
+  EXPECT_EQ(keys(changes), (Keys{"-" + sessionKey(1), "m", sessionKey(other)}));
+}
+
+TEST(Capture, OfAnAuctionThatCameAndWentHoldsOnlyItsEnd) {
+  Log log(plainTerms());
+  log.closeExpired(5000);
+  EXPECT_EQ(keys(log.state.capture()),
+            (Keys{bidderKey(1), endedKey(2), versionKey(2, 1), versionKey(2, 2), "m",
+                  nameKey("lamp"), sessionKey(1)}));
+}
+
+TEST(Capture, IsEmptyWhereNothingHasChanged) {
+  State empty;
+  EXPECT_TRUE(empty.capture().records.empty());
+  Log log;
+  fill(log);
+  const Shelf shelf(log.state.capture());
+  EXPECT_TRUE(log.state.capture().records.empty());
+  EXPECT_EQ(log.state.capture().lastIndex, log.state.lastIndex());
+  State loaded = shelf.load();
+  EXPECT_TRUE(loaded.capture().records.empty());
+}
+
+TEST(Capture, OfALoadedStateHoldsOnlyWhatHasChangedSince) {
+  Log log;
+  fill(log);
+  const Shelf shelf(log.state.capture());
+  log.state = shelf.load();
+  log.apply(bid("lamp", "bob", 61));  // Too low.
+  EXPECT_EQ(keys(log.state.capture()), (Keys{"m", sessionKey(log.session)}));
+  log.apply(bid("lamp", "bob", 100));
+  const AuctionId lamp = log.auction().id;
+  EXPECT_EQ(keys(log.state.capture()),
+            (Keys{auctionKey(lamp), versionKey(lamp, 4), "m", sessionKey(log.session)}));
+}
+
+TEST(Capture, GoesOnAfterMovesOfTheState) {
+  Log log;
+  fill(log);
+  const auto hash = log.state.hash();
+  State moved = std::move(log.state);
+  EXPECT_EQ(moved.hash(), hash);
+  State assigned;
+  assigned = std::move(moved);
+  EXPECT_EQ(assigned.hash(), hash);
+  EXPECT_NE(assigned.findAuction("lamp"), nullptr);
+  EXPECT_NE(assigned.findBidder("ann"), nullptr);
+  EXPECT_EQ(assigned.nextDeadline(), 2150);
+  const Changes changes = assigned.capture();
+  EXPECT_EQ(Shelf(changes).records, filledShelf().records);
+  assigned.release(changes);
+  EXPECT_EQ(assigned.hash(), hash);
+}
+
+// Nodes of different builds exchange records.  If this fails, the layout or the rules have changed:
+// then RECORD_FORMAT, or the chain's format version (R14), has to change as well.
+TEST(Capture, HasTheSameBytesForEver) {
+  Log log;
+  fill(log);
+  EXPECT_EQ(hex(log.state.hash()),
+            "06d7dd0b3fe06b7e0ac5f323fbddc5b06ea63a8b81bd3eee05a4b50263526354");
+  EXPECT_EQ(hex(sha256(framed(filledShelf()))),
+            "bc2309b393d95e278cc403871b68765cf7755ab4c0c7a359188e784c6b8257c5");
+}
+
+TEST(Hash, IsTheSha256OfTheRecordsInMemory) {
+  Log log;
+  fill(log);
+  const std::string long_(MAX_ITEM_BYTES, 'x');
+  Terms terms = plainTerms(1'000'000);
+  terms.item = long_;
+  for (int i = 0; i < 20; ++i) log.apply(create("tome " + std::to_string(i), terms));
+  const Shelf shelf(log.state.capture());
+  std::string bytes;
+  for (const char kind: {'m', 'a', 'b', 's'}) {
+    for (const auto& [key, value]: shelf.records) {
+      if (key.front() == kind) bytes += value;
+    }
+  }
+  EXPECT_EQ(hex(log.state.hash()), hex(sha256(bytes)));
+}
+
+TEST(Hash, ShowsAuctionsThatAreOver) {
+  const auto hashAfter = [](Amount amount) {
+    Log log(plainTerms());
+    log.apply(bid("lamp", "ann", amount));
+    log.applyAt(1500, CloseAuction{"lamp", identity("owner")});
+    log.apply(log.proposal(ExpireSessions{2000}));
+    return log.state.hash();
+  };
+  EXPECT_EQ(hashAfter(100), hashAfter(100));
+  EXPECT_NE(hashAfter(100), hashAfter(101));
+}
+
+TEST(Hash, ShowsVersionsThatAreNotInMemory) {
+  // Equal but for the first bid's amount, which only the history tells.
+  const auto hashAfter = [](Amount first) {
+    Log log(plainTerms());
+    log.state.release(log.state.capture());
+    log.apply(bid("lamp", "ann", first));
+    log.apply(bid("lamp", "ann", 500));
+    log.apply(log.proposal(ExpireSessions{2000}));  // Records of requests would tell as well.
+    log.state.release(log.state.capture());
+    EXPECT_TRUE(log.auction().history.empty());
+    return log.state.hash();
+  };
+  EXPECT_EQ(hashAfter(100), hashAfter(100));
+  EXPECT_NE(hashAfter(100), hashAfter(101));
+}
+
+// A log whose state has a store.
+class Release: public testing::Test {
+protected:
+  Shelf shelf;
+  Log log;
+
+  Release() {
+    log.state = State(&shelf);
+    log.session = log.openSession();
+    log.sequence = 0;
+    log.apply(create("lamp"));
+  }
+  ~Release() noexcept override = default;
+
+  Changes store() {
+    Changes changes = log.state.capture();
+    shelf.put(changes);
+    return changes;
+  }
+};
+
+TEST_F(Release, ForgetsVersionsThatAreStoredAndNoOthers) {
+  log.apply(bid("lamp", "ann", 10));
+  const Changes first = store();
+  log.apply(bid("lamp", "bob", 20));
+  const Changes second = store();
+  log.apply(bid("lamp", "ann", 30));
+  const auto hash = log.state.hash();
+
+  log.state.release(first);
+  EXPECT_EQ(log.auction().released, 2u);
+  EXPECT_EQ(log.auction().version(), 4u);
+  EXPECT_EQ(log.auction().findVersion(2), nullptr);
+  ASSERT_NE(log.auction().findVersion(3), nullptr);
+  EXPECT_EQ(log.auction().findVersion(3)->amount, 20);
+  EXPECT_EQ(log.auction().findVersion(4)->amount, 30);
+  EXPECT_EQ(log.auction().findVersion(5), nullptr);
+  EXPECT_EQ(log.auction().findVersion(0), nullptr);
+
+  log.state.release(second);
+  log.state.release(first);  // Late, or again.
+  EXPECT_EQ(log.auction().released, 3u);
+  EXPECT_EQ(log.auction().history.size(), 1u);
+  EXPECT_EQ(log.state.hash(), hash);
+  EXPECT_EQ(log.apply(bid("lamp", "bob", 40)).version, 5u);
+  store();
+  EXPECT_EQ(shelf.history(log.auction().id).size(), 5u);
+}
+
+TEST_F(Release, KeepsAnAuctionThatEndedAfterTheCapture) {
+  const Changes open = store();
+  log.closeExpired(5000);
+  log.state.release(open);
+  ASSERT_NE(log.state.findAuction("lamp"), nullptr);
+  const auto hash = log.state.hash();
+  log.state.release(store());
+  EXPECT_EQ(log.state.findAuction("lamp"), nullptr);
+  EXPECT_EQ(log.state.findAuction(AuctionId(3)), nullptr);
+  EXPECT_TRUE(log.state.listAuctions(0, 10).empty());
+  EXPECT_EQ(log.state.auctionCount(), 1u);
+  EXPECT_EQ(log.state.hash(), hash);
+}
+
+TEST_F(Release, LeavesTheNameTakenAndTheAuctionOver) {
+  log.apply(bid("lamp", "ann", 10));
+  log.closeExpired(5000);
+  log.state.release(store());
+  ASSERT_EQ(log.state.findAuction("lamp"), nullptr);
+
+  EXPECT_EQ(log.apply(create("lamp")).kind, Kind::alreadyExists);
+  EXPECT_EQ(log.apply(bid("lamp", "ann", 100)).kind, Kind::closed);
+  EXPECT_FALSE(log.judge(bid("lamp", "ann", 100)).log);
+  EXPECT_EQ(log.apply(Bid{"lamp", impostor("ann"), 100}).kind, Kind::notYours);
+  EXPECT_EQ(log.apply(CloseAuction{"lamp", identity("owner")}).kind, Kind::closed);
+  EXPECT_EQ(log.apply(CancelAuction{"lamp", identity("owner")}).kind, Kind::closed);
+  EXPECT_EQ(log.apply(CloseAuction{"lamp", identity("ann")}).kind, Kind::notYours);
+  EXPECT_EQ(log.apply(CancelAuction{"lamp", impostor("owner")}).kind, Kind::notYours);
+
+  // A newcomer is registered all the same, so that needs the log.
+  EXPECT_TRUE(log.judge(bid("lamp", "newcomer", 100)).log);
+  EXPECT_EQ(log.apply(bid("lamp", "newcomer", 100)).kind, Kind::closed);
+  EXPECT_NE(log.state.findBidder("newcomer"), nullptr);
+  EXPECT_EQ(log.apply(bid("vase", "ann", 100)).kind, Kind::noSuchAuction);
+}
+
+TEST_F(Release, IsRememberedByALoadedState) {
+  log.closeExpired(5000);
+  log.state.release(store());
+  log.state = shelf.load();
+  EXPECT_EQ(log.state.auctionCount(), 1u);
+  EXPECT_EQ(log.apply(create("lamp")).kind, Kind::alreadyExists);
+  EXPECT_EQ(log.apply(bid("lamp", "ann", 100)).kind, Kind::closed);
+}
+
+TEST_F(Release, AsksTheStoreOnlyForNamesThatMayBeThere) {
+  log.apply(bid("lamp", "ann", 10));
+  log.apply(create("vase"));
+  store();
+  log.applyAt(1500, CloseAuction{"lamp", identity("owner")});
+  log.apply(bid("lamp", "ann", 100));
+  EXPECT_EQ(shelf.found, 0) << "it is in memory still";
+  log.state.release(store());
+  log.apply(bid("vase", "ann", 100));
+  EXPECT_EQ(shelf.found, 0);
+}
+
+}  // namespace
+}  // namespace gavel::auction::test

@@ -1,0 +1,236 @@
+#include "auction/records.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/auction/filled.h"
+
+// Records as bytes, one by one and framed, and what becomes of bytes that are none.
+namespace gavel::auction::test {
+namespace {
+
+using namespace std::string_view_literals;
+
+// What `action` says of bad records; empty if it does not complain.
+std::string complaint(const std::function<void()>& action) {
+  try {
+    action();
+    return "";
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+}
+
+std::vector<RecordReader::Record> readAll(std::string_view bytes) {
+  std::vector<RecordReader::Record> records;
+  RecordReader reader(bytes);
+  while (const auto record = reader.next()) records.push_back(*record);
+  return records;
+}
+
+TEST(Key, IsTheKindAndBigEndianIds) {
+  EXPECT_EQ(auctionKey(0x0102), "a\0\0\0\0\0\0\1\2"sv);
+  EXPECT_EQ(bidderKey(UINT64_MAX), "b\xff\xff\xff\xff\xff\xff\xff\xff"sv);
+  EXPECT_EQ(endedKey(3), "e\0\0\0\0\0\0\0\3"sv);
+  EXPECT_EQ(versionKey(3, 0x0400), "h\0\0\0\0\0\0\0\3\0\0\0\0\0\0\4\0"sv);
+  EXPECT_EQ(sessionKey(5), "s\0\0\0\0\0\0\0\5"sv);
+  EXPECT_EQ(nameKey("lamp"), "nlamp");
+  EXPECT_EQ(TOTALS_KEY, "m");
+  EXPECT_LT(versionKey(1, 255), versionKey(1, 256));
+  EXPECT_LT(versionKey(1, UINT64_MAX), versionKey(2, 1));
+}
+
+TEST(Key, TellsItsKindAndId) {
+  EXPECT_EQ(kindOf(auctionKey(1)), RecordKind::auction);
+  EXPECT_EQ(kindOf(versionKey(1, 1)), RecordKind::version);
+  EXPECT_EQ(kindOf(nameKey("x")), RecordKind::name);
+  EXPECT_EQ(kindOf(TOTALS_KEY), RecordKind::totals);
+  EXPECT_EQ(idOf(auctionKey(0x0102030405060708)), 0x0102030405060708u);
+  EXPECT_EQ(idOf(versionKey(UINT64_MAX, 1)), UINT64_MAX);
+}
+
+TEST(Key, ThatIsNoneIsRefused) {
+  const std::vector<std::string> bad{
+      "",         "a",  "x12345678", auctionKey(1) + "x",         "h12345678",
+      "a1234567", "mm", "n",         "n" + std::string(129, 'n'), std::string(9, '\0')};
+  for (const std::string& key: bad) {
+    EXPECT_NE(complaint([&] { kindOf(key); }).find("key 0x"), std::string::npos) << key;
+  }
+  EXPECT_EQ(complaint([&] { idOf("m"); }), "bad record: key 0x6d");
+}
+
+TEST(Value, IsReadAsItWasWritten) {
+  Log log;
+  fill(log);
+  const auto expectSame = [](const auto& value, auto decode) {
+    std::string bytes = "before";
+    encode(value, bytes);
+    ASSERT_EQ(bytes.substr(0, 6), "before") << "appended";
+    bytes.erase(0, 6);
+    std::string again;
+    encode(decode(bytes), again);
+    EXPECT_EQ(again, bytes);
+    EXPECT_THROW(decode(bytes + "x"), std::runtime_error);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_THROW(decode(bytes.substr(0, size)), std::runtime_error) << size;
+    }
+  };
+  expectSame(log.auction("lamp"), decodeAuction);
+  expectSame(log.auction("chair"), decodeAuction);
+  expectSame(*log.state.findBidder("ann"), decodeBidder);
+  expectSame(*log.state.findSession(log.session), decodeSession);
+  expectSame(log.auction("lamp").history.back(), decodeVersion);
+  expectSame(Totals{1, 2, 3, 4, 5, 6, 7, {8, 9}}, decodeTotals);
+  EXPECT_EQ(decodeName(encodeName(0x0102030405060708)), 0x0102030405060708u);
+  EXPECT_THROW(decodeName("1234567"), std::runtime_error);
+  EXPECT_THROW(decodeName("123456789"), std::runtime_error);
+}
+
+TEST(Value, OfAnAuctionHasNoVersionsButTheirNumberAndDigest) {
+  Log log;
+  fill(log);
+  const Auction& lamp = log.auction("lamp");
+  std::string bytes;
+  encode(lamp, bytes);
+  const Auction read = decodeAuction(bytes);
+  EXPECT_TRUE(read.history.empty());
+  EXPECT_EQ(read.version(), lamp.version());
+  EXPECT_EQ(read.released, lamp.version());
+  EXPECT_EQ(read.captured, lamp.version());
+  EXPECT_EQ(read.historyDigest, lamp.historyDigest);
+  EXPECT_EQ(read.duration, 1000);
+  EXPECT_GT(read.deadline, read.created + read.duration) << "moved by the soft close";
+  EXPECT_EQ(read.findVersion(1), nullptr);
+
+  std::uint64_t digest = 0;
+  for (const Version& version: lamp.history) digest = digestAfter(digest, version);
+  EXPECT_EQ(digest, lamp.historyDigest);
+}
+
+TEST(DigestSum, IsTheSameInAnyOrder) {
+  Log log;
+  fill(log);
+  DigestSum one, other;
+  one.add(log.auction("vase"));
+  one.add(log.auction("chair"));
+  other.add(log.auction("chair"));
+  EXPECT_NE(one, other);
+  other.add(log.auction("vase"));
+  EXPECT_EQ(one, other);
+  other.add(log.auction("vase"));
+  EXPECT_NE(one, other);
+}
+
+TEST(Framing, IsLengthsAndBytes) {
+  std::string bytes;
+  RecordWriter writer(bytes);
+  writer.put("key", "value");
+  writer.remove("gone");
+  writer.put("empty", "");
+  EXPECT_EQ(bytes,
+            "\3\0\0\0key\5\0\0\0value"
+            "\4\0\0\0gone\xff\xff\xff\xff"
+            "\5\0\0\0empty\0\0\0\0"sv);
+  const auto records = readAll(bytes);
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0].key, "key");
+  EXPECT_EQ(records[0].value, "value");
+  EXPECT_EQ(records[1].key, "gone");
+  EXPECT_EQ(records[1].value, std::nullopt);
+  EXPECT_EQ(records[2].key, "empty");
+  EXPECT_EQ(records[2].value, "");
+  EXPECT_TRUE(readAll("").empty());
+}
+
+TEST(Framing, EncodesInPlaceWhatPutCopies) {
+  const Version version{Version::Kind::bid, 1, 2, 3, 4, 5};
+  std::string value, copied, inPlace = "before";
+  encode(version, value);
+  RecordWriter(copied).put("key", value);
+  RecordWriter(inPlace).encode("key", version);
+  EXPECT_EQ(inPlace, "before" + copied);
+}
+
+TEST(Framing, ThatEndsTooEarlyIsRefusedWithItsOffset) {
+  std::string bytes;
+  RecordWriter writer(bytes);
+  writer.put("key", "value");
+  const std::size_t whole = bytes.size();
+  writer.put("key2", "value2");
+  for (std::size_t size = 1; size < bytes.size(); ++size) {
+    if (size == whole) continue;
+    const std::string said = complaint([&] { readAll(std::string_view(bytes).substr(0, size)); });
+    EXPECT_NE(said.find("offset"), std::string::npos) << size;
+  }
+  EXPECT_EQ(complaint([&] { readAll(std::string_view(bytes).substr(0, whole + 6)); }),
+            "bad records at offset 20: a key of 4 bytes, but 2 left");
+  EXPECT_EQ(complaint([&] { readAll("\xff\xff\xff\xff"sv); }),
+            "bad records at offset 4: a key of 4294967295 bytes, but 0 left");
+}
+
+// Decodes a value, whatever it is: false if that is refused.
+bool decodes(RecordKind kind, std::string_view bytes) {
+  const auto tryOne = [&](auto decode) {
+    std::string again;
+    if (!complaint([&] { encode(decode(bytes), again); }).empty()) return false;
+    EXPECT_EQ(again, bytes) << "each value has one encoding";
+    return true;
+  };
+  switch (kind) {
+    case RecordKind::auction:
+    case RecordKind::endedAuction:
+      return tryOne(decodeAuction);
+    case RecordKind::bidder:
+      return tryOne(decodeBidder);
+    case RecordKind::version:
+      return tryOne(decodeVersion);
+    case RecordKind::totals:
+      return tryOne(decodeTotals);
+    case RecordKind::session:
+      return tryOne(decodeSession);
+    case RecordKind::name:
+      return complaint([&] { decodeName(bytes); }).empty();
+  }
+  return false;
+}
+
+TEST(Damage, NeverCrashesWhoReadsAValue) {
+  const Shelf shelf = filledShelf();
+  int accepted = 0, refused = 0;
+  for (const auto& [key, value]: shelf.records) {
+    ASSERT_TRUE(decodes(kindOf(key), value));
+    for (std::uint32_t seed = 0; seed < 300; ++seed) {
+      SCOPED_TRACE("seed " + std::to_string(seed));
+      (decodes(kindOf(key), damage(value, seed)) ? accepted : refused) += 1;
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(accepted, 500);
+  EXPECT_GT(refused, 500);
+}
+
+TEST(Damage, NeverCrashesWhoReadsFramedRecords) {
+  const std::string bytes = framed(filledShelf());
+  int refused = 0;
+  for (std::uint32_t seed = 0; seed < 3000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const std::string damaged = damage(bytes, seed);
+    const std::string said = complaint([&] { readAll(damaged); });
+    refused += !said.empty();
+    EXPECT_TRUE(said.empty() || said.starts_with("bad records at offset ")) << said;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace gavel::auction::test

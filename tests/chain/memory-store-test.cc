@@ -1,0 +1,502 @@
+#include "chain/memory-store.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <kj/async.h>
+#include <kj/debug.h>
+
+#include "auction/records.h"
+
+namespace gavel::chain {
+namespace {
+
+using ::testing::HasSubstr;
+using Sync = MemoryStore::Sync;
+using Crash = MemoryStore::Crash;
+
+// A replica without a chain: what it appends is committed at once.
+struct Writer {
+  kj::Own<MemoryStore> store;
+  auction::State state{&store->ended()};
+  std::uint64_t sequence = 0;
+
+  Position end() const {
+    return store->batches().empty() ? store->logStart() : store->batches().back()->end();
+  }
+
+  // Appends a batch of one entry, and applies it.
+  auction::Outcome append(const auction::Command& command, std::uint64_t epoch = 1) {
+    auction::Entry entry{state.lastIndex() + 1, auction::Stamp(state.lastIndex() + 1), {}, command};
+    bool client = std::holds_alternative<auction::Bid>(command) ||
+                  std::holds_alternative<auction::CreateAuction>(command) ||
+                  std::holds_alternative<auction::CloseAuction>(command);
+    if (client) entry.request = {1, ++sequence, sequence};
+    store->append(Batch::make(epoch, end(), {&entry, 1}));
+    return state.apply(entry);
+  }
+  void open() { append(auction::OpenSession{}); }
+  void create(std::string_view name) {
+    auction::CreateAuction create{name, {"owner", {}}, {}};
+    create.terms.item = "a lamp";
+    create.terms.duration = 1'000'000;
+    KJ_ASSERT(append(create).kind == auction::Outcome::Kind::success);
+  }
+  void bid(std::string_view name, auction::Amount amount) {
+    auto outcome = append(auction::Bid{name, {"ann", {}}, amount});
+    KJ_ASSERT(outcome.kind == auction::Outcome::Kind::success);
+  }
+  void close(std::string_view name) {
+    auto outcome = append(auction::CloseAuction{name, {"owner", {}}});
+    KJ_ASSERT(outcome.kind == auction::Outcome::Kind::success);
+  }
+  void checkpoint(kj::WaitScope& waitScope) {
+    auto changes = state.capture();
+    auto lastIndex = changes.lastIndex;
+    auto auctions = changes.auctions;
+    store->checkpoint(end(), kj::mv(changes)).wait(waitScope);
+    state.release({lastIndex, "", auctions});
+  }
+};
+
+class MemoryStoreTest: public ::testing::Test {
+protected:
+  ~MemoryStoreTest() noexcept override = default;
+
+  static Writer writer(Sync sync = Sync::atOnce, MemoryStore::Options options = {}) {
+    return {kj::heap<MemoryStore>(7, sync, options)};
+  }
+  // With open and ended auctions, and checkpoints on the way.
+  Writer filled(MemoryStore::Options options = {}) {
+    auto w = writer(Sync::atOnce, options);
+    w.open();
+    w.create("lamp");
+    w.create("vase");
+    w.checkpoint(waitScope);
+    for (int i = 1; i <= 20; ++i) w.bid("lamp", 100 * i);
+    w.create("chair");
+    w.close("vase");
+    w.checkpoint(waitScope);
+    for (int i = 21; i <= 30; ++i) w.bid("lamp", 100 * i);
+    return w;
+  }
+
+  // What an image comes to once its log is applied.
+  static std::array<std::uint8_t, 32> hashOf(Image image) {
+    for (auto& batch: image.log) {
+      batch->forEach([&](const auction::Entry& entry) { image.state.apply(entry); });
+    }
+    return image.state.hash();
+  }
+
+  template <typename T>
+  std::string errorOf(kj::Promise<T> promise) {
+    return promise.then([](T&&) { return std::string(); }, describe).wait(waitScope);
+  }
+  std::string errorOf(kj::Promise<void> promise) {
+    return promise.then([]() { return std::string(); }, describe).wait(waitScope);
+  }
+  static std::string describe(kj::Exception&& e) { return e.getDescription().cStr(); }
+
+  kj::EventLoop loop;
+  kj::WaitScope waitScope{loop};
+};
+
+Configuration inEpoch(std::uint64_t epoch) {
+  Configuration configuration;
+  configuration.clusterId = 5;
+  configuration.epoch = epoch;
+  configuration.members.push_back({"n1", "localhost:1", 3, 4, true});
+  return configuration;
+}
+
+TEST_F(MemoryStoreTest, IsEmptyAtFirst) {
+  MemoryStore store(7, Sync::atOnce);
+  EXPECT_EQ(store.recovered().storeId, 7u);
+  EXPECT_EQ(store.recovered().generation, 1u);
+  EXPECT_TRUE(store.recovered().empty);
+  EXPECT_EQ(store.recovered().damage, "");
+  auto image = store.load().wait(waitScope);
+  EXPECT_EQ(image.end(), Position());
+  EXPECT_EQ(image.state.lastIndex(), 0u);
+  EXPECT_EQ(store.logStart(), Position());
+  EXPECT_TRUE(store.readLog(0, 1000).wait(waitScope).empty());
+}
+
+TEST_F(MemoryStoreTest, LoadsTheCheckpointAndTheLogAfterIt) {
+  auto w = filled();
+  auto image = w.store->load().wait(waitScope);
+  EXPECT_EQ(image.checkpoint.index, 25u);
+  EXPECT_EQ(image.state.lastIndex(), 25u);
+  EXPECT_EQ(image.log.size(), 10u);
+  EXPECT_EQ(image.end(), w.end());
+  EXPECT_EQ(hashOf(kj::mv(image)), w.state.hash());
+}
+
+TEST_F(MemoryStoreTest, TellsWhatIsDurableWhenItIsSynced) {
+  auto w = writer(Sync::manual);
+  w.open();
+  auto first = w.store->durableAbove(0);
+  EXPECT_FALSE(first.poll(waitScope));
+  w.store->syncNow();
+  EXPECT_EQ(first.wait(waitScope), 1u);
+  w.create("lamp");
+  w.create("vase");
+  auto third = w.store->durableAbove(2);
+  EXPECT_FALSE(third.poll(waitScope));
+  w.store->syncNow();
+  EXPECT_EQ(third.wait(waitScope), 3u);
+  EXPECT_EQ(w.store->durableAbove(0).wait(waitScope), 3u);
+}
+
+TEST_F(MemoryStoreTest, SavesAConfigurationWithWhatIsQueuedBeforeIt) {
+  auto w = writer(Sync::manual);
+  w.open();
+  auto saved = w.store->saveConfiguration(inEpoch(3));
+  EXPECT_FALSE(saved.poll(waitScope));
+  EXPECT_EQ(w.store->configuration().epoch, 0u);
+  EXPECT_EQ(w.store->restart(Crash::power)->recovered().configuration.epoch, 0u);
+  EXPECT_EQ(w.store->restart(Crash::process)->recovered().configuration.epoch, 3u);
+  w.store->syncNow();
+  saved.wait(waitScope);
+  EXPECT_EQ(w.store->configuration(), inEpoch(3));
+  auto again = w.store->restart(Crash::power);
+  EXPECT_EQ(again->recovered().configuration, inEpoch(3));
+  EXPECT_EQ(again->durableAbove(0).wait(waitScope), 1u);
+}
+
+TEST_F(MemoryStoreTest, LosesWithThePowerWhatWasNotSynced) {
+  auto w = writer(Sync::manual);
+  w.open();
+  w.create("lamp");
+  w.store->syncNow();
+  auto before = w.state.hash();
+  w.bid("lamp", 100);
+  w.checkpoint(waitScope);
+
+  auto unplugged = w.store->restart(Crash::power);
+  EXPECT_EQ(unplugged->recovered().storeId, 7u);
+  EXPECT_EQ(unplugged->recovered().generation, 2u);
+  EXPECT_FALSE(unplugged->recovered().empty);
+  EXPECT_EQ(unplugged->recovered().damage, "");
+  EXPECT_EQ(unplugged->checkpointed(), Position());
+  EXPECT_EQ(hashOf(unplugged->load().wait(waitScope)), before);
+  EXPECT_EQ(unplugged->durableAbove(0).wait(waitScope), 2u);
+
+  auto killed = w.store->restart(Crash::process);
+  EXPECT_EQ(killed->recovered().generation, 2u);
+  EXPECT_EQ(killed->checkpointed().index, 3u);
+  EXPECT_EQ(hashOf(killed->load().wait(waitScope)), w.state.hash());
+  EXPECT_EQ(killed->durableAbove(0).wait(waitScope), 3u);
+  EXPECT_EQ(killed->restart(Crash::power)->recovered().generation, 3u);
+
+  EXPECT_TRUE(writer(Sync::manual).store->restart(Crash::process)->recovered().empty);
+}
+
+TEST_F(MemoryStoreTest, LoadsOnlyWhatIsDurable) {
+  auto w = writer(Sync::manual);
+  w.open();
+  auto image = w.store->load();
+  EXPECT_FALSE(image.poll(waitScope));
+  w.store->syncNow();
+  EXPECT_EQ(image.wait(waitScope).end().index, 1u);
+}
+
+TEST_F(MemoryStoreTest, RefusesABatchThatDoesNotFollow) {
+  auto w = writer();
+  w.open();
+  auto other = Batch::parse(w.store->batches().front()->bytes());
+  auto exception = kj::runCatchingExceptions([&]() { w.store->append(other); });
+  EXPECT_TRUE(exception != nullptr);
+}
+
+TEST_F(MemoryStoreTest, CutsTheLogDurably) {
+  auto w = writer(Sync::manual);
+  w.open();
+  auto first = w.end();
+  w.create("lamp");
+  w.store->syncNow();
+  w.create("vase");
+  auto cut = w.store->cut(first);
+  EXPECT_FALSE(cut.poll(waitScope));
+  EXPECT_EQ(w.store->durableAbove(0).wait(waitScope), 1u) << "not what is about to go";
+  EXPECT_EQ(w.store->restart(Crash::power)->durableAbove(0).wait(waitScope), 2u);
+  w.store->syncNow();
+  cut.wait(waitScope);
+  EXPECT_EQ(w.end(), first);
+  EXPECT_EQ(w.store->durableAbove(0).wait(waitScope), 1u);
+  auto above = w.store->durableAbove(1);
+  EXPECT_FALSE(above.poll(waitScope));
+  EXPECT_EQ(w.store->restart(Crash::power)->batches().size(), 1u);
+
+  // It goes on from there.
+  auction::Entry entry{2, 2, {}, auction::OpenSession{}};
+  w.store->append(Batch::make(2, first, {&entry, 1}));
+  w.store->syncNow();
+  EXPECT_EQ(above.wait(waitScope), 2u);
+}
+
+TEST_F(MemoryStoreTest, CutsNeitherInsideOfABatchNorIntoTheCheckpoint) {
+  auto w = filled({1'000'000});
+  auto inside = w.end();
+  inside.checksum ^= 1;
+  EXPECT_TRUE(kj::runCatchingExceptions([&]() { (void)w.store->cut(inside); }) != nullptr);
+  auto early = w.store->batches()[3]->end();
+  EXPECT_TRUE(kj::runCatchingExceptions([&]() { (void)w.store->cut(early); }) != nullptr);
+  w.store->cut(w.store->checkpointed()).wait(waitScope);
+  EXPECT_EQ(w.end(), w.store->checkpointed());
+}
+
+TEST_F(MemoryStoreTest, ReadsTheLogInParts) {
+  auto w = filled({1'000'000});
+  std::vector<std::uint64_t> indexes;
+  for (std::uint64_t after = 0;;) {
+    auto part = w.store->readLog(after, 1000).wait(waitScope);
+    if (part.empty()) break;
+    std::size_t bytes = 0;
+    for (auto& batch: part) {
+      bytes += batch->bytes().size();
+      indexes.push_back(batch->firstIndex());
+      after = batch->lastIndex();
+    }
+    EXPECT_LE(bytes, 1000u);
+    EXPECT_GT(part.size(), 1u);
+  }
+  EXPECT_EQ(indexes.size(), w.store->batches().size());
+  EXPECT_EQ(w.store->readLog(0, 1).wait(waitScope).size(), 1u) << "at least one";
+}
+
+TEST_F(MemoryStoreTest, RefusesToReadFromInsideOfABatch) {
+  auto w = writer();
+  std::vector<auction::Entry> entries(2, auction::Entry{1, 1, {}, auction::OpenSession{}});
+  entries[1].index = 2;
+  w.store->append(Batch::make(1, {}, entries));
+  EXPECT_THAT(errorOf(w.store->readLog(1, 1000)), HasSubstr("no batch begins"));
+}
+
+TEST_F(MemoryStoreTest, FindsTheLastPositionWithinALimit) {
+  auto w = writer();
+  w.open();
+  w.open();
+  auto second = w.end();
+  w.append(auction::OpenSession{}, 4);
+  auto third = w.end();
+  auto within = [&](std::uint64_t epoch, std::uint64_t index) {
+    return KJ_ASSERT_NONNULL(w.store->lastWithin({epoch, index, 0}).wait(waitScope));
+  };
+  EXPECT_EQ(within(9, 9), third);
+  EXPECT_EQ(within(4, 3), third);
+  EXPECT_EQ(within(3, 3), second);
+  EXPECT_EQ(within(1, 2), second);
+  EXPECT_EQ(within(9, 1).index, 1u);
+  EXPECT_EQ(within(0, 9), Position());
+
+  auto late = filled({0});
+  auto start = late.store->logStart();
+  EXPECT_EQ(start.index, 25u);
+  EXPECT_EQ(KJ_ASSERT_NONNULL(late.store->lastWithin({1, 25, 0}).wait(waitScope)), start);
+  EXPECT_TRUE(late.store->lastWithin({1, 24, 0}).wait(waitScope) == nullptr);
+  EXPECT_TRUE(late.store->lastWithin({0, 99, 0}).wait(waitScope) == nullptr);
+}
+
+TEST_F(MemoryStoreTest, TruncatesBehindTheRetentionWindow) {
+  auto w = filled({2000});
+  std::size_t bytes = 0;
+  for (auto& batch: w.store->batches()) bytes += batch->bytes().size();
+  auto start = w.store->logStart();
+  EXPECT_GT(start.index, 10u);
+  EXPECT_LT(start.index, 25u) << "not all that it may keep";
+  EXPECT_EQ(w.store->batches().front()->previous(), start);
+  EXPECT_THAT(errorOf(w.store->readLog(start.index - 1, 1000)), HasSubstr("begins later"));
+  EXPECT_FALSE(w.store->readLog(start.index, 1000).wait(waitScope).empty());
+  EXPECT_EQ(filled({1'000'000}).store->logStart(), Position());
+
+  auto image = w.store->restart(Crash::power)->load().wait(waitScope);
+  EXPECT_EQ(image.checkpoint.index, 25u);
+  EXPECT_EQ(image.log.size(), 10u) << "only from the checkpoint on";
+}
+
+TEST_F(MemoryStoreTest, KeepsTheLogBehindASnapshotThatIsRead) {
+  auto w = writer(Sync::atOnce, {0});
+  w.open();
+  w.create("lamp");
+  w.checkpoint(waitScope);
+  EXPECT_EQ(w.store->logStart().index, 2u);
+  auto snapshot = w.store->openSnapshot();
+  EXPECT_EQ(snapshot->position(), w.end());
+  w.bid("lamp", 100);
+  w.checkpoint(waitScope);
+  w.bid("lamp", 200);
+  EXPECT_EQ(w.store->logStart(), snapshot->position());
+  EXPECT_EQ(w.store->readLog(2, 10000).wait(waitScope).size(), 2u);
+  snapshot = nullptr;
+  w.checkpoint(waitScope);
+  EXPECT_EQ(w.store->logStart().index, 4u);
+
+  // It may end after the store.
+  snapshot = w.store->openSnapshot();
+  w.store = nullptr;
+  EXPECT_GT(snapshot->next().wait(waitScope).size(), 0u);
+  snapshot = nullptr;
+}
+
+TEST_F(MemoryStoreTest, RefusesACheckpointAsOfAnotherIndex) {
+  auto w = writer();
+  w.open();
+  auto first = w.end();
+  w.open();
+  auto changes = w.state.capture();
+  EXPECT_TRUE(kj::runCatchingExceptions(
+                  [&]() { (void)w.store->checkpoint(first, kj::mv(changes)); }) != nullptr);
+}
+
+TEST_F(MemoryStoreTest, HandsASnapshotOnInParts) {
+  auto w = filled();
+  auto snapshot = w.store->openSnapshot();
+  auto at = snapshot->position();
+  EXPECT_EQ(at.index, 25u);
+  w.bid("lamp", 100'000);
+  w.checkpoint(waitScope);  // Does not show in the snapshot.
+
+  auto joiner = writer(Sync::manual);
+  joiner.open();
+  joiner.checkpoint(waitScope);
+  joiner.store->syncNow();
+  auto begun = joiner.store->beginInstall();
+  EXPECT_FALSE(begun.poll(waitScope));
+  joiner.store->syncNow();
+  begun.wait(waitScope);
+  int parts = 0;
+  for (;; ++parts) {
+    auto part = snapshot->next().wait(waitScope);
+    if (part.size() == 0) break;
+    EXPECT_LT(part.size(), 2000u);
+    joiner.store->install(kj::mv(part)).wait(waitScope);
+  }
+  EXPECT_GT(parts, 2);
+  auto installed = joiner.store->finishInstall(at);
+  EXPECT_FALSE(installed.poll(waitScope));
+  joiner.store->syncNow();
+  installed.wait(waitScope);
+
+  EXPECT_EQ(joiner.store->logStart(), at);
+  EXPECT_EQ(joiner.store->durableAbove(0).wait(waitScope), 25u);
+  auto again = joiner.store->restart(Crash::power);
+  EXPECT_EQ(again->recovered().damage, "");
+  EXPECT_FALSE(again->recovered().empty);
+  for (auto& batch: w.store->readLog(25, 1'000'000).wait(waitScope)) again->append(batch);
+  again->syncNow();
+  EXPECT_EQ(hashOf(again->load().wait(waitScope)), w.state.hash());
+  EXPECT_EQ(again->history(2, 1, 21).wait(waitScope).size(), 21u) << "history came along";
+  EXPECT_TRUE(again->ended().find("vase").has_value());
+}
+
+TEST_F(MemoryStoreTest, HandsOnTheSnapshotOfNothing) {
+  auto w = writer();
+  auto snapshot = w.store->openSnapshot();
+  EXPECT_EQ(snapshot->position(), Position());
+  EXPECT_EQ(snapshot->next().wait(waitScope).size(), 0u);
+  auto joiner = writer();
+  joiner.store->beginInstall().wait(waitScope);
+  joiner.store->finishInstall(snapshot->position()).wait(waitScope);
+  EXPECT_EQ(joiner.store->restart(Crash::power)->recovered().damage, "");
+}
+
+TEST_F(MemoryStoreTest, IsDamagedAndEmptyIfAnInstallIsInterrupted) {
+  auto w = filled();
+  auto snapshot = w.store->openSnapshot();
+  auto joiner = filled();
+  joiner.store->saveConfiguration(inEpoch(3)).wait(waitScope);
+  joiner.store->beginInstall().wait(waitScope);
+  joiner.store->install(snapshot->next().wait(waitScope)).wait(waitScope);
+
+  auto again = joiner.store->restart(Crash::power);
+  EXPECT_THAT(again->recovered().damage, HasSubstr("incomplete"));
+  EXPECT_TRUE(again->recovered().empty);
+  EXPECT_EQ(again->recovered().configuration, inEpoch(3)) << "that is not part of it";
+  auto image = again->load().wait(waitScope);
+  EXPECT_EQ(image.end(), Position());
+  EXPECT_EQ(image.state.auctionCount(), 0u);
+  EXPECT_FALSE(again->ended().find("vase").has_value());
+  EXPECT_NE(again->restart(Crash::power)->recovered().damage, "") << "until it has joined anew";
+
+  // Either way of joining heals it.
+  auto byLog = again->restart(Crash::power);
+  byLog->cut({}).wait(waitScope);
+  auction::Entry entry{1, 1, {}, auction::OpenSession{}};
+  byLog->append(Batch::make(1, {}, {&entry, 1}));
+  EXPECT_EQ(byLog->restart(Crash::power)->recovered().damage, "");
+  again->beginInstall().wait(waitScope);
+  auto whole = w.store->openSnapshot();
+  for (;;) {
+    auto part = whole->next().wait(waitScope);
+    if (part.size() == 0) break;
+    again->install(kj::mv(part)).wait(waitScope);
+  }
+  again->finishInstall(whole->position()).wait(waitScope);
+  EXPECT_EQ(again->restart(Crash::power)->recovered().damage, "");
+}
+
+TEST_F(MemoryStoreTest, FailsToFinishASnapshotThatIsUnsound) {
+  auto w = filled();
+  auto snapshot = w.store->openSnapshot();
+  auto joiner = writer();
+  EXPECT_THAT(errorOf(joiner.store->install(nullptr)), HasSubstr("before its beginning"));
+  EXPECT_THAT(errorOf(joiner.store->finishInstall({})), HasSubstr("before its beginning"));
+  joiner.store->beginInstall().wait(waitScope);
+  auto garbage = kj::heapArray(kj::StringPtr("garbage").asBytes());
+  EXPECT_THAT(errorOf(joiner.store->install(kj::mv(garbage))), HasSubstr("offset"));
+  joiner.store->install(snapshot->next().wait(waitScope)).wait(waitScope);
+  EXPECT_THAT(errorOf(joiner.store->finishInstall(snapshot->position())), HasSubstr("totals"));
+  for (;;) {
+    auto part = snapshot->next().wait(waitScope);
+    if (part.size() == 0) break;
+    joiner.store->install(kj::mv(part)).wait(waitScope);
+  }
+  auto wrong = snapshot->position();
+  wrong.index += 1;
+  EXPECT_THAT(errorOf(joiner.store->finishInstall(wrong)), HasSubstr("another index"));
+  EXPECT_NE(joiner.store->restart(Crash::power)->recovered().damage, "");
+  joiner.store->finishInstall(snapshot->position()).wait(waitScope);
+  EXPECT_EQ(joiner.store->restart(Crash::power)->recovered().damage, "");
+}
+
+TEST_F(MemoryStoreTest, TellsWhatIsNotInMemoryAnyMore) {
+  auto w = filled();
+  EXPECT_EQ(w.state.findAuction("vase"), nullptr);
+  auto vase = w.store->ended().find("vase");
+  ASSERT_TRUE(vase.has_value());
+  EXPECT_EQ(vase->phase, auction::Auction::Phase::closed);
+  EXPECT_EQ(vase->version(), 2u);
+  EXPECT_FALSE(w.store->ended().find("lamp").has_value()) << "it is not over";
+  EXPECT_FALSE(w.store->ended().find("nothing").has_value());
+
+  auto versions = w.store->history(2, 3, 4).wait(waitScope);
+  ASSERT_EQ(versions.size(), 4u);
+  EXPECT_EQ(versions[0].amount, 200);
+  EXPECT_EQ(versions[3].amount, 500);
+  EXPECT_TRUE(w.store->history(2, 1, 0).wait(waitScope).empty());
+  EXPECT_THAT(errorOf(w.store->history(2, 21, 2)), HasSubstr("not in the checkpoint"));
+}
+
+TEST_F(MemoryStoreTest, ListsOpenAndEndedAuctionsInOrder) {
+  auto w = filled();
+  auto names = [&](auction::AuctionId after, std::size_t limit) {
+    std::vector<std::string> names;
+    for (auto& auction: w.store->auctions(after, limit).wait(waitScope)) {
+      names.push_back(auction.name);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(0, 10), (Names{"lamp", "vase", "chair"}));
+  EXPECT_EQ(names(0, 2), (Names{"lamp", "vase"}));
+  EXPECT_EQ(names(2, 10), (Names{"vase", "chair"}));
+  EXPECT_EQ(names(3, 10), (Names{"chair"}));
+  EXPECT_EQ(names(99, 10), Names());
+}
+
+}  // namespace
+}  // namespace gavel::chain

@@ -1,0 +1,438 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/message.h"
+#include "schema/master.capnp.h"
+#include "tests/client/serving.h"
+#include "tests/support/fakes.h"
+
+// What operators tell a master, with the built program and a scripted master.
+namespace gavel::client::testing {
+namespace {
+
+using State = schema::Member::State;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+struct PlannedMember {
+  std::string name;
+  State state = State::SERVING;
+};
+
+struct KnownNode {
+  std::string name;
+  bool connected = true;
+  bool restarted = false;  // Its incarnation is not the member's.
+  std::uint64_t last = 0;
+  bool heard = true;
+  std::string note = "";
+  std::string damage = "";
+};
+
+struct MasterScript {
+  std::vector<PlannedMember> before;
+  std::vector<PlannedMember> after;  // Once a change was asked for and a few looks were made.
+  std::vector<KnownNode> nodes;
+  std::string notice;
+  std::string refusal;  // Of any change; empty: it is done.
+  bool silent = false;  // To changes.
+  bool breaks = false;  // When a change is asked for.
+  unsigned looksBeforeAfter = 3;
+  unsigned questionsBeforeLast = 0;  // For nodes, before the last of them is there.
+
+  std::vector<std::string> asked;
+  unsigned looks = 0;  // Since then.
+};
+
+class OperatedMaster final: public schema::MasterService::Server {
+public:
+  OperatedMaster(MasterScript& script, Serving& serving): script(script), serving(serving) {}
+
+  kj::Promise<void> configuration(ConfigurationContext context) override {
+    tell(context.getResults().initConfiguration());
+    if (!script.asked.empty()) ++script.looks;
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> nodes(NodesContext context) override {
+    auto results = context.getResults();
+    results.setNotice(script.notice.c_str());
+    auto known = static_cast<unsigned>(script.nodes.size());
+    if (script.questionsBeforeLast > 0) {
+      --script.questionsBeforeLast;
+      --known;
+    }
+    auto nodes = results.initNodes(known);
+    for (unsigned i = 0; i < nodes.size(); ++i) {
+      auto& node = script.nodes[i];
+      nodes[i].setConnected(node.connected);
+      nodes[i].setLastHeard(node.heard ? 0 : -1);
+      nodes[i].setNote(node.note.c_str());
+      auto status = nodes[i].initStatus();
+      status.setName(node.name.c_str());
+      status.setStoreId(idOf(node.name));
+      status.setIncarnation(idOf(node.name) + (node.restarted ? 1000 : 0));
+      status.setLast(node.last);
+      status.setDamage(node.damage.c_str());
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> epochs(EpochsContext context) override {
+    if (script.before.empty()) return kj::READY_NOW;
+    tell(context.getResults().initRelinks(1)[0].initConfiguration());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> add(AddContext context) override {
+    return decide(kj::str("add ", context.getParams().getNode()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> drain(DrainContext context) override {
+    return decide(kj::str("drain ", context.getParams().getNode()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> replace(ReplaceContext context) override {
+    auto params = context.getParams();
+    return decide(kj::str("replace ", params.getOld(), " ", params.getNew()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> recover(RecoverContext context) override {
+    auto params = context.getParams();
+    return decide(kj::str("recover ", params.getNode(), " ", params.getEpoch()),
+                  context.getResults().initResult());
+  }
+
+private:
+  MasterScript& script;
+  Serving& serving;
+
+  // A number of its own for each name.
+  static std::uint64_t idOf(const std::string& name) {
+    return static_cast<unsigned char>(name.back());
+  }
+
+  void tell(schema::Configuration::Builder configuration) {
+    if (script.before.empty()) return;
+    bool done = !script.asked.empty() && script.looks >= script.looksBeforeAfter;
+    auto& plan = done ? script.after : script.before;
+    configuration.setClusterId(77);
+    configuration.setEpoch(done ? 8 : 7);
+    configuration.setCause(done ? "as asked" : "formed");
+    auto members = configuration.initMembers(static_cast<unsigned>(plan.size()));
+    for (unsigned i = 0; i < members.size(); ++i) {
+      members[i].setName(plan[i].name.c_str());
+      members[i].setAddress("127.0.0.1:1");
+      members[i].setState(plan[i].state);
+      members[i].setStoreId(idOf(plan[i].name));
+      members[i].setIncarnation(idOf(plan[i].name));
+    }
+  }
+
+  kj::Promise<void> decide(kj::String what, schema::Operator::Result::Builder result) {
+    script.asked.push_back(what.cStr());
+    if (script.breaks) serving.loseLater();
+    if (script.silent || script.breaks) return kj::NEVER_DONE;
+    if (script.refusal.empty()) {
+      result.setDone(kj::str("decided: ", what));
+    } else {
+      result.setRefused(script.refusal.c_str());
+    }
+    return kj::READY_NOW;
+  }
+};
+
+class OperateTest: public ::testing::Test {
+public:
+  ~OperateTest() noexcept override = default;
+
+  gavel::testing::TemporaryDirectory home;
+  MasterScript script;
+  Serving serving;
+
+  std::vector<std::string> onMaster(std::vector<std::string> arguments) {
+    auto address = serving.serve(kj::heap<OperatedMaster>(script, serving));
+    arguments.insert(arguments.begin(), "chain");
+    arguments.insert(arguments.end(), {"-s", address, "--timeout", "700ms"});
+    return arguments;
+  }
+
+  Ran chain(std::vector<std::string> arguments) {
+    auto words = onMaster(std::move(arguments));
+    return serving.run([&]() { return runGavel(home.path(), words); });
+  }
+  Ran chainAtTerminal(std::vector<std::string> arguments, const std::string& typed) {
+    auto words = onMaster(std::move(arguments));
+    return serving.run([&]() { return runGavelOnTerminal(home.path(), words, typed); });
+  }
+};
+
+TEST_F(OperateTest, AddsANodeAndWaitsUntilItServes) {
+  script.before = {{"n1"}, {"n2", State::SYNCING}};
+  script.after = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  auto ran = chain({"add", "n2"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(script.asked, ElementsAre("add n2"));
+  EXPECT_EQ(ran.out, "decided: add n2\nchain n1 > n2, epoch 8 (as asked)\n");
+}
+
+TEST_F(OperateTest, DrainsANodeAndWaitsUntilItIsGone) {
+  script.before = {{"n1"}, {"n2"}};
+  script.after = {{"n2"}};
+  auto ran = chain({"drain", "n1"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(script.asked, ElementsAre("drain n1"));
+  EXPECT_THAT(ran.out, HasSubstr("chain n2, epoch 8"));
+}
+
+TEST_F(OperateTest, ReplacesANodeAndWaitsForBoth) {
+  script.before = {{"n1"}, {"n2"}};
+  script.after = {{"n2"}, {"n3"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  auto ran = chain({"replace", "n1", "n3", "-o", "json"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(script.asked, ElementsAre("replace n1 n3"));
+  EXPECT_THAT(ran.out, AllOf(StartsWith("{\"v\":1,\"done\":\"decided: replace n1 n3\","
+                                        "\"complete\":true,\"configuration\":{"),
+                             HasSubstr("\"epoch\":\"8\"")));
+}
+
+TEST_F(OperateTest, IsNotCompleteWhileTheOldNodeIsThere) {
+  script.before = {{"n1"}, {"n2"}};
+  script.after = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  EXPECT_EQ(chain({"replace", "n1", "n3"}).code, 5);
+}
+
+TEST_F(OperateTest, DoesNotWaitWhereNotWanted) {
+  script.before = {{"n1"}};
+  script.looksBeforeAfter = 1'000'000;
+  auto ran = chain({"add", "n2", "--no-wait"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "decided: add n2\n");
+}
+
+TEST_F(OperateTest, SaysThatAChangeIsNotCompleteInTime) {
+  script.before = {{"n1"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.nodes[1].note = "copying, half of it is there";
+  script.looksBeforeAfter = 1'000'000;
+  auto ran = chain({"add", "n2"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.out, HasSubstr("chain n1, epoch 7"));
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("not complete after 700ms; the master goes on"),
+                             HasSubstr("n2: copying, half of it is there")));
+}
+
+TEST_F(OperateTest, TellsWhyTheMasterRefuses) {
+  script.before = {{"n1"}};
+  script.refusal = "n1 is the last serving member";
+  auto ran = chain({"drain", "n1"});
+  EXPECT_EQ(ran.code, 6);
+  EXPECT_THAT(ran.out, IsEmpty());
+  EXPECT_EQ(ran.err, "gavel: refused: n1 is the last serving member\n");
+  EXPECT_EQ(chain({"drain", "n1", "-o", "json"}).out,
+            "{\"v\":1,\"refused\":\"n1 is the last serving member\"}\n");
+}
+
+TEST_F(OperateTest, DoesNotKnowWhatASilentMasterDecides) {
+  script.before = {{"n1"}};
+  script.silent = true;
+  auto ran = chain({"drain", "n1"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.err, HasSubstr("did not answer (no answer in time), and may or may not have"));
+}
+
+TEST_F(OperateTest, DoesNotKnowWhatALostMasterDecided) {
+  script.before = {{"n1"}};
+  script.breaks = true;
+  auto ran = chain({"drain", "n1"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.err, HasSubstr("may or may not have decided"));
+}
+
+TEST_F(OperateTest, RefusesArgumentsThatMakeNoSense) {
+  for (auto& arguments: std::vector<std::vector<std::string>>{
+           {"add"}, {"add", ""}, {"drain", "a", "b"}, {"replace", "n1"}, {"replace", "n1", "n1"}}) {
+    EXPECT_EQ(chain(arguments).code, 2) << ::testing::PrintToString(arguments);
+  }
+  EXPECT_THAT(script.asked, IsEmpty());
+}
+
+TEST_F(OperateTest, ShowsWhatTheMasterSaysOfNodesOutside) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[2].note = "a spare: the chain has all its members";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("n3 is not in the chain: a spare: the chain has all its members"));
+}
+
+TEST_F(OperateTest, DoesNotMissANodeThatWasReplaced) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[2].connected = false;
+  EXPECT_EQ(chain({"status", "--check"}).code, 0);
+  script.nodes[1].connected = false;
+  EXPECT_EQ(chain({"status", "--check"}).code, 7);
+}
+
+TEST_F(OperateTest, AlarmsAboutDamage) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[2].damage = "the log is cut at 90";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.err, HasSubstr("n3 has found damage: the log is cut at 90"));
+}
+
+TEST_F(OperateTest, ShowsWhatTheMasterWaitsFor) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.notice = "waits for n1";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.out, HasSubstr("\nnotice: waits for n1\nNAME "));
+  EXPECT_THAT(chain({"status", "-o", "json"}).out,
+              AllOf(HasSubstr("\"healthy\":false"), HasSubstr("\"notice\":\"waits for n1\"")));
+}
+
+TEST_F(OperateTest, WaitsForANodeThatWasJustStarted) {
+  script.before = {{"n1"}};
+  script.after = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.questionsBeforeLast = 2;
+  auto ran = chain({"add", "n2"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.err, "waiting until the master hears of n2\n");
+}
+
+TEST_F(OperateTest, LeavesItToTheMasterToRefuseANodeThatNeverCame) {
+  script.before = {{"n1"}};
+  script.nodes = {{"n1"}};
+  script.refusal = "no node of that name has registered";
+  EXPECT_EQ(chain({"add", "n2"}).code, 6);
+  EXPECT_THAT(script.asked, ElementsAre("add n2"));
+}
+
+TEST_F(OperateTest, WaitsUntilAllIsWell) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.questionsBeforeLast = 2;
+  EXPECT_EQ(chain({"status", "--check", "--serving", "2"}).code, 7);
+  script.questionsBeforeLast = 2;
+  EXPECT_EQ(chain({"status", "--check", "--wait", "--serving", "2"}).code, 0);
+  auto ran = chain({"status", "--check", "--wait", "--serving", "3"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.err, HasSubstr("! 2 of 3 members serve"));
+  EXPECT_EQ(chain({"status", "--check", "--serving", "n1,n2"}).code, 0);
+  EXPECT_THAT(chain({"status", "--check", "--serving", "n2,n3"}).err,
+              HasSubstr("! n3 does not serve"));
+  EXPECT_EQ(chain({"status", "--serving", "0"}).code, 2);
+  EXPECT_EQ(chain({"status", "--serving", ""}).code, 2);
+  EXPECT_EQ(chain({"status", "--serving", "n1,,n2"}).code, 2);
+}
+
+// ---------------------------------------------------------------------------------------------------
+
+class RecoverTest: public OperateTest {
+public:
+  RecoverTest() {
+    script.before = {{"n1"}, {"n2"}, {"n3"}};
+    script.after = {{"n2"}};
+    script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+    for (auto& node: script.nodes) {
+      node.connected = node.name == "n2";
+      node.restarted = node.name == "n2";
+      node.last = 120;
+    }
+    script.nodes[0].last = 123;
+  }
+  ~RecoverTest() noexcept override = default;
+};
+
+TEST_F(RecoverTest, NeedsConfirmation) {
+  auto ran = chain({"recover", "n2"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("give --yes"));
+  EXPECT_THAT(script.asked, IsEmpty());
+}
+
+TEST_F(RecoverTest, TakesTheNodesNameForAYes) {
+  auto ran = chainAtTerminal({"recover", "n2"}, "n2");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(script.asked, ElementsAre("recover n2 7"));
+  EXPECT_THAT(ran.out, HasSubstr("chain n2, epoch 8"));
+  EXPECT_THAT(
+      ran.err,
+      AllOf(HasSubstr("chain n1 > n2 > n3, epoch 7 (formed)"),
+            HasSubstr("n1 (serving): is not there"), HasSubstr("n2 (serving): is back, restarted"),
+            HasSubstr("n2 ends at entry 120"),
+            HasSubstr("may lose 3 entries: 121 to 123, which n1 was last heard to have"),
+            HasSubstr("Type the node's name, n2,")));
+}
+
+TEST_F(RecoverTest, TakesAnythingElseForANo) {
+  for (auto* typed: {"yes", "n1", ""}) {
+    auto ran = chainAtTerminal({"recover", "n2", "-q"}, typed);
+    EXPECT_EQ(ran.code, 2) << typed;
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("may lose 3 entries"), HasSubstr("nothing was changed")));
+  }
+  EXPECT_THAT(script.asked, IsEmpty());
+}
+
+TEST_F(RecoverTest, SaysThatTheLossCannotBeKnown) {
+  script.nodes[0].heard = false;
+  script.nodes[2].last = 120;
+  auto ran = chain({"recover", "n2", "--yes"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("ends no earlier than n3 was last heard to"),
+                             HasSubstr("cannot be known, as the master has not heard of n1")));
+  script.nodes.erase(script.nodes.begin());
+  script.asked.clear();
+  EXPECT_THAT(chain({"recover", "n2", "--yes"}).err, HasSubstr("has not heard of n1 since"));
+}
+
+TEST_F(RecoverTest, WarnsOfDamageAndOfMembersThatRun) {
+  script.nodes[1].damage = "the log is cut at 90";
+  script.nodes[2].connected = true;
+  script.refusal = "n3 still runs";
+  auto ran = chain({"recover", "n2", "--yes"});
+  EXPECT_EQ(ran.code, 6);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("n3 (serving): RUNS as a member"),
+                             HasSubstr("n2 reports damage: the log is cut at 90"),
+                             HasSubstr("refused: n3 still runs")));
+}
+
+TEST_F(RecoverTest, NeedsANodeThatIsThere) {
+  auto absent = chain({"recover", "n1", "--yes"});
+  EXPECT_EQ(absent.code, 6);
+  EXPECT_THAT(absent.err, HasSubstr("n1 is not reached: start it first"));
+  auto unknown = chain({"recover", "n9", "--yes"});
+  EXPECT_EQ(unknown.code, 6);
+  EXPECT_THAT(unknown.err, HasSubstr("no node named n9; it knows n1, n2 and n3"));
+  EXPECT_THAT(script.asked, IsEmpty());
+}
+
+TEST_F(RecoverTest, HasNothingToRecoverWhereNoChainFormed) {
+  script.before = {};
+  auto ran = chain({"recover", "n2", "--yes"});
+  EXPECT_EQ(ran.code, 6);
+  EXPECT_THAT(ran.err, HasSubstr("no chain has ever formed here"));
+}
+
+TEST_F(RecoverTest, NeedsAMaster) {
+  serving.serve(kj::heap<OperatedMaster>(script, serving));
+  serving.lose();
+  auto ran = runGavel(home.path(), {"chain", "recover", "n2", "--yes", "-s", "127.0.0.1:1"});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("nobody answers"), Not(HasSubstr("Type"))));
+}
+
+}  // namespace
+}  // namespace gavel::client::testing

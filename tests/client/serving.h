@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+#include <kj/thread.h>
+
+#include "tests/client/program.h"
+
+namespace gavel::client::testing {
+
+// Runs the built program while this thread serves it, on a real socket.
+class Serving {
+public:
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+
+  // From now on; gives the address.
+  std::string serve(capnp::Capability::Client bootstrap) {
+    receiver = io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen();
+    server = kj::heap<capnp::TwoPartyServer>(kj::mv(bootstrap));
+    listening = server->listen(*receiver).eagerlyEvaluate(nullptr);
+    return "127.0.0.1:" + std::to_string(receiver->getPort());
+  }
+
+  // Breaks all connections and refuses new ones.  Not from a call that came in: see loseLater().
+  void lose() {
+    listening = nullptr;
+    server = nullptr;
+    receiver = nullptr;
+  }
+  void loseLater() {
+    losing = kj::evalLater([this]() { lose(); }).eagerlyEvaluate(nullptr);
+  }
+
+  Ran run(std::function<Ran()> program) {
+    auto paf = kj::newPromiseAndCrossThreadFulfiller<Ran>();
+    kj::Thread thread(
+        [&program, fulfiller = kj::mv(paf.fulfiller)]() mutable { fulfiller->fulfill(program()); });
+    return paf.promise.wait(io.waitScope);
+  }
+
+private:
+  kj::Own<kj::ConnectionReceiver> receiver;
+  kj::Own<capnp::TwoPartyServer> server;
+  kj::Promise<void> listening = nullptr;
+  kj::Promise<void> losing = nullptr;
+};
+
+}  // namespace gavel::client::testing

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <kj/function.h>
+
+#include "chain/memory-store.h"
+#include "master/config-store.h"
+#include "master/document.h"
+
+namespace gavel::joining {
+
+// What a node asks of its store, step by step, told to a test before it is done.
+enum class Step : std::uint8_t {
+  none,
+  named,          // It is about to adopt a configuration in which it is syncing.
+  cutting,        // ... to drop what the chain does not have.
+  snapshotBegun,  // ... to drop everything for a snapshot.
+  snapshotHalf,   // The second part of the snapshot has come.
+  snapshotEnds,   // All parts have come.
+  loading,        // ... to load what it has installed, or what was left by a cut.
+  logComes,       // The first batch has come, after it was brought in line with the tail.
+  gated,          // The master has heard of its gate, and is about to store that it serves.
+  decided,        // The master has stored that it serves, and told nobody.
+  serves,         // It is about to adopt a configuration in which it serves.
+};
+
+// A store of one process, over what survives that.  Passes everything on.
+class StepStore final: public chain::Store {
+public:
+  StepStore(chain::MemoryStore& inner, kj::Function<void(Step)> tell)
+      : inner(inner), tell(kj::mv(tell)) {}
+
+  const chain::Recovered& recovered() const override { return inner.recovered(); }
+  kj::Promise<chain::Image> load() override {
+    if (changed) tell(Step::loading);
+    return inner.load();
+  }
+  void append(chain::BatchPtr batch) override {
+    tell(Step::logComes);
+    inner.append(kj::mv(batch));
+  }
+  kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) override {
+    return inner.durableAbove(index);
+  }
+  kj::Promise<void> cut(chain::Position end) override {
+    changed = true;
+    tell(Step::cutting);
+    return inner.cut(end);
+  }
+  chain::Position logStart() const override { return inner.logStart(); }
+  kj::Promise<std::vector<chain::BatchPtr>> readLog(std::uint64_t after,
+                                                    std::size_t maxBytes) override {
+    return inner.readLog(after, maxBytes);
+  }
+  kj::Promise<kj::Maybe<chain::Position>> lastWithin(chain::Position limit) override {
+    return inner.lastWithin(limit);
+  }
+  kj::Promise<void> saveConfiguration(const chain::Configuration& configuration) override {
+    for (auto& member: configuration.members) {
+      if (member.storeId == recovered().storeId) tell(member.serving ? Step::serves : Step::named);
+    }
+    return inner.saveConfiguration(configuration);
+  }
+  kj::Promise<void> checkpoint(chain::Position at, auction::Changes changes) override {
+    return inner.checkpoint(at, kj::mv(changes));
+  }
+  kj::Own<chain::SnapshotReader> openSnapshot() override { return inner.openSnapshot(); }
+  kj::Promise<void> beginInstall() override {
+    changed = true;
+    parts = 0;
+    tell(Step::snapshotBegun);
+    return inner.beginInstall();
+  }
+  kj::Promise<void> install(kj::Array<kj::byte> records) override {
+    if (++parts == 2) tell(Step::snapshotHalf);
+    return inner.install(kj::mv(records));
+  }
+  kj::Promise<void> finishInstall(chain::Position at) override {
+    tell(Step::snapshotEnds);
+    return inner.finishInstall(at);
+  }
+  const auction::EndedAuctions& ended() const override { return inner.ended(); }
+  kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
+                                                     std::uint64_t first,
+                                                     std::uint64_t count) override {
+    return inner.history(auction, first, count);
+  }
+  kj::Promise<std::vector<auction::Auction>> auctions(auction::AuctionId after,
+                                                      std::size_t limit) override {
+    return inner.auctions(after, limit);
+  }
+
+private:
+  chain::MemoryStore& inner;
+  kj::Function<void(Step)> tell;
+  bool changed = false;  // Cut, or installed into.
+  unsigned parts = 0;
+};
+
+// What all masters of a test share.  Tells of each configuration that is to be stored, and that
+// was.
+class StepConfigStore final: public master::ConfigStore {
+public:
+  using Tell = kj::Function<void(Step, const master::Configuration&)>;
+  explicit StepConfigStore(Tell tell): tell(kj::mv(tell)) {}
+
+  kj::Promise<master::Stored> get() override { return inner.get(); }
+  kj::Promise<master::Stored> watch(std::uint64_t version) override { return inner.watch(version); }
+  kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
+      std::uint64_t expectedVersion, kj::Array<const kj::byte> document) override {
+    auto next = master::Document::decode(document).current();
+    tell(Step::gated, next);
+    // Later, so that whoever was told comes first, and can end the master.
+    return kj::evalLast([this, expectedVersion, document = kj::mv(document)]() mutable {
+             return inner.compareAndSwap(expectedVersion, kj::mv(document));
+           })
+        .then([this, next](kj::Maybe<std::uint64_t> version) {
+          tell(Step::decided, next);
+          return kj::evalLast([version]() { return version; });
+        });
+  }
+
+private:
+  master::MemoryStore inner;
+  Tell tell;
+};
+
+}  // namespace gavel::joining
