@@ -46,11 +46,12 @@ Position Log::at(std::uint64_t index) const {
   return after(index)->previous();
 }
 
-bool Log::holdsWithin(std::uint64_t index, std::size_t bytes) const {
+bool Log::holdsWithin(std::uint64_t index, std::uint64_t upTo, std::size_t bytes) const {
   if (index < start_.index) return false;
   std::size_t sum = 0;
   for (auto batch = batches.rbegin(); batch != batches.rend() && (*batch)->lastIndex() > index;
        ++batch) {
+    if ((*batch)->lastIndex() > upTo) continue;
     sum += (*batch)->bytes().size();
     if (sum > bytes) return false;
   }

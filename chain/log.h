@@ -38,8 +38,8 @@ public:
   // The position with that index.  Throws FAILED if it is inside of a batch, or outside of the log.
   Position at(std::uint64_t index) const;
 
-  // Whether the batches behind `index` are all here, and at most `bytes` of them.
-  bool holdsWithin(std::uint64_t index, std::size_t bytes) const;
+  // Whether the batches behind `index` and up to `upTo` are all here, and at most `bytes` of them.
+  bool holdsWithin(std::uint64_t index, std::uint64_t upTo, std::size_t bytes) const;
 
   // Drops batches up to and including `index` from the front, but keeps the newest `keepBytes`.
   void trim(std::uint64_t index, std::size_t keepBytes);

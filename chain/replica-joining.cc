@@ -38,7 +38,8 @@ void Replica::considerGate() {
   KJ_IF_MAYBE (link, successorLink) {
     if (!(*link)->aligned()) return;
     if (!tracker.gated()) {
-      if (!log_.holdsWithin(tracker.joinerDurable(), GATE_BYTES)) return;
+      // What no other member has on disk either is no lag.
+      if (!log_.holdsWithin(tracker.joinerDurable(), tracker.commit(), GATE_BYTES)) return;
       tracker.gate();
       gateTold = false;
       logInfo("gating: nothing is committed any more that the joiner has not on disk",
@@ -92,8 +93,8 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
          {"last", log_.end().index}});
   }
   if (!shared) return kj::Maybe<Position>(*candidate);
+  // Also where nothing follows it, if the store is damaged: so it learns that it lacks nothing.
   incomplete = false;
-  if (position == log_.end()) return kj::Maybe<Position>(nullptr);
   logInfo("dropping entries that the chain does not have",
           {{"epoch", configuration.epoch}, {"behind", position.index}, {"last", log_.end().index}});
   return rebuild(store_.cut(position)).then([]() { return kj::Maybe<Position>(nullptr); });

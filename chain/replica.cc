@@ -75,8 +75,12 @@ void Replica::stopActing() {
   acting_ = false;
   retireSuccessorLink();
   retirePredecessorLink();
-  auto waiting = kj::mv(readWaiters);
-  readWaiters.clear();
+  // Also those that wait for a commit: what they have read may be dropped, and something else be
+  // committed at its index, if this node is not in the chain for a while.
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  waiting.swap(readWaiters);
+  for (auto& [index, waiter]: commitWaiters) waiting.push_back(kj::mv(waiter));
+  commitWaiters.clear();
   for (auto& waiter: waiting) {
     waiter->reject(KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again"));
   }

@@ -93,7 +93,8 @@ public:
   const auction::State& state() const { return state_; }
   Store& store() override { return store_; }
 
-  // Resolves when everything up to `index` is committed.
+  // Resolves when everything up to `index` of the log as it is now is committed.  Fails with
+  // OVERLOADED when this node stops acting in its configuration before that.
   kj::Promise<void> whenCommitted(std::uint64_t index);
 
   // Resolves when this node may answer queries as tail: it is past its barrier (R6).  Fails with

@@ -259,7 +259,7 @@ void RocksWriter::run(Cut& cut) {
                                        end.epoch, end.index, checkpoint_.index));
     return;
   }
-  if (end == window.end() && !installing) {
+  if (end == window.end() && !installing && !marker.damaged) {
     tellDurable(end.index, true);
     cut.fulfiller->fulfill();
     return;

@@ -200,7 +200,7 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
     return refuse("the data directory of " + name + " does not belong to this cluster");
   }
   bool served = current.servingStore(candidate.member.storeId) != nullptr;
-  if (candidate.last == 0 && candidate.empty && !served) {
+  if (candidate.last == 0 && !served) {
     return refuse(name + " holds no entries: there is nothing to recover from it");
   }
   if (newcomer->skewed) {

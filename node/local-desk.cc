@@ -101,9 +101,12 @@ kj::Promise<void> LocalDesk::cancel(CancelContext context) {
 template <typename Context, typename Read>
 kj::Promise<void> LocalDesk::query(Context context, Read read) {
   context.allowCancellation();
-  return node().queries().confirmed().then(
-      [read = kj::mv(read)]() mutable { return read(); },
-      [context](kj::Exception&& exception) mutable -> kj::Promise<void> {
+  // Refused also where it has read already, and its node then leaves its configuration.
+  return node()
+      .queries()
+      .confirmed()
+      .then([read = kj::mv(read)]() mutable { return read(); })
+      .catch_([context](kj::Exception&& exception) mutable -> kj::Promise<void> {
         if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);
         writeUnavailable(context.getResults(), exception.getDescription());
         return kj::READY_NOW;

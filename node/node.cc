@@ -44,7 +44,8 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setIncarnation(incarnation);
   builder.setStoreId(recovered.storeId);
   builder.setGeneration(recovered.generation);
-  builder.setDamage(recovered.damage.c_str());
+  // Asked anew, as damage may have been made up for.
+  builder.setDamage(replica_.store().recovered().damage.c_str());
   builder.setUnsynced(recovered.unsynced);
   // Not one that is only heard of: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());

@@ -86,6 +86,24 @@ TEST_F(Relink, RetryWhileTheFirstAttemptIsInFlightWaitsForIt) {
   EXPECT_EQ(replica(0).logEnd().index, 2u);
 }
 
+TEST_F(Relink, QueryThatWaitsForACommitIsNotAnsweredInALaterEpoch) {
+  startChain(1, Sync::manual);
+  auto client = connect(0);
+  auto session = client.openSessionRequest().send();
+  until("the head to have it", [&]() { return replica(0).logEnd().index == 1; });
+  auto request = client.resultRequest();
+  request.setAuction("lamp");
+  auto waiting = request.send();
+  settle();
+  EXPECT_FALSE(waiting.poll(io.waitScope)) << "it has read what is not committed";
+  // What it has read might be dropped, and something else be committed at its index.
+  relink({0});
+  auto response = within(kj::mv(waiting), "the query");
+  ASSERT_TRUE(response.getAnswer().isFailure()) << kj::str(response).cStr();
+  EXPECT_EQ(response.getAnswer().getFailure().getReason(),
+            schema::QueryFailure::Reason::UNAVAILABLE);
+}
+
 TEST_F(Relink, UnloggedRejectWaitsForTheBidThatItQuotes) {
   startChain(2, Sync::manual);
   auto client = connect(0);
