@@ -28,6 +28,11 @@ public:
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { take(context.getParams()); })) {
       return refuse(kj::mv(*exception));
     }
+    // What a serving member has not on its disk is bounded by what is not committed, at the head. A
+    // joiner holds nobody back: its predecessor has to wait for it.
+    KJ_IF_MAYBE (link, owner->get()) {
+      if (link->kind == Kind::syncing) return link->host.room();
+    }
     return kj::READY_NOW;
   }
 

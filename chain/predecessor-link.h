@@ -24,6 +24,8 @@ public:
     virtual void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                          std::uint64_t commit) = 0;
     virtual std::uint64_t commitIndex() const = 0;
+    // Resolves once little enough is not on this node's disk for more to be taken (R13).
+    virtual kj::Promise<void> room() = 0;
 
     // For a syncing member; see Link in peer.capnp.  They are carried out also if their promise is
     // dropped.

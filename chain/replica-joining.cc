@@ -12,6 +12,9 @@ namespace {
 constexpr std::size_t GATE_BYTES = 256 * 1024;
 constexpr auto GATE_INTERVAL = 100 * kj::MILLISECONDS;
 
+// What a joiner takes before it is on its disk.
+constexpr std::size_t JOINER_BYTES = 4 * 1024 * 1024;
+
 }  // namespace
 
 // -- the tail
@@ -67,6 +70,17 @@ kj::Promise<void> Replica::tellGate(std::uint64_t epoch) {
 }
 
 // -- the syncing member
+
+bool Replica::hasRoom() const {
+  return log_.holdsWithin(tracker.durable(), log_.end().index, JOINER_BYTES);
+}
+
+kj::Promise<void> Replica::room() {
+  if (hasRoom()) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  roomWaiter = kj::mv(paf.fulfiller);
+  return kj::mv(paf.promise);
+}
 
 kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
   if (position == log_.end() && !incomplete) return kj::Maybe<Position>(nullptr);

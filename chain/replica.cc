@@ -13,6 +13,10 @@ namespace {
 constexpr std::size_t MAX_WAITERS = 10'000;
 // For telling a predecessor that its link is over.
 constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
+// A disk that has not stored anything in so many checks, though it has to, does not answer.  Checks
+// are counted, and not time, which passes also while this process is paused.
+constexpr auto DISK_CHECK = 1 * kj::SECONDS;
+constexpr unsigned DISK_CHECKS = 10;
 
 kj::Exception tooManyWaiters() {
   return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
@@ -37,6 +41,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image ima
       tasks(*this) {
   restart(kj::mv(image));
   followDisk();
+  tasks.add(watchDisk(tracker.durable(), 0));
 }
 
 Replica::~Replica() noexcept(false) = default;
@@ -191,6 +196,20 @@ kj::Promise<void> Replica::followDiskAbove(std::uint64_t index) {
   });
 }
 
+// A write that never ends is as bad as one that fails (R12), and nobody else would notice: this
+// node goes on answering, while nothing is committed any more.
+kj::Promise<void> Replica::watchDisk(std::uint64_t durable, unsigned checks) {
+  return timer.afterDelay(DISK_CHECK).then([this, durable, checks]() {
+    bool idle = tracker.durable() == log_.end().index;
+    if (idle || tracker.durable() != durable) return watchDisk(tracker.durable(), 0);
+    if (checks == DISK_CHECKS) {
+      die("the disk does not answer: leaving the chain",
+          {{"durable", durable}, {"last", log_.end().index}, {"seconds", DISK_CHECKS}});
+    }
+    return watchDisk(durable, checks + 1);
+  });
+}
+
 void Replica::heardCommit(std::uint64_t index) {
   KJ_REQUIRE(index <= log_.end().index, "a commit index beyond this node's log", index,
              log_.end().index);
@@ -211,6 +230,10 @@ void Replica::advance() {
   }
   checkpointer.consider(log_, tracker.commit());
   considerGate();
+  if (roomWaiter != nullptr && hasRoom()) {
+    KJ_IF_MAYBE (waiter, roomWaiter) (*waiter)->fulfill();
+    roomWaiter = nullptr;
+  }
 }
 
 void Replica::apply(std::uint64_t upTo) {

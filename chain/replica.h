@@ -142,6 +142,7 @@ private:
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> readWaiters;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> roomWaiter;  // The predecessor's next append.
 
   kj::Maybe<kj::Own<SuccessorLink>> successorLink;
   kj::Maybe<kj::Own<PredecessorLink>> predecessorLink;
@@ -151,6 +152,7 @@ private:
   void stopActing();
   void startActing();
   void followDisk();
+  kj::Promise<void> watchDisk(std::uint64_t durable, unsigned checks);
   kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
   void apply(std::uint64_t upTo);
@@ -161,6 +163,7 @@ private:
   // In replica-joining.cc.
   void considerGate();
   kj::Promise<void> tellGate(std::uint64_t epoch);
+  bool hasRoom() const;
   kj::Promise<void> rebuild(kj::Promise<void> change);
   void restart(Image image);
 
@@ -177,6 +180,7 @@ private:
   void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                std::uint64_t commit) override;
   std::uint64_t commitIndex() const override { return tracker.commit(); }
+  kj::Promise<void> room() override;
   std::uint64_t durableIndex() const override { return tracker.durable(); }
   kj::Promise<kj::Maybe<Position>> cut(Position position) override;
   kj::Promise<void> beginInstall(Position position) override;

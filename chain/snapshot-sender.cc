@@ -7,8 +7,8 @@ namespace {
 
 class Sender {
 public:
-  Sender(SnapshotReader& reader, schema::SnapshotSink::Client sink)
-      : reader(reader), sink(kj::mv(sink)) {}
+  Sender(SnapshotReader& reader, schema::SnapshotSink::Client sink, kj::Timer& timer)
+      : reader(reader), sink(kj::mv(sink)), timer(timer) {}
 
   kj::Promise<SnapshotSent> run() {
     return reader.next().then([this](kj::Array<kj::byte> data) -> kj::Promise<SnapshotSent> {
@@ -21,13 +21,14 @@ public:
       auto records = request.initRecords();
       records.setData(data);
       records.setChecksum(checksum);
-      return request.send().then([this]() { return run(); });
+      return timer.timeoutAfter(PART_DEADLINE, request.send()).then([this]() { return run(); });
     });
   }
 
 private:
   SnapshotReader& reader;
   schema::SnapshotSink::Client sink;
+  kj::Timer& timer;
   std::uint64_t checksum = 0;
   SnapshotSent sent;
 
@@ -40,8 +41,9 @@ private:
 
 }  // namespace
 
-kj::Promise<SnapshotSent> sendSnapshot(SnapshotReader& reader, schema::SnapshotSink::Client sink) {
-  auto sender = kj::heap<Sender>(reader, kj::mv(sink));
+kj::Promise<SnapshotSent> sendSnapshot(SnapshotReader& reader, schema::SnapshotSink::Client sink,
+                                       kj::Timer& timer) {
+  auto sender = kj::heap<Sender>(reader, kj::mv(sink), timer);
   auto promise = sender->run();
   return promise.attach(kj::mv(sender));
 }

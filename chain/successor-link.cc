@@ -16,6 +16,8 @@ constexpr auto ATTACH_TIMEOUT = 2 * kj::SECONDS;
 // How often the successor is asked for a sign of life, and how long it may take.
 constexpr auto CHECK_INTERVAL = 500 * kj::MILLISECONDS;
 constexpr auto CHECK_TIMEOUT = 2 * kj::SECONDS;
+// How often the master is told for as long as there is no link.
+constexpr auto REPORT_INTERVAL = 1 * kj::SECONDS;
 constexpr auto FIRST_BACKOFF = 5 * kj::MILLISECONDS;
 constexpr auto LONGEST_BACKOFF = 200 * kj::MILLISECONDS;
 // Well below the RPC layer's limit of 64 MiB, and large enough to keep a fast link busy.
@@ -207,7 +209,7 @@ kj::Promise<void> SuccessorLink::giveSnapshot() {
   auto request = KJ_ASSERT_NONNULL(link).installRequest();
   header.write(request.initHeader());
   writePosition(position, request.initPosition());
-  return sendSnapshot(source, request.send().getSink()).then([this, position](auto) {
+  return sendSnapshot(source, request.send().getSink(), timer).then([this, position](auto) {
     alignedAt(position);
   });
 }
@@ -219,6 +221,7 @@ void SuccessorLink::alignedAt(Position end) {
   sentCommit = 0;
   backoff = FIRST_BACKOFF;
   reported = false;
+  toldAt = nullptr;
   logInfo("attached to successor", {{"epoch", header.epoch},
                                     {"successor", successor.name},
                                     {"index", end.index},
@@ -287,11 +290,15 @@ kj::Promise<void> SuccessorLink::watch() {
 void SuccessorLink::failed(kj::Exception&& exception) {
   idle = nullptr;
   broken = nullptr;
-  if (reported) return;
-  reported = true;
-  logWarning("no link to successor", {{"epoch", header.epoch},
-                                      {"successor", successor.name},
-                                      {"error", exception.getDescription()}});
+  if (!reported) {
+    reported = true;
+    logWarning("no link to successor", {{"epoch", header.epoch},
+                                        {"successor", successor.name},
+                                        {"error", exception.getDescription()}});
+  }
+  auto now = timer.now();
+  if (toldAt.map([&](auto last) { return now - last < REPORT_INTERVAL; }).orDefault(false)) return;
+  toldAt = now;
   host.successorUnreachable(header.epoch, successor, exception.getDescription());
 }
 

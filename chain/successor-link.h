@@ -81,7 +81,8 @@ private:
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> broken;  // Rejected when the successor refuses.
 
   kj::Duration backoff;
-  bool reported = false;  // One line and one report per outage, not one per attempt.
+  bool reported = false;            // One line per outage, not one per attempt.
+  kj::Maybe<kj::TimePoint> toldAt;  // The last report of this outage.
   WeakAnchor<SuccessorLink> anchor;
   kj::TaskSet tasks;
 

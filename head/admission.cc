@@ -13,12 +13,16 @@ namespace {
 // the RPC layer's limit.
 constexpr std::size_t BATCH_BYTES = 512 * 1024;
 constexpr std::size_t BYTES_PER_ENTRY = 256;
+// Requests judged before the event loop gets its turn: a call may hold many, and each may have to
+// be looked up in the store.
+constexpr std::size_t REQUESTS_PER_TURN = 2'000;
 
 }  // namespace
 
 Admission::Admission(chain::Replica& replica, kj::Timer& timer, const ChainClock& clock,
                      Limits limits)
     : replica(replica),
+      timer(timer),
       clock(clock),
       limits(limits),
       alarm(timer, clock, [this]() { scheduleFlush(); }),
@@ -34,7 +38,7 @@ kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t
   }
   auto paf = kj::newPromiseAndFulfiller<Answer>();
   pendingBytes += bytes;
-  arrived.push_back(Call{kj::mv(requests), bytes, {}, 0, kj::mv(paf.fulfiller)});
+  arrived.push_back(Call{kj::mv(requests), bytes, 0, {}, 0, kj::mv(paf.fulfiller)});
   scheduleFlush();
   return kj::mv(paf.promise);
 }
@@ -51,13 +55,28 @@ void Admission::scheduleFlush() {
 
 void Admission::flush() {
   housekeeping();
-  auto calls = kj::mv(arrived);
-  arrived.clear();
-  for (auto& call: calls) judge(call);
+  auto left = REQUESTS_PER_TURN;
+  std::size_t ready = 0;  // Calls that are judged as a whole.
+  while (left > 0 && ready < arrived.size()) {
+    auto& call = arrived[ready];
+    left -= judge(call, left);
+    if (call.judged == call.requests.size()) ++ready;
+  }
   // The batch borrows texts from the calls, which settle() may end.
   endBatch();
-  for (auto& call: calls) settle(kj::mv(call));
+  for (; ready > 0; --ready) {
+    settle(kj::mv(arrived.front()));
+    arrived.pop_front();
+  }
   alarm.set(replica.state().nextDeadline());
+  if (!arrived.empty()) {
+    // By the timer, so that what has come in over the network meanwhile gets its turn as well.
+    flushing = true;
+    tasks.add(timer.afterDelay(0 * kj::SECONDS).then([this]() {
+      flushing = false;
+      scheduleFlush();
+    }));
+  }
 }
 
 // Auctions are closed before bids are judged: a bid that is late is then refused on the ground of
@@ -72,10 +91,14 @@ void Admission::housekeeping() {
   }
 }
 
-void Admission::judge(Call& call) {
+// Judges up to `most` of its requests that are not judged yet, and returns how many.
+std::size_t Admission::judge(Call& call, std::size_t most) {
   auto bytesEach = call.bytes / std::max<std::size_t>(1, call.requests.size());
+  auto first = call.judged;
+  auto end = std::min(call.requests.size(), first + most);
   call.answer.outcomes.reserve(call.requests.size());
-  for (auto& request: call.requests) {
+  for (; call.judged < end; ++call.judged) {
+    auto& request = call.requests[call.judged];
     if (request.invalid != auction::Outcome::Argument::none) {
       call.answer.outcomes.push_back(
           {.kind = auction::Outcome::Kind::invalidArgument, .argument = request.invalid});
@@ -91,6 +114,7 @@ void Admission::judge(Call& call) {
       call.basis = std::max(call.basis, judgement.basis);
     }
   }
+  return end - first;
 }
 
 auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) const {
@@ -141,6 +165,11 @@ void Admission::stopped() {
 void Admission::started() {
   bool now = chain::isHead(replica.role());
   if (leading && !now) {
+    if (!arrived.empty() && arrived.front().judged > 0) {
+      // Some of it was run.
+      awaiting.push_back(kj::mv(arrived.front()));
+      arrived.pop_front();
+    }
     abandon(arrived, Answer::Kind::unavailable, "this node was removed from the chain: ask again");
     abandon(awaiting, Answer::Kind::unknown,
             "this node was removed from the chain before the outcome was known: ask again");

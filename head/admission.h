@@ -70,17 +70,19 @@ private:
   struct Call {
     std::vector<Request> requests;
     std::size_t bytes = 0;
+    std::size_t judged = 0;  // Of the requests.
     Answer answer;
     std::uint64_t basis = 0;  // To be committed before the answer may be told.
     kj::Own<kj::PromiseFulfiller<Answer>> fulfiller;
   };
 
   chain::Replica& replica;
+  kj::Timer& timer;
   const ChainClock& clock;
   Limits limits;
   bool leading = false;  // Head in the newest configuration acted in; kept while adopting the next.
 
-  std::deque<Call> arrived;   // Not judged yet.
+  std::deque<Call> arrived;   // Not judged yet; of the first, some requests may be.
   std::deque<Call> awaiting;  // Judged; in order of `basis`.
   std::size_t pendingBytes = 0;
   std::vector<auction::Entry> batch;
@@ -92,7 +94,7 @@ private:
   void scheduleFlush();
   void flush();
   void housekeeping();
-  void judge(Call& call);
+  std::size_t judge(Call& call, std::size_t most);
   auction::Entry nextEntry(auction::RequestId id, const auction::Command& command) const;
   auction::Outcome log(const auction::Entry& entry, std::size_t bytes);
   void endBatch();

@@ -192,6 +192,11 @@ void Master::report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t s
   if (reason.size() > 0) {
     cause += " (" + std::string(reason.begin(), kj::min(reason.size(), MAX_REASON)) + ")";
   }
+  auto* tail = current().tail();
+  auto* joiner = current().joiner();
+  if (tail == by && joiner != nullptr && joiner->incarnation == suspect) {
+    suspicion.reportedByTail(suspect, cause, timer.now());
+  }
   suspicion.doubt(suspect, kj::mv(cause), timer.now());
   evaluateSoon();
 }

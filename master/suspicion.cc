@@ -83,6 +83,22 @@ void Suspicion::doubt(std::uint64_t incarnation, std::string why, kj::TimePoint 
   wantProbe(*node, std::move(why), now, now);
 }
 
+void Suspicion::reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now) {
+  auto* node = find(incarnation);
+  if (node == nullptr) return;
+  // They come every second while it lasts.
+  auto pause = 3 * kj::max(suspectAfter, kj::Duration(1 * kj::SECONDS));
+  bool goesOn =
+      node->lastReport.map([&](auto last) { return now - last <= pause; }).orDefault(false);
+  if (!goesOn) node->reportedSince = now;
+  node->lastReport = now;
+  KJ_IF_MAYBE (since, node->reportedSince) {
+    if (node->loss == nullptr && now - *since >= patience()) {
+      node->loss = Loss{why + ", for " + formatDuration(now - *since).cStr(), *since};
+    }
+  }
+}
+
 void Suspicion::superseded(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
   if (node == nullptr || node->superseded) return;

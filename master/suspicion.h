@@ -28,6 +28,8 @@ enum class ProbeResult : std::uint8_t {
 //  (b) when it is connected, and has not been heard for `suspectAfter`;
 //  (c) when a neighbour reports it, and it cannot be reached from here either;
 //  (d) when a newer process has taken its data directory over (R2).
+//  (e) when it is syncing, and the tail has reported it again and again for `patience()`, wherever
+//      else it can be reached from: it stands in the way of others, and, gated, of every bid.
 // Suspicion may be wrong: it costs a rejoin, and safety does not depend on it.  Hearing from a lost
 // node again makes it a live one.
 //
@@ -53,6 +55,8 @@ public:
 
   // How often check() wants to be called.
   kj::Duration checkEvery() const { return suspectAfter / 20; }
+  // How long a tail may go without its syncing member.
+  kj::Duration patience() const { return 5 * suspectAfter; }
   // The deadline of a probe.
   kj::Duration probeTimeout() const { return suspectAfter / 4; }
 
@@ -68,6 +72,8 @@ public:
   void dropped(std::uint64_t incarnation, kj::TimePoint now);
   // `why` ("reported by n1") is the beginning of the cause if the probe confirms it.
   void doubt(std::uint64_t incarnation, std::string why, kj::TimePoint now);
+  // The tail cannot reach the syncing member, for the reason `why`.
+  void reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now);
   // Final: what is still heard of the old process was said before its end.  Its address is probed
   // nevertheless, until it is certain that it has ended(): its data directory may have been copied.
   void superseded(std::uint64_t incarnation, kj::TimePoint now);
@@ -109,9 +115,11 @@ private:
     std::uint64_t probing = 0;           // Id of the probe under way.
     bool disturbed = false;              // This process was paused during that probe.
     bool superseded = false;
-    bool ended = false;         // Superseded, and a probe did not find it.
-    bool answersStill = false;  // Superseded, and the last probe found it.
-    std::string doubt;          // Why it is probed.
+    bool ended = false;                      // Superseded, and a probe did not find it.
+    bool answersStill = false;               // Superseded, and the last probe found it.
+    kj::Maybe<kj::TimePoint> reportedSince;  // By the tail, without a pause.
+    kj::Maybe<kj::TimePoint> lastReport;
+    std::string doubt;  // Why it is probed.
     kj::TimePoint doubtedSince;
     kj::Maybe<Loss> loss;
 

@@ -8,6 +8,7 @@ namespace gavel::node {
 Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
            chain::Store& store, chain::Image image, NodeOptions nodeOptions)
     : options(kj::mv(nodeOptions)),
+      timer_(timer),
       clock(clock),
       chainClock(clock),
       incarnation(random.id()),

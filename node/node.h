@@ -47,6 +47,7 @@ public:
   head::Admission& admission() { return admission_; }
   tail::Queries& queries() { return queries_; }
   Forwarder& forwarder() { return forwarder_; }
+  kj::Timer& timer() { return timer_; }
 
   void writeStatus(schema::NodeStatus::Builder builder, bool withStateHash);
   // Of what a snapshot from here would be.
@@ -54,6 +55,7 @@ public:
 
 private:
   NodeOptions options;
+  kj::Timer& timer_;
   const SystemClock& clock;
   ChainClock chainClock;
   std::uint64_t incarnation;

@@ -185,7 +185,7 @@ kj::Promise<void> Service::snapshot(SnapshotContext context) {
         auto& source = *reader;
         auto begin = context.getParams().getReceiver().beginRequest();
         node().writeSnapshotHeader(source.position(), begin.initHeader());
-        return chain::sendSnapshot(source, begin.send().getSink())
+        return chain::sendSnapshot(source, begin.send().getSink(), node().timer())
             .ignoreResult()
             .attach(kj::mv(reader));
       });

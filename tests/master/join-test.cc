@@ -250,6 +250,20 @@ TEST_F(JoinTest, RemovesAJoinerThatIsLostLikeAnyOther) {
   EXPECT_EQ(cause(), "n3 lost: connection closed, then refused");
 }
 
+TEST_F(JoinTest, RemovesAJoinerThatOnlyItsTailCannotReach) {
+  world.settings.flapDelay = 60 * kj::SECONDS;
+  auto& joiner = startJoin();
+  bool removed = false;
+  for (int i = 0; i < 10 && !removed; ++i) {
+    node(2).report(joiner);
+    world.runFor(1 * kj::SECONDS);
+    removed = world.members() == "n1 n2";
+    EXPECT_TRUE(!removed || i >= 4) << "it gets some time";
+  }
+  EXPECT_TRUE(removed) << "it would stand in the way of every bid, once it is gated";
+  EXPECT_THAT(cause(), HasSubstr("n3 lost: reported by n2"));
+}
+
 TEST_F(JoinTest, NeverPromotesAJoinerWithoutItsGate) {
   world.startChain(2);
   for (auto& each: world.nodes) each->gates = false;

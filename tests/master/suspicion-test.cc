@@ -256,6 +256,24 @@ TEST_F(SuspicionTest, KeepsAnExpectedMemberAsLongAsItAnswers) {
   EXPECT_EQ(cause(N1), "not registered since the master started, then refused");
 }
 
+TEST_F(SuspicionTest, LosesAJoinerThatItsTailCannotReachForLongThoughItIsHeard) {
+  turn();
+  suspicion.registered(N1, now);
+  auto reportFor = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      suspicion.reportedByTail(N1, "reported by n2", now);
+      passInSteps(1 * kj::SECONDS, {N1});
+    }
+  };
+  reportFor(4);
+  EXPECT_EQ(cause(N1), "");
+  passInSteps(4 * kj::SECONDS, {N1});
+  reportFor(5);
+  EXPECT_EQ(cause(N1), "") << "there was a pause: it was reached meanwhile";
+  suspicion.reportedByTail(N1, "reported by n2", now);
+  EXPECT_EQ(cause(N1), "reported by n2, for 5s");
+}
+
 TEST_F(SuspicionTest, ForgetsAllButTheKnown) {
   suspicion.registered(N1, now);
   suspicion.registered(N2, now);

@@ -133,6 +133,32 @@ TEST_F(Bidding, ListOfBidsGivesTheOutcomesOfItsBidsInOrder) {
   EXPECT_EQ(outcomes[3].getException().getReason(), Reason::INVALID_AMOUNT);
 }
 
+TEST_F(Bidding, LongListOfBidsIsJudgedInSeveralTurnsAndLetsOthersIn) {
+  constexpr unsigned COUNT = 7'000;
+  auto request = client.bidsRequest();
+  auto list = request.initRequests(COUNT);
+  for (unsigned i = 0; i < COUNT; ++i) {
+    list[i].initRequest().setSession(session);
+    list[i].getRequest().setSequence(1000 + i);
+    auto body = list[i].initBid();
+    body.setAuction("lamp");
+    body.setAmount(1000 + i);
+    identify(body.initBidder(), "ann");
+  }
+  auto before = replica(0).logEnd().index;
+  auto waiting = request.send();
+  until("its first bids to be logged", [&]() { return replica(0).logEnd().index > before; });
+  EXPECT_LT(replica(0).logEnd().index, before + COUNT) << "not all of it in one turn";
+  auto response = within(kj::mv(waiting), "the bids");
+  ASSERT_EQ(response.getOutcomes().size(), COUNT);
+  std::uint64_t version = 0;
+  for (auto outcome: response.getOutcomes()) {
+    ASSERT_TRUE(outcome.isSuccess()) << kj::str(outcome).cStr();
+    EXPECT_GT(outcome.getSuccess().getVersion(), version) << "in their order";
+    version = outcome.getSuccess().getVersion();
+  }
+}
+
 TEST_F(Bidding, EmptyListOfBidsIsAnswered) {
   auto request = client.bidsRequest();
   request.initRequests(0);

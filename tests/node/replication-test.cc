@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "node/local-desk.h"
+#include "tests/chain/entries.h"
 #include "tests/node/chain-fixture.h"
 
 // R4, R5: how an entry gets from the head to every disk, and the commit back.
@@ -152,6 +153,61 @@ TEST_F(Replication, RefusesNewBidsRatherThanGrow) {
   EXPECT_GT(good, 0u);
   EXPECT_EQ(good + overloaded, 1000u);
   EXPECT_EQ(replica(1).logEnd().index, good) << "what was refused was not run";
+}
+
+class SilentAcks final: public schema::Acks::Server {
+  kj::Promise<void> committed(CommittedContext) override { return kj::READY_NOW; }
+  kj::Promise<void> persisted(PersistedContext) override { return kj::READY_NOW; }
+  kj::Promise<void> refused(RefusedContext) override { return kj::READY_NOW; }
+};
+
+TEST_F(Replication, JoinerTakesNoMoreThanItsDiskKeepsUpWith) {
+  startChain(2, Sync::manual);
+  auto joining = next({0, 1});
+  joining.members.back().serving = false;
+  kill(0);  // The test is the tail.
+  chain::Header header{joining.clusterId, joining.epoch, joining.members[0].incarnation,
+                       joining.members[1].incarnation};
+  auto& disk = nodes[1]->store;
+  auto synced = [&](auto promise, const char* what) {
+    until(what, [&]() {
+      disk.syncNow();
+      return promise.poll(io.waitScope);
+    });
+    return within(kj::mv(promise), what);
+  };
+  auto attach = connect(1).attachRequest();
+  header.write(attach.initHeader());
+  attach.setProtocolVersion(schema::PROTOCOL_VERSION);
+  joining.write(attach.initConfiguration());
+  attach.setAcks(kj::heap<SilentAcks>());
+  auto attached = synced(attach.send(), "the joiner to be attached");
+  auto link = attached.getResult().getAttached().getLink();
+  auto cut = link.cutRequest();
+  header.write(cut.initHeader());
+  ASSERT_TRUE(synced(cut.send(), "the shared position").getResult().isShared());
+
+  chain::Position end;
+  std::size_t bytes = 0;
+  auto append = [&]() {
+    auto batch = chain::batchAfter(end, 5'000);
+    end = batch->end();
+    bytes += batch->bytes().size();
+    auto request = link.appendRequest();
+    header.write(request.initHeader());
+    request.initBatches(1).set(0, batch->bytes());
+    return request.send();
+  };
+  constexpr std::size_t MEBIBYTE = 1024 * 1024;
+  kj::Promise<void> waiting = append();
+  settle();
+  while (bytes < 20 * MEBIBYTE && waiting.poll(io.waitScope)) {
+    waiting = append();
+    settle();
+  }
+  EXPECT_GE(bytes, 2 * MEBIBYTE);
+  EXPECT_LE(bytes, 6 * MEBIBYTE) << "its disk has taken nothing";
+  synced(kj::mv(waiting), "room after the disk has caught up");
 }
 
 }  // namespace
