@@ -82,14 +82,29 @@ private:
   std::vector<std::unique_ptr<Lot>> lots;  // All ever named, in that order.
   std::vector<Lot*> hot;
   std::vector<Lot*> cold;
-  std::uint64_t lotsMade = 0;
+  std::unique_ptr<Lot> nowhere;  // Never created.
   Counts counts_;
   bool running = false;
   kj::Maybe<kj::Exception> failure;
   kj::TaskSet tasks;
 
   kj::Promise<void> loop(Bidder& bidder);
+  kj::Promise<void> think(Bidder& bidder);
   kj::Promise<void> act(Bidder& bidder);
+  Lot& newLot(Bidder& bidder, kj::Duration longest);
+  Terms drawTerms(Bidder& bidder, kj::Duration longest);
+  Lot& choose(Bidder& bidder);
+  std::int64_t drawAmount(Bidder& bidder, const Lot& lot);
+  kj::Promise<void> create(Bidder& bidder, Lot& lot);
+  kj::Promise<void> endEarly(Bidder& bidder, Lot& lot, bool close);
+  kj::Promise<void> actNowhere(Bidder& bidder);
+  bool impostorMay(const Bidder& bidder) const;
+  kj::Promise<void> ended(Bidder& bidder, Lot& lot, RecordingClient& asker,
+                          kj::Promise<History::Id> call);
+  kj::Promise<void> settle(Bidder& bidder, Lot& lot, RecordingClient& asker, History::Id id);
+  void count(const Operation& operation);
+  void learn(const Operation& operation, Lot& lot);
+  kj::Promise<void> readFinal(std::size_t i);
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -16,8 +16,9 @@
 // - The history is judged with the final history of each auction, which is needed: what was
 //   acknowledged is there once, as it was told; what was refused is not, nor what nobody asked for.
 //   It must have been read after all operations on that auction with a known outcome had ended.
-// - Over all auctions: log indexes, where told, agree with real time and with stamps; and a name
-//   belongs to one credential.
+// - A name obeys one credential: an impostor is refused, and nobody else is.
+// - All auctions share one log: what was told of all of them together agrees with executing it in
+//   the order of its indexes, and stamps never go back there.
 //
 // The verdict is exact.  Since the final history names all changes and their order, what remains to
 // be found are moments at which the changes happened: each change, and each answer that shows it,

@@ -8,7 +8,7 @@
 // A history as text: one operation per line, for grep and for people.
 //
 //     gavel-history 1
-//     bid client=3 auction=hot-1 who=ann credential=7 amount=120 invoked=100 returned=225
+//     bid client=3 auction=hot-1 who=ann amount=120 invoked=100 returned=225
 //         outcome=success version=3 index=17 stamp=1700 deadline=9000        (in the same line)
 //     result client=4 auction=hot-1 invoked=300 returned=410 outcome=open version=3 …
 //     final auction=hot-1 invoked=900 returned=950 versions=2

@@ -82,9 +82,10 @@ struct Operation {
   std::uint32_t client = 0;  // Who recorded it; for people.
   Kind kind = Kind::result;
   std::string auction;
-  // Who asks, and with which of the test's credentials.  Not of a result.
+  // Who asks.  Not of a result.
   std::string who;
-  std::uint32_t credential = 0;
+  // It showed another credential than the one that the name was, by then, bound to.
+  bool impostor = false;
   std::int64_t amount = 0;  // bid.
   Terms terms;              // create.
   std::int64_t invoked = 0;
@@ -137,18 +138,25 @@ public:
   void end(Id id, std::int64_t returned, Outcome outcome);
   // Adds one with its end.
   Id add(Operation operation);
-  // An auction may have several, the checker wants them to agree.
+  // One per auction.
   void add(FinalHistory final);
+
+  // `now`, or a little later, so that no two moments of a history are the same: the checker takes
+  // what happened at the same time for concurrent.
+  std::int64_t moment(std::int64_t now);
 
   // In the order in which they began.
   const std::vector<Operation>& operations() const { return operations_; }
   const std::vector<FinalHistory>& finals() const { return finals_; }
 
-  bool operator==(const History&) const = default;
+  bool operator==(const History& other) const {
+    return operations_ == other.operations_ && finals_ == other.finals_;
+  }
 
 private:
   std::vector<Operation> operations_;
   std::vector<FinalHistory> finals_;
+  std::int64_t lastMoment = 0;
 };
 
 }  // namespace gavel::history

@@ -21,12 +21,14 @@ public:
   struct Settings {
     std::uint32_t number = 0;
     std::string name;
-    // Which of the test's credentials it shows; the same number is the same secret.
-    std::uint32_t credential = 0;
+    // Shows another credential than those who are not, under the same name.  Somebody who is not
+    // must have registered the name before.
+    bool impostor = false;
   };
   using Now = std::function<std::int64_t()>;
 
-  // `now` is the clock that all clients of the history share.
+  // `now` is the clock that all clients of the history share.  Events at the same time are kept in
+  // their order all the same: see History::moment().
   RecordingClient(client::Client& client, History& history, Settings settings, Now now);
   KJ_DISALLOW_COPY(RecordingClient);
 
@@ -39,7 +41,7 @@ public:
   kj::Promise<History::Id> cancel(const std::string& auction);
   kj::Promise<History::Id> result(const std::string& auction);
 
-  // Whether that operation's outcome is unknown and can be asked for again.
+  // Whether that operation has ended with an outcome that is unknown and can be asked for again.
   bool mayAskAgain(History::Id id) const { return requests.count(id) > 0; }
   // Asks again, by its request id.
   kj::Promise<History::Id> askAgain(History::Id id);
@@ -59,9 +61,11 @@ private:
 
   client::Identity identity() const;
   Operation operation(Kind kind, const std::string& auction) const;
+  History::Id begin(Operation operation);
   kj::Promise<client::WriteResult> send(const Operation& operation,
                                         kj::Maybe<client::RequestId> retryOf);
   kj::Promise<History::Id> write(History::Id id, kj::Maybe<client::RequestId> retryOf);
+  kj::Promise<void> readPages(FinalHistory final);
 };
 
 }  // namespace gavel::history
