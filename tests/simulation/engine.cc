@@ -39,7 +39,14 @@ Engine::Engine(Trace& trace): trace_(trace) {
 }
 
 Engine::~Engine() noexcept(false) {
-  // As if killed, so that nothing is sent or counted any more.
+  shutDown();
+  setLogSink(nullptr);
+}
+
+void Engine::shutDown() {
+  onEnd = nullptr;
+  onTurn = nullptr;
+  // As if killed, so that nothing is sent any more.
   for (auto& process: processes) {
     if (process->alive()) {
       process->onDeath = nullptr;
@@ -49,7 +56,6 @@ Engine::~Engine() noexcept(false) {
   }
   queue.clear();
   waitScope.cancelAllDetached();
-  setLogSink(nullptr);
 }
 
 Process& Engine::newProcess(std::string name, Dice dice, std::int64_t& wallOffset) {
@@ -106,10 +112,12 @@ void Engine::turn(Process& process, kj::FunctionParam<void()> action) {
   }
   if (process.state_ == Process::State::ending) {
     bury(process);
-  } else {
-    arm(process);
+    current_ = nullptr;
+    return;
   }
+  arm(process);
   current_ = nullptr;
+  if (onTurn) onTurn(process);
 }
 
 void Engine::arm(Process& process) {

@@ -94,6 +94,9 @@ public:
   ~Engine() noexcept(false);
   KJ_DISALLOW_COPY(Engine);
 
+  // Ends all processes, silently, and forgets all events: before what these use is destroyed.
+  void shutDown();
+
   Time now() const { return now_; }
   Trace& trace() { return trace_; }
   // Null between events, and in those that belong to no process.
@@ -122,6 +125,8 @@ public:
 
   // Called when a process has ended, after its program is gone.
   std::function<void(Process&)> onEnd;
+  // Called after each event of a process that lives on.
+  std::function<void(Process&)> onTurn;
 
   // Takes events until `end`, or until `stop` says so, which is asked after each event.
   void run(Time end, kj::FunctionParam<bool()> stop);
