@@ -54,8 +54,10 @@ public:
   void sync(std::size_t writes);
   std::size_t unsyncedWrites() const { return unsynced.size(); }
 
-  // What was written of the log, the configuration that is durable, and where the checkpoint is.
+  // What was written of the log and what of it is durable, the configuration that is durable, and
+  // where the checkpoint is.
   const std::deque<BatchPtr>& batches() const { return written.log; }
+  Position durableEnd() const { return durable.logEnd(); }
   const Configuration& configuration() const { return durable.configuration; }
   const Position& checkpointed() const { return written.checkpoint; }
 

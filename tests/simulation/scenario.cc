@@ -1,37 +1,155 @@
 #include "tests/simulation/scenario.h"
 
+#include <fmt/format.h>
 #include <kj/debug.h>
 
 #include "base/logging.h"
 #include "tests/history/checker.h"
+#include "tests/simulation/checks.h"
 #include "tests/simulation/cluster.h"
+#include "tests/simulation/faults.h"
 
 namespace gavel::simulation {
+namespace {
+
+// From when all is repaired until the chain is whole, and has served bidders.
+constexpr auto TIME_TO_HEAL = 40 * kj::SECONDS;
+constexpr std::uint64_t SUCCESSES_AFTER = 10;
+// For the bidders to end what they are at, and to read everything back.
+constexpr auto TIME_TO_END = 30 * kj::SECONDS;
+// A run in which fewer bids, creates and so on succeeded has proved nothing.
+constexpr std::uint64_t LEAST_SUCCESSES = 15;
+
+class Scenario final {
+public:
+  Scenario(std::uint64_t seed, Trace& trace)
+      : dice(seed),
+        cluster(trace, dice, Plan::draw(dice)),
+        checks(cluster),
+        faults(cluster, dice.fork()),
+        engine(cluster.engine) {
+    engine.onTurn = [this](Process& process) { checks.turned(process); };
+    engine.onEnd = [this](Process& process) {
+      checks.ended(process, faults.clocksOff());
+      faults.ended(process);
+    };
+    cluster.configStore.onChange = [this](auto& before, auto& after) {
+      checks.changed(before, after);
+    };
+  }
+  KJ_DISALLOW_COPY(Scenario);
+
+  void run() {
+    engine.note(cluster.plan.describe());
+    cluster.start();
+    auto calmAt = dice.between(4000, 14000) * kj::MILLISECONDS;
+    faults.begin(calmAt);
+    until(calmAt, [&]() { return false; });
+    faults.healAll();
+    heal();
+    finish();
+    judge();
+  }
+
+  void fill(Report& report) const {
+    report.failure = checks.failure();
+    report.hash = engine.trace().hash();
+    report.seconds = static_cast<double>(engine.now() / kj::MILLISECONDS) / 1000;
+    report.events = engine.eventCount();
+    report.operations = cluster.bidding->counts();
+    report.counts = faults.counts();
+    report.results = checks.counts;
+  }
+
+private:
+  Dice dice;
+  Cluster cluster;
+  Checks checks;
+  Faults faults;
+  Engine& engine;
+
+  bool failed() const { return !checks.failure().empty(); }
+
+  // Whether `condition` came about.
+  template <typename Condition>
+  bool until(Time end, Condition condition) {
+    bool reached = condition();
+    if (!reached) engine.run(end, [&]() { return failed() || (reached = condition()); });
+    return reached;
+  }
+
+  void heal() {
+    auto& counts = cluster.bidding->counts();
+    auto before = counts.successes;
+    auto healed = [&]() {
+      return counts.successes >= before + SUCCESSES_AFTER && cluster.whole();
+    };
+    if (!until(engine.now() + TIME_TO_HEAL, healed) && !failed()) {
+      checks.fail(fmt::format("no progress within {} s after everything was repaired ({} bids): {}",
+                              TIME_TO_HEAL / kj::SECONDS, counts.successes - before,
+                              cluster.describe()));
+    }
+    if (!failed()) engine.note("healed");
+  }
+
+  void finish() {
+    if (failed()) return;
+    auto& bidding = *cluster.bidding;
+    auto in = [&](Bidding::Phase phase) {
+      return [&bidding, phase]() {
+        return bidding.phase() == phase || bidding.phase() == Bidding::Phase::failed;
+      };
+    };
+    bidding.stop();
+    bool stopped = until(engine.now() + TIME_TO_END, in(Bidding::Phase::stopped));
+    if (stopped && bidding.phase() == Bidding::Phase::stopped) bidding.readFinals();
+    if (!until(engine.now() + TIME_TO_END, in(Bidding::Phase::done)) ||
+        bidding.phase() == Bidding::Phase::failed) {
+      checks.fail("the bidders did not come to their end: " + bidding.problem() + "; " +
+                  cluster.describe());
+    }
+  }
+
+  void judge() {
+    if (failed()) return;
+    auto equal = [&]() {
+      std::uint64_t last = 0;
+      for (auto& machine: cluster.nodes) {
+        auto* node = machine->node();
+        if (node == nullptr) continue;
+        last = std::max(last, node->replica().logEnd().index);
+      }
+      for (auto& member: cluster.configStore.current().members) {
+        for (auto& machine: cluster.nodes) {
+          auto* node = machine->node();
+          if (node == nullptr || node->replica().incarnation() != member.incarnation) continue;
+          if (node->replica().commit() != last) return false;
+        }
+      }
+      return true;
+    };
+    if (until(engine.now() + TIME_TO_END, equal)) checks.checkEqual();
+    if (failed()) return;
+    auto verdict = history::check(cluster.bidding->history());
+    if (!verdict.linearizable()) {
+      checks.fail("the history is not linearizable:\n" + verdict.text());
+    }
+    auto successes = cluster.bidding->counts().successes;
+    if (successes < LEAST_SUCCESSES) {
+      checks.fail(fmt::format("too little succeeded to prove anything: {}", successes));
+    }
+  }
+};
+
+}  // namespace
 
 Report runSeed(std::uint64_t seed, Trace& trace) {
+  KjLogForwarder libraryLog;
   Report report;
   report.seed = seed;
-  KjLogForwarder libraryLog;
-  Dice dice(seed);
-  Cluster cluster(trace, dice, Plan::draw(dice));
-  auto& engine = cluster.engine;
-  engine.note(cluster.plan.describe());
-  cluster.start();
-  auto never = []() { return false; };
-  engine.run(10 * kj::SECONDS, never);
-  cluster.bidding->stop();
-  engine.run(20 * kj::SECONDS,
-             [&]() { return cluster.bidding->phase() == Bidding::Phase::stopped; });
-  cluster.bidding->readFinals();
-  engine.run(30 * kj::SECONDS, [&]() { return cluster.bidding->phase() == Bidding::Phase::done; });
-  if (cluster.bidding->phase() != Bidding::Phase::done) report.failure = cluster.bidding->problem() + cluster.describe();
-  auto verdict = history::check(cluster.bidding->history());
-  if (!verdict.linearizable()) report.failure = verdict.text();
-  engine.note(cluster.describe());
-  report.operations = cluster.bidding->counts();
-  report.seconds = engine.now() / kj::MILLISECONDS / 1000.0;
-  report.events = engine.eventCount();
-  report.hash = trace.hash();
+  Scenario scenario(seed, trace);
+  scenario.run();
+  scenario.fill(report);
   return report;
 }
 

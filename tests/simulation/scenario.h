@@ -17,10 +17,9 @@ struct Report {
   std::uint64_t hash = 0;  // Of the trace.
   double seconds = 0;      // Virtual.
   std::uint64_t events = 0;
-  std::uint64_t epochs = 0;
   history::Bidders::Counts operations;
-  // How often each fault struck, and other things that happened and were worth it.
-  std::map<std::string, std::uint64_t> counts;
+  std::map<std::string, std::uint64_t> counts;   // How often each fault struck.
+  std::map<std::string, std::uint64_t> results;  // What became of it: epochs, joins, ...
 };
 
 // Runs the whole system from one seed: forms a chain, lets bidders at it, strikes it with faults,

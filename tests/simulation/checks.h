@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/cluster.h"
+
+namespace gavel::simulation {
+
+// What must hold at every moment of a run, looked at after each event of a process and each change
+// of the configuration; apart from what the bidders were told, which a history tells.
+//
+// - Configurations: each follows from the one before by the rules (R2, R3, R9, R11); no node acts in
+//   one that is not stored; the same epoch is the same configuration everywhere (R1).
+// - The committed log is one: what a node takes for committed agrees with every other node, to the
+//   end of time; every serving member of the stored configuration has it on disk (R4, R5, R9, R11).
+// - The log of a serving member is a prefix of its predecessor's (R4).
+// - A serving node's commit index never goes back.
+// - At equal index, states are equal.
+// - Nobody dies by himself but for a fault of his disk (R12).
+class Checks final {
+public:
+  explicit Checks(Cluster& cluster);
+  KJ_DISALLOW_COPY(Checks);
+
+  // The first that was broken; empty: all holds.
+  const std::string& failure() const { return failure_; }
+  void fail(std::string text);
+
+  // Hooks of the engine and the store of configurations.
+  void turned(Process& process);
+  void ended(Process& process, bool clocksOff);
+  void changed(const master::Document& before, const master::Document& after);
+
+  // At the end, when nothing goes on any more: all serving members hold the same.
+  void checkEqual();
+
+  // For people: what happened.
+  std::map<std::string, std::uint64_t> counts;
+
+private:
+  // What was seen of a process.
+  struct Seen {
+    std::uint64_t epoch = 0;
+    bool acting = false;
+    chain::Position end;
+    std::uint64_t commit = 0;
+    std::uint64_t servingCommit = 0;
+    std::uint64_t hashed = 0;
+  };
+
+  Cluster& cluster;
+  std::string failure_;
+  std::map<std::uint32_t, Seen> seen;                     // By process.
+  std::map<std::uint64_t, master::Configuration> stored;  // By epoch.
+  std::vector<chain::Position> committed;                 // Ends of batches, by index.
+  std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
+
+  void checkEpoch(const std::string& name, const chain::Configuration& configuration);
+  void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
+  void checkHolders(const master::Configuration& configuration);
+  void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
+  void checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
+  std::uint64_t highest() const { return committed.empty() ? 0 : committed.back().index; }
+};
+
+}  // namespace gavel::simulation
