@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace gavel::auction {
 namespace {
 
@@ -24,7 +26,8 @@ Sessions::Standing Sessions::standing(const RequestId& request) const {
   if (request.sequence < lowest) return {forgotten, session};
 
   const auto found = session->records.find(request.sequence);
-  if (found != session->records.end()) return {recorded, session, &found->second};
+  const bool known = found != session->records.end() && !planted(Bug::forgetRequests);
+  if (known) return {recorded, session, &found->second};
 
   // The first test is only there because counting is slow.
   if (session->records.size() >= MAX_RECORDS_PER_SESSION &&

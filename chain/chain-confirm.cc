@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "base/planted.h"
 
 namespace gavel::chain {
 namespace {
@@ -27,9 +28,15 @@ kj::Promise<void> ChainConfirm::confirmed() {
   if (waiting.size() >= MAX_WAITING) {
     return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
   }
-  auto paf = kj::newPromiseAndFulfiller<void>();
-  waiting.push_back(kj::mv(paf.fulfiller));
+  if (planted(Bug::readWithoutConfirm)) return kj::READY_NOW;
+  if (planted(Bug::joinConfirmAsAsker) && !underWay.empty()) return join(underWay);
   schedule();
+  return join(waiting);
+}
+
+kj::Promise<void> ChainConfirm::join(std::vector<Asker>& askers) {
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  askers.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
 }
 
@@ -79,7 +86,8 @@ kj::Promise<void> ChainConfirm::ask() {
 }
 
 kj::Promise<void> ChainConfirm::upward() {
-  if (isHead(host.role())) return kj::READY_NOW;
+  if (isHead(host.role()) || planted(Bug::confirmByNeighbour)) return kj::READY_NOW;
+  if (planted(Bug::joinConfirmAsRelay) && !underWay.empty()) return join(underWay);
   return canceler.wrap(host.confirmByPredecessor());
 }
 
@@ -87,6 +95,9 @@ kj::Promise<std::uint64_t> ChainConfirm::downward() {
   if (host.role() == Role::waiting) return relinked();
   // That it is here is all that is asked of a joiner.
   if (host.role() == Role::syncing) return host.commitIndex();
+  if (planted(Bug::joinConfirmAsRelay) && !underWay.empty()) {
+    return join(underWay).then([this]() { return host.commitIndex(); });
+  }
   return canceler.wrap(isTail(host.role()) ? answerAsTail() : host.confirmBySuccessor());
 }
 

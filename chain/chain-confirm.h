@@ -69,6 +69,7 @@ private:
   kj::Canceler canceler;        // Of all that belongs to the epoch.
   kj::TaskSet tasks;
 
+  static kj::Promise<void> join(std::vector<Asker>& askers);
   void schedule();
   kj::Promise<void> run();
   kj::Promise<void> ask();

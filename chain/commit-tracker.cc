@@ -2,22 +2,21 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace gavel::chain {
 
 void CommitTracker::restart(std::uint64_t durable, std::uint64_t commit) {
   durable_ = durable;
   commit_ = commit;
-  upstream = 0;
-  heardCommit_ = 0;
+  if (!planted(Bug::keepNumbersOfOldEpoch)) upstream = heardCommit_ = 0;
 }
 
 void CommitTracker::adopt(Role newRole, std::uint64_t logEnd) {
   role = newRole;
-  upstream = 0;
-  heardCommit_ = 0;
   barrier = logEnd;
   gated_ = false;
-  joinerDurable_ = 0;
+  if (!planted(Bug::keepNumbersOfOldEpoch)) upstream = heardCommit_ = joinerDurable_ = 0;
   decide();
 }
 
@@ -36,6 +35,10 @@ void CommitTracker::heardCommit(std::uint64_t index) {
   decide();
 }
 
+void CommitTracker::joinerAttached() {
+  if (!planted(Bug::keepNumbersOfOldEpoch)) joinerDurable_ = 0;
+}
+
 void CommitTracker::joinerPersisted(std::uint64_t index) {
   joinerDurable_ = std::max(joinerDurable_, index);
   decide();
@@ -45,6 +48,11 @@ void CommitTracker::gate() {
   gated_ = true;
 }
 
+bool CommitTracker::gateHolds() const {
+  bool caughtUp = joinerDurable_ >= commit_ || planted(Bug::gateBeforeCaughtUp);
+  return gated_ && caughtUp && (pastBarrier() || planted(Bug::gateBehindBarrier));
+}
+
 std::uint64_t CommitTracker::toSuccessor() const {
   return isHead(role) ? durable_ : std::min(durable_, upstream);
 }
@@ -52,7 +60,7 @@ std::uint64_t CommitTracker::toSuccessor() const {
 void CommitTracker::decide() {
   auto index = heardCommit_;
   if (isTail(role)) {
-    index = gated_ ? std::min(toSuccessor(), joinerDurable_) : toSuccessor();
+    index = gated_ && !planted(Bug::skipGate) ? std::min(toSuccessor(), joinerDurable_) : toSuccessor();
   } else if (role == Role::syncing) {
     index = std::min(heardCommit_, durable_);
   }

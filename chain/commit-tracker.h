@@ -34,7 +34,7 @@ public:
   // -- at the tail, of the syncing member (R9)
 
   // It has attached anew: what it told before counts no more.
-  void joinerAttached() { joinerDurable_ = 0; }
+  void joinerAttached();
   void joinerPersisted(std::uint64_t index);
   // From now on, and until another configuration is adopted, nothing is committed that the joiner
   // has not on disk.
@@ -43,7 +43,7 @@ public:
   std::uint64_t joinerDurable() const { return joinerDurable_; }
   // The gate may be reported: this node is past its own barrier, and the joiner, since it attached,
   // has told a durable index that reaches what is committed (R9 b).
-  bool gateHolds() const { return gated_ && pastBarrier() && joinerDurable_ >= commit_; }
+  bool gateHolds() const;
 
   // What to tell the successor: durable on all nodes upstream of it.  0 until the predecessor's
   // number was heard in this epoch (R5).

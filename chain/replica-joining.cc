@@ -1,6 +1,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "base/planted.h"
 #include "chain/replica.h"
 
 // Joining (R9): the tail's side of the gate, and what a syncing member does with its log.
@@ -37,7 +38,8 @@ void Replica::joinerPersisted(std::uint64_t index) {
 
 void Replica::considerGate() {
   auto* joiner = configuration.joiner();
-  if (!acting_ || joiner == nullptr || !isTail(role()) || !tracker.pastBarrier()) return;
+  if (!acting_ || joiner == nullptr || !isTail(role())) return;
+  if (!tracker.pastBarrier() && !planted(Bug::gateBehindBarrier)) return;
   KJ_IF_MAYBE (link, successorLink) {
     if (!(*link)->aligned()) return;
     if (!tracker.gated()) {
@@ -107,6 +109,7 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
          {"last", log_.end().index}});
   }
   if (!shared) return kj::Maybe<Position>(*candidate);
+  if (planted(Bug::truncateNothing)) return kj::Maybe<Position>(nullptr);
   // Also where nothing follows it, if the store is damaged: so it learns that it lacks nothing.
   incomplete = false;
   logInfo("dropping entries that the chain does not have",

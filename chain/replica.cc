@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "base/planted.h"
 
 namespace gavel::chain {
 namespace {
@@ -54,7 +55,8 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
   if (configuration.clusterId != 0 && newer.clusterId != configuration.clusterId) {
     KJ_FAIL_REQUIRE("a configuration of another cluster", newer.clusterId, configuration.clusterId);
   }
-  if (newer.epoch == configuration.epoch) {
+  bool again = planted(Bug::restartInPlace) && !acting_ && durableEpoch_ == newer.epoch;
+  if (newer.epoch == configuration.epoch && !again) {
     if (newer.members != configuration.members) {
       die("two different configurations of one epoch: the master's store is broken",
           {{"epoch", newer.epoch},
@@ -80,8 +82,10 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
 void Replica::stopActing() {
   acting_ = false;
   confirm.stop();
-  retireSuccessorLink();
-  retirePredecessorLink();
+  if (!planted(Bug::obeyOldLinks)) {
+    retireSuccessorLink();
+    retirePredecessorLink();
+  }
   // Also those that wait for a commit: what they have read may be dropped, and something else be
   // committed at its index, if this node is not in the chain for a while.
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
@@ -289,7 +293,7 @@ kj::Promise<std::uint64_t> Replica::confirmBySuccessor() {
 }
 
 kj::Promise<void> Replica::whenPastBarrier() {
-  if (tracker.pastBarrier()) return kj::READY_NOW;
+  if (tracker.pastBarrier() || planted(Bug::answerBehindBarrier)) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
   barrierWaiters.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);

@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "base/planted.h"
 
 namespace gavel::head {
 namespace {
@@ -120,6 +121,7 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       call.logged = true;
     } else {
       call.answer.outcomes.push_back(judgement.outcome);
+      if (planted(Bug::rejectOnUncommitted)) continue;
       call.basis = std::max(call.basis, judgement.basis);
       call.unconfirmed = true;
     }
@@ -129,6 +131,7 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
 
 auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) const {
   auto& state = replica.state();
+  if (planted(Bug::stampByClockAlone)) return {state.lastIndex() + 1, clock.now(), id, command};
   return {state.lastIndex() + 1, std::max(state.lastStamp() + 1, clock.now()), id, command};
 }
 
@@ -172,7 +175,7 @@ void Admission::confirmRejected() {
 }
 
 void Admission::settle(Call call) {
-  if (call.basis <= replica.commit()) {
+  if (call.basis <= replica.commit() || planted(Bug::answerBeforeCommit)) {
     pendingBytes -= call.bytes;
     call.fulfiller->fulfill(kj::mv(call.answer));
     return;

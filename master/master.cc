@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "base/logging.h"
+#include "base/planted.h"
 #include "master/probe.h"
 
 namespace gavel::master {
@@ -143,6 +144,7 @@ Document Master::documentWith(Configuration next) const {
 
 void Master::put(Configuration next, kj::TimePoint since) {
   auto document = documentWith(std::move(next));
+  if (planted(Bug::announceBeforeStore)) announcer.announce(document.current());
   tasks.add(ledger->replace(document).then(
       [this, mine = document.current(), since]() { written(mine, since); }));
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace gavel::master {
 namespace {
 
@@ -21,6 +23,12 @@ std::string_view takeNumber(std::string_view& text) {
 
 std::string number(std::size_t value, std::string_view noun) {
   return std::to_string(value) + " " + std::string(noun) + (value == 1 ? "" : "s");
+}
+
+// Not how members of a chain are ordered: they keep the order that they have (R3).
+[[maybe_unused]] bool isBefore(const Member& left, const Member& right) {
+  if (left.state != right.state) return left.state == MemberState::serving;
+  return naturalLess(left.name, right.name);
 }
 
 }  // namespace
@@ -159,6 +167,7 @@ Decision withoutLost(const Configuration& current, const std::vector<Loss>& loss
     return Unchanged{"every serving member is lost, and the last one is never removed"};
   }
   if (!heardServing) return Unchanged{"none of the members that would remain is heard"};
+  if (planted(Bug::reorderMembers)) std::sort(next.members.begin(), next.members.end(), isBefore);
   return next;
 }
 
@@ -185,7 +194,9 @@ Decision withJoiner(const Configuration& current, const Member& joiner) {
 
 Decision withJoined(const Configuration& current, std::uint64_t epoch, std::uint64_t reporter,
                     std::uint64_t joiner) {
-  if (epoch != current.epoch) return Unchanged{"the gate belongs to another epoch"};
+  if (epoch != current.epoch && !planted(Bug::takeGateOfOldEpoch)) {
+    return Unchanged{"the gate belongs to another epoch"};
+  }
   auto* tail = current.tail();
   if (tail == nullptr || tail->incarnation != reporter) {
     return Unchanged{"only the tail can gate"};

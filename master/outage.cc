@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace gavel::master {
 namespace {
 
@@ -29,6 +31,8 @@ Outage::Unfit judge(const Configuration& current, const Returned& returned,
   auto& member = candidate.member;
   auto* old = current.servingStore(member.storeId);
   if (old == nullptr) {
+    bool joining = placeOf(current, member) < current.members.size();
+    if (planted(joining ? Bug::joinerAsSource : Bug::formerMemberAsSource)) return {member, ""};
     return {member, "it was not serving in epoch " + std::to_string(current.epoch)};
   }
   // One that belongs to none ended before it had adopted a configuration, and nothing was committed

@@ -1,9 +1,22 @@
 #include "node/node.h"
 
 #include "base/logging.h"
+#include "base/planted.h"
 #include "node/service.h"
 
 namespace gavel::node {
+namespace {
+
+// Every start is a new incarnation (R2).
+std::uint64_t newIncarnation(const chain::Recovered& recovered, Random& random) {
+  for (auto& member: recovered.configuration.members) {
+    bool same = planted(Bug::restartInPlace) && member.storeId == recovered.storeId;
+    if (same) return member.incarnation;
+  }
+  return random.id();
+}
+
+}  // namespace
 
 Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
            chain::Store& store, chain::Image image, NodeOptions nodeOptions)
@@ -11,7 +24,7 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
       timer_(timer),
       clock(clock),
       chainClock(clock),
-      incarnation(random.id()),
+      incarnation(newIncarnation(store.recovered(), random)),
       recovered(store.recovered()),
       replica_(network, timer, store, kj::mv(image), incarnation, *this, options.replica),
       admission_(replica_, timer, chainClock, options.limits),

@@ -1,0 +1,7 @@
+#include "base/planted.h"
+
+namespace gavel {
+
+Bug plantedBug = Bug::none;
+
+}  // namespace gavel
