@@ -43,8 +43,8 @@ public:
   ~MemoryStore() noexcept(false) override = default;
   KJ_DISALLOW_COPY(MemoryStore);
 
-  // What the next process finds if this one ends now.  Power may be lost when the disk had `kept` of
-  // the unsynced writes: those that came first.
+  // What the next process finds if this one ends now.  Power may be lost when the disk had `kept`
+  // of the unsynced writes: those that came first.
   kj::Own<MemoryStore> restart(Crash crash, std::size_t kept = 0) const;
 
   // Makes all that was written so far durable.

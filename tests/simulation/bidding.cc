@@ -20,8 +20,7 @@ public:
       randoms.push_back(kj::heap<Dice>(bidding.dice.fork()));
       seats.push_back({*clients.back(), process.timer(), *randoms.back(), now});
     }
-    bidders = kj::heap<history::Bidders>(bidding.history_, kj::mv(seats),
-                                         bidding.settings.bidders);
+    bidders = kj::heap<history::Bidders>(bidding.history_, kj::mv(seats), bidding.settings.bidders);
     bidders->start();
   }
   KJ_DISALLOW_COPY(Program);

@@ -1,7 +1,6 @@
 #include "tests/simulation/checks.h"
 
 #include <algorithm>
-
 #include <fmt/format.h>
 
 #include "tests/master/validate.h"
@@ -108,8 +107,8 @@ void Checks::changed(const master::Document& before, const master::Document& aft
     fail(fmt::format("epoch {} ({}) is followed by {} ({}): {}", old.epoch, old.describe(),
                      next.epoch, next.describe(), *broken));
   }
-  cluster.engine.note(fmt::format("stored epoch {}: {} ({})", next.epoch, next.describe(),
-                                  next.cause));
+  cluster.engine.note(
+      fmt::format("stored epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
   stored[next.epoch] = next;
   ++counts["epochs"];
   if (next.cause.find("total outage") != std::string::npos) ++counts["outages survived"];
@@ -145,9 +144,10 @@ void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64
       grown = true;
       continue;
     }
-    auto found = std::lower_bound(
-        committed.begin(), committed.end(), end.index,
-        [](const chain::Position& position, std::uint64_t index) { return position.index < index; });
+    auto found = std::lower_bound(committed.begin(), committed.end(), end.index,
+                                  [](const chain::Position& position, std::uint64_t index) {
+                                    return position.index < index;
+                                  });
     if (!(*found == end)) {
       fail(fmt::format("{} takes {} for committed, where {} was", machine.name(), text(end),
                        text(*found)));
@@ -190,8 +190,9 @@ void Checks::checkPrefix(NodeMachine& machine, const chain::Replica& replica) {
     auto* node = other->node();
     if (node == nullptr || node->replica().incarnation() != predecessor->incarnation) continue;
     if (holds(other->disk().store(), replica.logEnd()) == false) {
-      fail(fmt::format("in epoch {} the log of {} ends at {}, which its predecessor {} does not hold",
-                       configuration.epoch, machine.name(), text(replica.logEnd()), other->name()));
+      fail(fmt::format(
+          "in epoch {} the log of {} ends at {}, which its predecessor {} does not hold",
+          configuration.epoch, machine.name(), text(replica.logEnd()), other->name()));
     }
   }
 }

@@ -12,7 +12,8 @@ namespace gavel::simulation {
 // What must hold at every moment of a run, looked at after each event of a process and each change
 // of the configuration; apart from what the bidders were told, which a history tells.
 //
-// - Configurations: each follows from the one before by the rules (R2, R3, R9, R11); no node acts in
+// - Configurations: each follows from the one before by the rules (R2, R3, R9, R11); no node acts
+// in
 //   one that is not stored; the same epoch is the same configuration everywhere (R1).
 // - The committed log is one: what a node takes for committed agrees with every other node, to the
 //   end of time; every serving member of the stored configuration has it on disk (R4, R5, R9, R11).
@@ -53,9 +54,9 @@ private:
 
   Cluster& cluster;
   std::string failure_;
-  std::map<std::uint32_t, Seen> seen;                     // By process.
-  std::map<std::uint64_t, master::Configuration> stored;  // By epoch.
-  std::vector<chain::Position> committed;                 // Ends of batches, by index.
+  std::map<std::uint32_t, Seen> seen;                            // By process.
+  std::map<std::uint64_t, master::Configuration> stored;         // By epoch.
+  std::vector<chain::Position> committed;                        // Ends of batches, by index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);

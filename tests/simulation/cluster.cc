@@ -48,8 +48,8 @@ Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
   std::vector<std::string> masterAddresses;
   for (unsigned i = 0; i < plan.masters; ++i) {
     auto name = "m" + std::to_string(i + 1);
-    masters.push_back(std::make_unique<MasterMachine>(engine, wire, dice.fork(), name, configStore,
-                                                      plan.master));
+    masters.push_back(
+        std::make_unique<MasterMachine>(engine, wire, dice.fork(), name, configStore, plan.master));
     masterAddresses.push_back(masters.back()->address());
   }
   auto options = plan.node;
@@ -120,9 +120,9 @@ std::string Cluster::describe() const {
       continue;
     }
     auto& replica = node->replica();
-    text += fmt::format("{} epoch {} last {} durable {} commit {}",
-                        chain::roleName(replica.role()), replica.newest().epoch,
-                        replica.logEnd().index, replica.durable(), replica.commit());
+    text += fmt::format("{} epoch {} last {} durable {} commit {}", chain::roleName(replica.role()),
+                        replica.newest().epoch, replica.logEnd().index, replica.durable(),
+                        replica.commit());
   }
   return text;
 }

@@ -13,33 +13,32 @@ public:
     auto paf = kj::newPromiseAndFulfiller<master::Stored>();
     bool own = std::exchange(won, false);
     auto fulfiller = kj::mv(paf.fulfiller);
-    shared.engine.after(
-        shared.delay(), [&shared = shared, &process = process, own,
-                         fulfiller = kj::mv(fulfiller)]() mutable {
-          if (own) shared.tell(Step::readBack, process);
-          shared.answer(process, kj::mv(fulfiller), own ? Step::announced : Step::none);
-        });
+    shared.engine.after(shared.delay(), [&shared = shared, &process = process, own,
+                                         fulfiller = kj::mv(fulfiller)]() mutable {
+      if (own) shared.tell(Step::readBack, process);
+      shared.answer(process, kj::mv(fulfiller), own ? Step::announced : Step::none);
+    });
     return kj::mv(paf.promise);
   }
 
   kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
       std::uint64_t expected, kj::Array<const kj::byte> document) override {
     auto paf = kj::newPromiseAndFulfiller<kj::Maybe<std::uint64_t>>();
-    shared.engine.after(
-        shared.delay(), [&shared = shared, &process = process, expected,
-                         document = kj::mv(document),
-                         fulfiller = kj::mv(paf.fulfiller)]() mutable {
-          bool alive = process.alive();
-          shared.tell(Step::asked, process);
-          // What left the master before it died arrives; but here it is the request that did not.
-          if (alive && !process.alive()) return;
-          auto result = shared.swap(expected, kj::mv(document));
-          if (result != nullptr) shared.tell(Step::swapped, process);
-          shared.engine.after(shared.delay(), process,
-                              [result, fulfiller = kj::mv(fulfiller)]() mutable {
-                                fulfiller->fulfill(kj::mv(result));
-                              });
-        });
+    shared.engine.after(shared.delay(),
+                        [&shared = shared, &process = process, expected,
+                         document = kj::mv(document), fulfiller = kj::mv(paf.fulfiller)]() mutable {
+                          bool alive = process.alive();
+                          shared.tell(Step::asked, process);
+                          // What left the master before it died arrives; but here it is the request
+                          // that did not.
+                          if (alive && !process.alive()) return;
+                          auto result = shared.swap(expected, kj::mv(document));
+                          if (result != nullptr) shared.tell(Step::swapped, process);
+                          shared.engine.after(shared.delay(), process,
+                                              [result, fulfiller = kj::mv(fulfiller)]() mutable {
+                                                fulfiller->fulfill(kj::mv(result));
+                                              });
+                        });
     return paf.promise.then([this](kj::Maybe<std::uint64_t> result) {
       won = result != nullptr;
       return result;
@@ -76,13 +75,13 @@ void SharedConfigStore::tell(Step step, Process& process) {
 void SharedConfigStore::answer(Process& process,
                                kj::Own<kj::PromiseFulfiller<master::Stored>> fulfiller,
                                Step after) {
-  engine.after(delay(), [this, &process, after, stored = stored(),
-                         fulfiller = kj::mv(fulfiller)]() mutable {
-    engine.deliver(process, [stored = kj::mv(stored), fulfiller = kj::mv(fulfiller)]() mutable {
-      fulfiller->fulfill(kj::mv(stored));
-    });
-    if (after != Step::none) tell(after, process);
-  });
+  engine.after(
+      delay(), [this, &process, after, stored = stored(), fulfiller = kj::mv(fulfiller)]() mutable {
+        engine.deliver(process, [stored = kj::mv(stored), fulfiller = kj::mv(fulfiller)]() mutable {
+          fulfiller->fulfill(kj::mv(stored));
+        });
+        if (after != Step::none) tell(after, process);
+      });
 }
 
 kj::Maybe<std::uint64_t> SharedConfigStore::swap(std::uint64_t expected,

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 #include <sys/socket.h>
 
-#include <fmt/format.h>
 #include <kj/debug.h>
 
 #include "tests/simulation/wire.h"
@@ -182,8 +182,7 @@ kj::Promise<void> TcpConnection::write(unsigned end,
   auto whole = bytes.finish();
   auto sent = mine.writer == nullptr ? put(end, whole) : 0;
   if (sent == size) return kj::READY_NOW;
-  return kj::newAdaptedPromise<void, Write>(addRef(), end,
-                                            kj::heapArray(whole.slice(sent, size)));
+  return kj::newAdaptedPromise<void, Write>(addRef(), end, kj::heapArray(whole.slice(sent, size)));
 }
 
 void TcpConnection::shutdownWrite(unsigned end) {
@@ -261,9 +260,10 @@ void TcpConnection::arrive(unsigned from) {
     }
     engine.trace().wire(engine.now(), id_, from, packet.bytes.size());
     if (engine.trace().wantsWire()) {
-      engine.trace().explain(engine.now(), theirs.process->name(),
-                             fmt::format("wire #{} {} > {} {} bytes", id_, ends[from].process->name(),
-                                         theirs.process->name(), packet.bytes.size()));
+      engine.trace().explain(
+          engine.now(), theirs.process->name(),
+          fmt::format("wire #{} {} > {} {} bytes", id_, ends[from].process->name(),
+                      theirs.process->name(), packet.bytes.size()));
     }
     if (packet.bytes == nullptr) {
       theirs.ended = true;

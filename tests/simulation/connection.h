@@ -59,8 +59,8 @@ private:
     bool open = true;
     bool vanished = false;
     bool reset = false;
-    bool ended = false;   // All of the peer's bytes have come.
-    bool shut = false;    // Its own stream has ended.
+    bool ended = false;  // All of the peer's bytes have come.
+    bool shut = false;   // Its own stream has ended.
     std::vector<kj::byte> received;
     std::size_t consumed = 0;  // Of `received`.
     Read* reader = nullptr;
@@ -73,9 +73,9 @@ private:
   struct Direction {
     std::deque<Packet> inFlight;
     Time lastArrival = 0 * kj::NANOSECONDS;
-    bool stalled = false;      // By a cut, until it is healed.
-    std::size_t unread = 0;    // Bytes under way and not read.
-    bool wakeQueued = false;   // The writer will hear that there is room.
+    bool stalled = false;     // By a cut, until it is healed.
+    std::size_t unread = 0;   // Bytes under way and not read.
+    bool wakeQueued = false;  // The writer will hear that there is room.
   };
 
   Wire& wire;

@@ -69,8 +69,7 @@ public:
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
                                                      std::uint64_t first,
                                                      std::uint64_t count) override {
-    return later(
-        [this, auction, first, count]() { return inner.history(auction, first, count); });
+    return later([this, auction, first, count]() { return inner.history(auction, first, count); });
   }
   kj::Promise<std::vector<auction::Auction>> auctions(auction::AuctionId after,
                                                       std::size_t limit) override {
@@ -127,8 +126,8 @@ void Disk::powerLost() {
 
 void Disk::wipe() {
   KJ_REQUIRE(user == nullptr);
-  store_ = kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual,
-                                        settings.store);
+  store_ =
+      kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual, settings.store);
 }
 
 void Disk::checkRoom() {

@@ -74,7 +74,7 @@ private:
   kj::TimerImpl timer_;
   Dice random_;
   Clock clock_;
-  Time armed;                               // When the earliest timer event is queued for.
+  Time armed;                                 // When the earliest timer event is queued for.
   std::deque<kj::Function<void()>> heldBack;  // While it is paused.
 };
 

@@ -1,8 +1,8 @@
 #include "tests/simulation/faults.h"
 
 #include <algorithm>
-
 #include <fmt/format.h>
+
 #include <kj/debug.h>
 
 namespace gavel::simulation {
@@ -41,9 +41,9 @@ unsigned weight(Fault fault) {
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",     "power loss", "total outage", "pause",      "one-way cut", "two-way cut",
-      "isolation", "cut from master", "slow link", "reset",    "disk full",   "sync error",
-      "disk hang", "clock step", "master step",  "second master"};
+      "crash",     "power loss",      "total outage", "pause",        "one-way cut", "two-way cut",
+      "isolation", "cut from master", "slow link",    "reset",        "disk full",   "sync error",
+      "disk hang", "clock step",      "master step",  "second master"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -340,8 +340,8 @@ bool Faults::slowLink() {
     wire.slow(a, b, value);
     if (bothWays) wire.slow(b, a, value);
   };
-  engine.note(fmt::format("{} > {} is slow: {} ms", wire.name(a), wire.name(b),
-                          extra / kj::MILLISECONDS));
+  engine.note(
+      fmt::format("{} > {} is slow: {} ms", wire.name(a), wire.name(b), extra / kj::MILLISECONDS));
   set(extra);
   repairAfter(shortOrLong(8 * kj::SECONDS), [set]() { set(0 * kj::NANOSECONDS); });
   return true;
@@ -380,8 +380,8 @@ bool Faults::stepClock() {
   if (machine.wallOffset != 0) return false;
   auto step = dice.skewed(100 * kj::MILLISECONDS, 8 * HOUR) / kj::NANOSECONDS;
   machine.wallOffset = dice.chance(0.5) ? step : -step;
-  engine.note(fmt::format("clock of {} is off by {} ms", machine.name(),
-                          machine.wallOffset / 1'000'000));
+  engine.note(
+      fmt::format("clock of {} is off by {} ms", machine.name(), machine.wallOffset / 1'000'000));
   repairAfter(shortOrLong(8 * kj::SECONDS), [this, &machine]() {
     machine.wallOffset = 0;
     engine.note("clock of " + machine.name() + " is right again");
@@ -392,9 +392,8 @@ bool Faults::stepClock() {
 bool Faults::secondMaster() {
   auto& masters = cluster.masters;
   if (masters.size() < 2) return false;
-  auto running = std::count_if(masters.begin(), masters.end(), [](auto& each) {
-    return each->runs();
-  });
+  auto running =
+      std::count_if(masters.begin(), masters.end(), [](auto& each) { return each->runs(); });
   if (running == 0 || running == static_cast<long>(masters.size())) return false;
   for (auto& master: masters) {
     if (!master->runs()) master->start();
@@ -402,9 +401,8 @@ bool Faults::secondMaster() {
   // One of them goes again.
   auto& victim = *masters[dice.below(masters.size())];
   repairAfter(shortOrLong(6 * kj::SECONDS), [this, &victim]() {
-    auto others = std::count_if(cluster.masters.begin(), cluster.masters.end(), [&](auto& each) {
-      return each.get() != &victim && each->runs();
-    });
+    auto others = std::count_if(cluster.masters.begin(), cluster.masters.end(),
+                                [&](auto& each) { return each.get() != &victim && each->runs(); });
     if (victim.runs() && others > 0) victim.kill("one master is enough");
   });
   return true;

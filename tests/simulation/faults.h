@@ -11,22 +11,22 @@
 namespace gavel::simulation {
 
 enum class Fault : unsigned {
-  crash,          // A node or master, like SIGKILL.
-  powerLoss,      // A node, with what its disk has not synced; nobody is told.
-  outage,         // All nodes at once, and sometimes the masters.
-  pause,          // A node or master stands still, and finds everything at once when it goes on.
-  cutOneWay,      // Between two machines.
+  crash,      // A node or master, like SIGKILL.
+  powerLoss,  // A node, with what its disk has not synced; nobody is told.
+  outage,     // All nodes at once, and sometimes the masters.
+  pause,      // A node or master stands still, and finds everything at once when it goes on.
+  cutOneWay,  // Between two machines.
   cutBothWays,
   isolation,      // One machine from all others.
   cutFromMaster,  // A node from the masters, and nobody else.
   slowLink,
-  reset,          // All connections between two machines.
+  reset,  // All connections between two machines.
   diskFull,
   syncError,
   diskHang,
-  clockStep,      // By up to some hours.
-  masterStep,     // The master dies in the middle of a decision.
-  secondMaster,   // Two at a time.
+  clockStep,     // By up to some hours.
+  masterStep,    // The master dies in the middle of a decision.
+  secondMaster,  // Two at a time.
 };
 constexpr unsigned FAULTS = 16;
 const char* name(Fault fault);
@@ -67,7 +67,7 @@ private:
   Time calm;                 // Between bursts, at most.
   Time end = 0 * kj::NANOSECONDS;
   bool healed = false;
-  double wipes;              // How likely a late start is one with an empty disk.
+  double wipes;  // How likely a late start is one with an empty disk.
   std::vector<std::unique_ptr<Repair>> repairs;
   SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
   std::map<std::string, std::uint64_t> counts_;

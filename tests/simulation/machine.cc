@@ -125,8 +125,7 @@ public:
                     })
                     .eagerlyEvaluate([&process](kj::Exception&& exception) {
                       process.engine().exit(
-                          kj::str("this master cannot go on: ", exception.getDescription())
-                              .cStr());
+                          kj::str("this master cannot go on: ", exception.getDescription()).cStr());
                     })) {}
   KJ_DISALLOW_COPY(Program);
 

@@ -21,7 +21,11 @@ constexpr unsigned PORT = 7400;
 class Machine {
 public:
   Machine(Engine& engine, Wire& wire, Dice dice, std::string name)
-      : engine(engine), wire(wire), dice(dice), name_(std::move(name)), host_(wire.addHost(name_)) {}
+      : engine(engine),
+        wire(wire),
+        dice(dice),
+        name_(std::move(name)),
+        host_(wire.addHost(name_)) {}
   virtual ~Machine() noexcept(false) = default;
   KJ_DISALLOW_COPY(Machine);
 

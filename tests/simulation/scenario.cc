@@ -1,6 +1,7 @@
 #include "tests/simulation/scenario.h"
 
 #include <fmt/format.h>
+
 #include <kj/debug.h>
 
 #include "base/logging.h"
@@ -81,9 +82,7 @@ private:
   void heal() {
     auto& counts = cluster.bidding->counts();
     auto before = counts.successes;
-    auto healed = [&]() {
-      return counts.successes >= before + SUCCESSES_AFTER && cluster.whole();
-    };
+    auto healed = [&]() { return counts.successes >= before + SUCCESSES_AFTER && cluster.whole(); };
     if (!until(engine.now() + TIME_TO_HEAL, healed) && !failed()) {
       checks.fail(fmt::format("no progress within {} s after everything was repaired ({} bids): {}",
                               TIME_TO_HEAL / kj::SECONDS, counts.successes - before,

@@ -77,10 +77,9 @@ public:
     if (!process.alive()) return kj::NEVER_DONE;
     auto paf = kj::newPromiseAndFulfiller<kj::Own<kj::AsyncIoStream>>();
     auto attempt = kj::refcounted<Attempt>(process, from, to, port, kj::mv(paf.fulfiller));
-    wire.engine_.after(wire.latency(from, to, 0),
-                       [&wire = wire, attempt = kj::mv(attempt)]() mutable {
-                         wire.connect(kj::mv(attempt));
-                       });
+    wire.engine_.after(
+        wire.latency(from, to, 0),
+        [&wire = wire, attempt = kj::mv(attempt)]() mutable { wire.connect(kj::mv(attempt)); });
     return kj::mv(paf.promise);
   }
   kj::Own<kj::ConnectionReceiver> listen() override {
@@ -181,9 +180,8 @@ void Wire::connect(kj::Own<Attempt> attempt) {
       });
       return;
     }
-    engine_.after(CONNECT_AGAIN, [this, attempt = kj::mv(attempt)]() mutable {
-      connect(kj::mv(attempt));
-    });
+    engine_.after(CONNECT_AGAIN,
+                  [this, attempt = kj::mv(attempt)]() mutable { connect(kj::mv(attempt)); });
     return;
   }
   auto back = latency(attempt->to, attempt->from, 0);
@@ -193,9 +191,8 @@ void Wire::connect(kj::Own<Attempt> attempt) {
     auto& listener = *found->second;
     prune();
     auto buffer = BUFFER_SIZES[dice.below(kj::size(BUFFER_SIZES))];
-    auto connection =
-        kj::refcounted<TcpConnection>(*this, ++lastId, attempt->process, attempt->from,
-                                      listener.process, attempt->to, buffer);
+    auto connection = kj::refcounted<TcpConnection>(
+        *this, ++lastId, attempt->process, attempt->from, listener.process, attempt->to, buffer);
     connections.push_back(connection->addRef());
     listener.backlog.push_back(connection->addRef());
     made = kj::mv(connection);
@@ -206,9 +203,8 @@ void Wire::connect(kj::Own<Attempt> attempt) {
                     [listener = kj::addRef(listener)]() mutable { listener->wake(); });
     return;
   }
-  engine_.after(back, [this, attempt = kj::mv(attempt)]() mutable {
-    answer(kj::mv(attempt), nullptr);
-  });
+  engine_.after(back,
+                [this, attempt = kj::mv(attempt)]() mutable { answer(kj::mv(attempt), nullptr); });
 }
 
 // The machine's answer is back.
