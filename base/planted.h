@@ -1,11 +1,13 @@
 #pragma once
 
-// Mistakes that can be planted, to prove that the simulation finds them (tests/planted): each breaks
-// one rule of docs/design.md, at its place in production code, in a line that asks planted().
+// Mistakes that can be planted, to prove that the simulation finds them (tests/planted): each
+// breaks one rule of docs/design.md, at its place in production code, in a line that asks
+// planted().
 //
 // What is shipped has none of them: planted() is false at compile time, and the line is gone.  Only
 // tests/planted compiles the files that hold such lines a second time, with GAVEL_PLANT_BUGS.  Such
-// lines are in .cc files only, never in headers, which are compiled both ways into one program there.
+// lines are in .cc files only, never in headers, which are compiled both ways into one program
+// there.
 namespace gavel {
 
 enum class Bug {
@@ -13,44 +15,48 @@ enum class Bug {
   // R1
   obeyOldLinks,  // Skips the epoch check: links of an epoch that is over are still obeyed.
   // R2
-  restartInPlace,         // A restarted process is the member that it was before.
-  countReadAsDurable,     // What a restarted node finds on its disk is durable, synced or not.
+  restartInPlace,      // A restarted process is the member that it was before.
+  countReadAsDurable,  // What a restarted node finds on its disk is durable, synced or not.
   // R3
-  announceBeforeStore,    // A configuration is announced before it is stored.
-  reorderMembers,         // Members are sorted by name.
+  announceBeforeStore,  // A configuration is announced before it is stored.
+  reorderMembers,       // Members are sorted by name.
   // R5
   answerBeforeCommit,     // The head answers once it has judged.
   keepNumbersOfOldEpoch,  // Durable numbers of one epoch are used in the next.
   // R6
-  answerBehindBarrier,    // A new tail answers at once.
+  answerBehindBarrier,  // A new tail answers at once.
   // R7
-  forgetRequests,         // A retry is run again.
+  forgetRequests,  // A retry is run again.
   // R8
-  rejectOnUncommitted,    // Rejects are answered at once.
+  rejectOnUncommitted,  // Rejects are answered at once.
   // R9
-  skipGate,               // The tail commits without the joiner that it gates.
-  gateBeforeCaughtUp,     // The gate is reported though the joiner lacks what is committed.
-  gateBehindBarrier,      // The gate is reported before the tail is past its barrier.
-  takeGateOfOldEpoch,     // The master lets a joiner in on a gate of an earlier epoch.
-  truncateNothing,        // A joiner keeps what follows the shared position.
+  skipGate,            // The tail commits without the joiner that it gates.
+  gateBeforeCaughtUp,  // The gate is reported though the joiner lacks what is committed.
+  gateBehindBarrier,   // The gate is reported before the tail is past its barrier.
+  takeGateOfOldEpoch,  // The master lets a joiner in on a gate of an earlier epoch.
+  truncateNothing,     // A joiner keeps what follows the shared position.
   // R10
-  readWithoutConfirm,     // Queries are answered without a confirm.
-  confirmByNeighbour,     // The predecessor's word is enough: it does not ask onward.
-  joinConfirmAsAsker,     // A query joins a confirm that had begun before it came.
-  joinConfirmAsRelay,     // A node that is asked joins a confirm of its own that is under way.
+  readWithoutConfirm,  // Queries are answered without a confirm.
+  confirmByNeighbour,  // The predecessor's word is enough: it does not ask onward.
+  joinConfirmAsAsker,  // A query joins a confirm that had begun before it came.
+  joinConfirmAsRelay,  // A node that is asked joins a confirm of its own that is under way.
   // R11
-  joinerAsSource,         // A member that was still joining goes on after an outage.
-  formerMemberAsSource,   // So does one that had been a member of an earlier configuration.
+  joinerAsSource,        // A member that was still joining goes on after an outage.
+  formerMemberAsSource,  // So does one that had been a member of an earlier configuration.
   // R15
-  stampByClockAlone,      // A stamp is the head's time, even before the last stamp.
+  stampByClockAlone,  // A stamp is the head's time, even before the last stamp.
 };
 
 #ifdef GAVEL_PLANT_BUGS
 // The one that is in force.  To be set before anything runs.
 extern Bug plantedBug;
-inline bool planted(Bug bug) { return bug == plantedBug; }
+inline bool planted(Bug bug) {
+  return bug == plantedBug;
+}
 #else
-constexpr bool planted(Bug) { return false; }
+constexpr bool planted(Bug) {
+  return false;
+}
 #endif
 
 }  // namespace gavel
