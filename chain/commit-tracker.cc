@@ -60,7 +60,8 @@ std::uint64_t CommitTracker::toSuccessor() const {
 void CommitTracker::decide() {
   auto index = heardCommit_;
   if (isTail(role)) {
-    index = gated_ && !planted(Bug::skipGate) ? std::min(toSuccessor(), joinerDurable_) : toSuccessor();
+    index =
+        gated_ && !planted(Bug::skipGate) ? std::min(toSuccessor(), joinerDurable_) : toSuccessor();
   } else if (role == Role::syncing) {
     index = std::min(heardCommit_, durable_);
   }

@@ -11,7 +11,7 @@
 #include "tests/planted/search.h"
 #include "tests/simulation/scenario.h"
 
-namespace gavel::planted {
+namespace gavel::plants {
 namespace {
 
 constexpr int NOT_FOUND = 1;
@@ -105,7 +105,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Plant> wanted;
-  for (auto& plant: plants()) {
+  for (auto& plant: allPlants()) {
     bool named =
         std::find(options.only.begin(), options.only.end(), plant.name) != options.only.end();
     if (options.only.empty() || named) wanted.push_back(plant);
@@ -119,8 +119,8 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace gavel::planted
+}  // namespace gavel::plants
 
 int main(int argc, char** argv) {
-  return gavel::planted::run(argc, argv);
+  return gavel::plants::run(argc, argv);
 }

@@ -11,7 +11,7 @@
 
 #include "tests/simulation/scenario.h"
 
-namespace gavel::planted {
+namespace gavel::plants {
 namespace {
 
 // A process that does one search, and the pipe on which it tells what came of it.
@@ -124,4 +124,4 @@ void searchAll(const std::vector<std::function<Finding()>>& searches, unsigned j
   }
 }
 
-}  // namespace gavel::planted
+}  // namespace gavel::plants

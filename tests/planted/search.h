@@ -7,7 +7,7 @@
 
 #include "tests/planted/table.h"
 
-namespace gavel::planted {
+namespace gavel::plants {
 
 // What came of the search for one mistake.
 struct Finding {
@@ -28,4 +28,4 @@ Finding search(Bug bug, std::uint64_t first, std::uint64_t bound);
 void searchAll(const std::vector<std::function<Finding()>>& searches, unsigned jobs,
                const std::function<void(std::size_t, const Finding&)>& done);
 
-}  // namespace gavel::planted
+}  // namespace gavel::plants

@@ -1,8 +1,8 @@
 #include "tests/planted/table.h"
 
-namespace gavel::planted {
+namespace gavel::plants {
 
-const std::vector<Plant>& plants() {
+const std::vector<Plant>& allPlants() {
   static const std::vector<Plant> ALL = {
       {Bug::obeyOldLinks, "obey-old-links", "R1", 300},
       {Bug::restartInPlace, "restart-in-place", "R2", 300},
@@ -30,4 +30,4 @@ const std::vector<Plant>& plants() {
   return ALL;
 }
 
-}  // namespace gavel::planted
+}  // namespace gavel::plants

@@ -5,7 +5,7 @@
 
 #include "base/planted.h"
 
-namespace gavel::planted {
+namespace gavel::plants {
 
 // A mistake that the simulation has to find.
 struct Plant {
@@ -16,6 +16,6 @@ struct Plant {
 };
 
 // All that there are, in the order of the rules.
-const std::vector<Plant>& plants();
+const std::vector<Plant>& allPlants();
 
-}  // namespace gavel::planted
+}  // namespace gavel::plants
