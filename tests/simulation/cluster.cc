@@ -25,7 +25,7 @@ Plan Plan::draw(Dice& dice) {
   plan.bidding.clients = static_cast<unsigned>(dice.between(4, 8));
   plan.bidding.bidders.hot = dice.between(1, 2);
   plan.bidding.bidders.cold = dice.between(1, 4);
-  plan.bidding.bidders.thinkAtMost = dice.between(60, 300) * kj::MILLISECONDS;
+  plan.bidding.bidders.thinkAtMost = dice.between(40, 250) * kj::MILLISECONDS;
   plan.bidding.bidders.duration = dice.between(500, 4000) * kj::MILLISECONDS;
   plan.bidding.limits.timeout = dice.between(1500, 5000) * kj::MILLISECONDS;
   return plan;

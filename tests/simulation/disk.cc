@@ -14,6 +14,7 @@ constexpr auto LONGEST_WAKE = 30 * kj::MICROSECONDS;
 constexpr auto LONGEST_READ = 300 * kj::MICROSECONDS;
 // One sync in so many takes long.
 constexpr unsigned SLOW_SYNCS = 200;
+constexpr const char* HANGS = "disk hang";
 constexpr auto LONGEST_SLOW_SYNC = 400 * kj::MILLISECONDS;
 
 }  // namespace
@@ -153,8 +154,8 @@ void Disk::beginSync(Process& process) {
   auto end = engine.now() + time;
   if (hangsUntil > engine.now()) {
     end = std::max(end, hangsUntil);
-    reason = "disk hangs";
-    if (onStruck) onStruck("disk hangs");
+    if (onStruck && reason != HANGS) onStruck(HANGS);
+    reason = HANGS;
   }
   engine.at(end, process, [this, writes]() { endSync(writes); });
 }
@@ -163,7 +164,7 @@ void Disk::endSync(std::size_t writes) {
   if (syncFails) {
     syncFails = false;
     reason = "sync failed";
-    if (onStruck) onStruck("sync failed");
+    if (onStruck) onStruck("sync error");
     die("the data directory failed: leaving the chain", {{"error", "sync: input/output error"}});
   }
   syncing = false;

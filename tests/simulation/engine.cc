@@ -46,6 +46,7 @@ Engine::~Engine() noexcept(false) {
 void Engine::shutDown() {
   onEnd = nullptr;
   onTurn = nullptr;
+  onLog = nullptr;
   // As if killed, so that nothing is sent any more.
   for (auto& process: processes) {
     if (process->alive()) {
@@ -210,6 +211,7 @@ void Engine::note(std::string_view text) {
 void Engine::event(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   // What is destroyed has nothing to say.
   if (current_ != nullptr && !current_->alive()) return;
+  if (onLog) onLog(event);
   const char* names[] = {"debug", "info", "warning", "error"};
   note(std::string(names[static_cast<int>(level)]) + " " + logText(event, fields));
 }

@@ -125,6 +125,8 @@ public:
 
   // Called when a process has ended, after its program is gone.
   std::function<void(Process&)> onEnd;
+  // Called with each event that a process logs, without its fields.
+  std::function<void(std::string_view)> onLog;
   // Called after each event of a process that lives on.
   std::function<void(Process&)> onTurn;
 
