@@ -1,7 +1,10 @@
 #include "bench/load.h"
 
 #include <algorithm>
+#include <fstream>
+#include <string>
 #include <time.h>
+#include <unistd.h>
 #include <vector>
 
 #include <kj/debug.h>
@@ -115,6 +118,19 @@ kj::Duration cpuTimeOf(int pid) {
   int error = clock_getcpuclockid(pid, &clock);
   KJ_REQUIRE(error == 0, "no such process", pid, error);
   return read(clock);
+}
+
+MachineTime machineTime() {
+  // "cpu  user nice system idle iowait irq softirq steal ...", in ticks.
+  std::ifstream file("/proc/stat");
+  std::string name;
+  std::int64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
+  std::int64_t steal = 0;
+  file >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal;
+  KJ_REQUIRE(file.good() && name == "cpu", "/proc/stat is not as expected");
+  auto tick = kj::SECONDS / sysconf(_SC_CLK_TCK);
+  auto used = user + nice + system + steal;
+  return {used * tick, (used + idle + iowait + irq + softirq) * tick};
 }
 
 }  // namespace gavel::bench
