@@ -54,7 +54,8 @@ bool CommitTracker::gateHolds() const {
 }
 
 std::uint64_t CommitTracker::toSuccessor() const {
-  return isHead(role) ? durable_ : std::min(durable_, upstream);
+  bool unheard = upstream == 0 && planted(Bug::tellNumberUnheard);
+  return isHead(role) || unheard ? durable_ : std::min(durable_, upstream);
 }
 
 void CommitTracker::decide() {

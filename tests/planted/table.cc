@@ -11,6 +11,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::reorderMembers, "reorder-members", "R3", 300},
       {Bug::answerBeforeCommit, "answer-before-commit", "R5", 300},
       {Bug::keepNumbersOfOldEpoch, "keep-numbers-of-old-epoch", "R5", 300},
+      {Bug::tellNumberUnheard, "tell-number-unheard", "R5", 300},
       {Bug::answerBehindBarrier, "answer-behind-barrier", "R6", 300},
       {Bug::forgetRequests, "forget-requests", "R7", 300},
       {Bug::rejectOnUncommitted, "reject-on-uncommitted", "R8", 300},

@@ -204,7 +204,7 @@ Summary runSeeds(const Seeds& seeds) {
   auto next = seeds.first;
   auto end = seeds.first + seeds.count;
   auto finish = [&](const Report& report) {
-    say(report);
+    if (!seeds.quiet) say(report);
     summary.add(report);
   };
   for (;;) {

@@ -33,6 +33,8 @@ struct Seeds {
   std::uint64_t mostFailures = 20;
   // A run that takes longer, in real seconds, has failed.
   unsigned timeout = 120;
+  // Whoever calls it tells of the failures.
+  bool quiet = false;
 };
 
 // Runs the seeds in processes of their own, so that one that crashes or hangs is a failure like any
