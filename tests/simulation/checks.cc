@@ -128,36 +128,45 @@ void Checks::checkEpoch(const std::string& name, const chain::Configuration& con
 
 // A node takes what is between the two for committed.
 void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now) {
-  auto& log = machine.disk().store().batches();
+  auto& store = machine.disk().store();
+  auto known = highest();
+  // It may have dropped the oldest of it from its log already.
+  auto start = store.logStart();
+  if (start.index > before && start.index <= now) checkCommitted(machine, start, nullptr);
+  auto& log = store.batches();
   auto batch = std::lower_bound(
       log.begin(), log.end(), before + 1,
       [](const chain::BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
-  bool grown = false;
   for (; batch != log.end() && (*batch)->lastIndex() <= now; ++batch) {
-    auto end = (*batch)->end();
-    if (end.index > highest()) {
-      if (!committed.empty() && !((*batch)->previous() == committed.back())) {
-        fail(fmt::format("{} commits {} behind {}, where {} was committed", machine.name(),
-                         text(end), text((*batch)->previous()), text(committed.back())));
-      }
-      committed.push_back(end);
-      grown = true;
-      continue;
-    }
-    auto found = std::lower_bound(committed.begin(), committed.end(), end.index,
-                                  [](const chain::Position& position, std::uint64_t index) {
-                                    return position.index < index;
-                                  });
-    if (!(*found == end)) {
-      fail(fmt::format("{} takes {} for committed, where {} was", machine.name(), text(end),
-                       text(*found)));
-    }
+    checkCommitted(machine, (*batch)->end(), &(*batch)->previous());
   }
   if (now > highest()) {
     fail(fmt::format("{} has commit index {}, which is not the end of a batch of its log behind {}",
                      machine.name(), now, highest()));
   }
-  if (grown) checkHolders(cluster.configStore.current());
+  if (highest() > known) checkHolders(cluster.configStore.current());
+}
+
+void Checks::checkCommitted(NodeMachine& machine, const chain::Position& end,
+                            const chain::Position* previous) {
+  if (end.index > highest()) {
+    if (previous != nullptr && !committed.empty() && !(*previous == committed.back().end)) {
+      fail(fmt::format("{} commits {} behind {}, where {} was committed", machine.name(), text(end),
+                       text(*previous), text(committed.back().end)));
+    }
+    committed.push_back({end, previous == nullptr});
+    return;
+  }
+  auto found = std::lower_bound(
+      committed.begin(), committed.end(), end.index,
+      [](const Committed& each, std::uint64_t index) { return each.end.index < index; });
+  if (found->end == end) return;
+  if (found->end.index > end.index && found->gap) {
+    committed.insert(found, {end, true});
+    return;
+  }
+  fail(fmt::format("{} takes {} for committed, where {} was", machine.name(), text(end),
+                   text(found->end)));
 }
 
 // Whoever serves by the newest configuration has on disk what was ever committed.
@@ -175,9 +184,9 @@ void Checks::checkHolders(const master::Configuration& configuration) {
     if (durable < highest()) {
       fail(fmt::format("{} is committed, and {}, which serves, has {} on disk", highest(),
                        member.name, durable));
-    } else if (holds(store, committed.back()) == false) {
+    } else if (holds(store, committed.back().end) == false) {
       fail(fmt::format("{} is committed, and {}, which serves, has something else there",
-                       text(committed.back()), member.name));
+                       text(committed.back().end), member.name));
     }
   }
 }
@@ -210,20 +219,27 @@ void Checks::checkHash(NodeMachine& machine, const chain::Replica& replica, Seen
   }
 }
 
+bool Checks::allApplied() const {
+  auto& members = cluster.configStore.current().members;
+  std::uint64_t last = 0;
+  for (auto* node: cluster.actingMembers()) {
+    last = std::max(last, node->replica().logEnd().index);
+  }
+  auto acting = cluster.actingMembers();
+  return acting.size() == members.size() &&
+         std::all_of(acting.begin(), acting.end(), [&](node::Node* node) {
+           return node->replica().commit() == last && node->replica().state().lastIndex() == last;
+         });
+}
+
 void Checks::checkEqual() {
   std::optional<std::array<std::uint8_t, 32>> first;
-  for (auto& machine: cluster.nodes) {
-    auto* node = machine->node();
-    if (node == nullptr) continue;
-    auto role = node->replica().role();
-    if (role == chain::Role::waiting || role == chain::Role::syncing) continue;
+  for (auto* node: cluster.actingMembers()) {
     auto& state = node->replica().state();
-    if (state.lastIndex() != highest()) {
-      fail(fmt::format("{} has applied {} of {} in the end", machine->name(), state.lastIndex(),
-                       highest()));
-    }
     if (!first) first = state.hash();
-    if (*first != state.hash()) fail(machine->name() + " has another state than others in the end");
+    if (*first != state.hash()) {
+      fail("in the end, the states of members differ: " + cluster.describe());
+    }
   }
 }
 

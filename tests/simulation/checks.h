@@ -35,7 +35,9 @@ public:
   void ended(Process& process, bool clocksOff);
   void changed(const master::Document& before, const master::Document& after);
 
-  // At the end, when nothing goes on any more: all serving members hold the same.
+  // Whether all members act in the stored configuration and have applied the same log to its end.
+  bool allApplied() const;
+  // Once that is so: their states are equal.
   void checkEqual();
 
   // For people: what happened.
@@ -52,19 +54,28 @@ private:
     std::uint64_t hashed = 0;
   };
 
+  // The end of a batch that some node has taken for committed.
+  struct Committed {
+    chain::Position end;
+    bool gap;  // There may be others between the one before and this one.
+  };
+
   Cluster& cluster;
   std::string failure_;
   std::map<std::uint32_t, Seen> seen;                            // By process.
   std::map<std::uint64_t, master::Configuration> stored;         // By epoch.
-  std::vector<chain::Position> committed;                        // Ends of batches, by index.
+  std::vector<Committed> committed;  // By index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
+  // `previous` is null where the batch is not in the log any more.
+  void checkCommitted(NodeMachine& machine, const chain::Position& end,
+                      const chain::Position* previous);
   void checkHolders(const master::Configuration& configuration);
   void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
   void checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
-  std::uint64_t highest() const { return committed.empty() ? 0 : committed.back().index; }
+  std::uint64_t highest() const { return committed.empty() ? 0 : committed.back().end.index; }
 };
 
 }  // namespace gavel::simulation

@@ -1,5 +1,6 @@
 #include "tests/simulation/cluster.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace gavel::simulation {
@@ -75,18 +76,26 @@ void Cluster::start() {
   bidding->start();
 }
 
-bool Cluster::whole() const {
+std::vector<node::Node*> Cluster::actingMembers() const {
   auto& current = configStore.current();
-  unsigned acting = 0;
+  std::vector<node::Node*> found;
   for (auto& member: current.members) {
-    if (member.state != master::MemberState::serving) return false;
     for (auto& machine: nodes) {
       auto* node = machine->node();
       if (node == nullptr || node->replica().incarnation() != member.incarnation) continue;
-      if (node->replica().acting() && node->replica().newest().epoch == current.epoch) ++acting;
+      auto& replica = node->replica();
+      if (replica.acting() && replica.newest().epoch == current.epoch) found.push_back(node);
     }
   }
-  return acting == plan.replicas;
+  return found;
+}
+
+bool Cluster::whole() const {
+  auto& members = configStore.current().members;
+  bool joining = std::any_of(members.begin(), members.end(), [](const master::Member& member) {
+    return member.state != master::MemberState::serving;
+  });
+  return !joining && members.size() == plan.replicas && actingMembers().size() == plan.replicas;
 }
 
 NodeMachine* Cluster::nodeOf(const Process& process) {

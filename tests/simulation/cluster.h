@@ -49,6 +49,8 @@ public:
   // As many members serve as there should be, all act in the configuration that is stored, and
   // nobody joins.
   bool whole() const;
+  // The nodes of members, serving and syncing, that act in the configuration that is stored.
+  std::vector<node::Node*> actingMembers() const;
   // Whose process this is; null if none's.
   NodeMachine* nodeOf(const Process& process);
   // Null if it is in no directory of a machine, any more.

@@ -100,10 +100,10 @@ private:
     auto before = counts.successes;
     auto healed = [&]() { return counts.successes >= before + SUCCESSES_AFTER && cluster.whole(); };
     if (!until(engine.now() + TIME_TO_HEAL, healed) && !failed()) {
-      checks.fail(fmt::format("no progress within {} s after everything was repaired ({} successes, {} in all): {}",
-                              TIME_TO_HEAL / kj::SECONDS, counts.successes - before,
-                              counts.successes,
-                              cluster.describe()));
+      checks.fail(fmt::format(
+          "no progress within {} s after everything was repaired ({} successes, {} in all): {}",
+          TIME_TO_HEAL / kj::SECONDS, counts.successes - before, counts.successes,
+          cluster.describe()));
     }
     if (!failed()) engine.note("healed");
   }
@@ -128,23 +128,11 @@ private:
 
   void judge() {
     if (failed()) return;
-    auto equal = [&]() {
-      std::uint64_t last = 0;
-      for (auto& machine: cluster.nodes) {
-        auto* node = machine->node();
-        if (node == nullptr) continue;
-        last = std::max(last, node->replica().logEnd().index);
-      }
-      for (auto& member: cluster.configStore.current().members) {
-        for (auto& machine: cluster.nodes) {
-          auto* node = machine->node();
-          if (node == nullptr || node->replica().incarnation() != member.incarnation) continue;
-          if (node->replica().commit() != last) return false;
-        }
-      }
-      return true;
-    };
-    if (until(engine.now() + TIME_TO_END, equal)) checks.checkEqual();
+    if (until(engine.now() + TIME_TO_END, [&]() { return checks.allApplied(); })) {
+      checks.checkEqual();
+    } else {
+      checks.fail("in the end, members have not applied the same: " + cluster.describe());
+    }
     if (failed()) return;
     auto verdict = history::check(cluster.bidding->history());
     if (!verdict.linearizable()) {
