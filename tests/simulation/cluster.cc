@@ -28,6 +28,8 @@ Plan Plan::draw(Dice& dice) {
   plan.bidding.bidders.cold = dice.between(1, 4);
   plan.bidding.bidders.thinkAtMost = dice.between(40, 250) * kj::MILLISECONDS;
   plan.bidding.bidders.duration = dice.between(500, 4000) * kj::MILLISECONDS;
+  plan.bidding.limits.readFrom =
+      dice.chance(0.7) ? client::ReadFrom::anyNode : client::ReadFrom::tail;
   plan.bidding.limits.timeout = dice.between(1500, 5000) * kj::MILLISECONDS;
   return plan;
 }
