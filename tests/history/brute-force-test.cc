@@ -58,22 +58,22 @@ protected:
 };
 
 TEST_F(Agreement, OnOneAuction) {
-  compare({.operations = 8, .auctions = 1}, 20'000);
+  compare({.operations = 8, .auctions = 1}, 10'000);
   summarize("on one auction");
 }
 
 TEST_F(Agreement, WithMuchAtTheSameTimeAndMuchUnknown) {
-  compare({.operations = 7, .auctions = 1, .spread = 8, .unknown = 0.5}, 20'000);
+  compare({.operations = 7, .auctions = 1, .spread = 8, .unknown = 0.5}, 10'000);
   summarize("with much unknown");
 }
 
 TEST_F(Agreement, OnAuctionsThatEndSoon) {
-  compare({.operations = 8, .auctions = 1, .stampStep = 60, .duration = 150}, 20'000);
+  compare({.operations = 8, .auctions = 1, .stampStep = 60, .duration = 150}, 10'000);
   summarize("on an auction that ends soon");
 }
 
 TEST_F(Agreement, OnTwoAuctionsOfOneLog) {
-  compare({.operations = 8, .auctions = 2, .unknown = 0.15, .stampStep = 60}, 20'000);
+  compare({.operations = 8, .auctions = 2, .unknown = 0.15, .stampStep = 60}, 10'000);
   summarize("on two auctions");
 }
 
