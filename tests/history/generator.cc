@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <utility>
 
 namespace gavel::history::test {
@@ -68,6 +67,7 @@ History Generator::make(const Options& options) {
   std::int64_t stamp = 1000;
   std::int64_t now = 1000;
   std::int64_t end = now;
+  std::int64_t nextDeadline = NEVER;  // At the earliest.
   std::vector<std::string> auctions;
   for (std::size_t i = 0; i < options.auctions; ++i) {
     auctions.push_back(std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i / 26));
@@ -78,20 +78,24 @@ History Generator::make(const Options& options) {
     end = std::max(end, now);
     stamp += static_cast<std::int64_t>(below(options.stampStep + 1));
     ++index;
-    for (auto& auction: auctions) service.endBySelf(auction, index, stamp);
+    if (stamp >= nextDeadline) {
+      for (auto& auction: auctions) service.endBySelf(auction, index, stamp);
+      nextDeadline = NEVER;
+      for (auto& [auction, lot]: service.lots) {
+        if (lot.open) nextDeadline = std::min(nextDeadline, lot.deadline);
+      }
+    }
     index += 1 + below(2);
-    auto operation = drawOperation(options, service);
-    operation.auction = auctions[below(auctions.size())];
+    auto operation = drawOperation(options, service, auctions[below(auctions.size())]);
     operation.invoked = now - spread();
     operation.returned = now + spread();
     bool unknown = chance(options.unknown);
     if (unknown && chance(0.3)) operation.invoked -= 5 * STEP;  // It took effect late.
     if (!unknown || chance(0.6)) {
       operation.outcome = tidy(service.execute(operation, index, stamp));
-      if (operation.outcome.kind == Told::success) {
-        auto& lot = service.lots[operation.auction];
-        if (lot.versions.back().index != index) std::abort();
-      }
+    }
+    if (operation.outcome.kind == Told::success) {
+      nextDeadline = std::min(nextDeadline, operation.outcome.deadline);
     }
     if (unknown) forget(operation);
     if (operation.outcome.kind != Told::unknown) {
@@ -107,18 +111,23 @@ History Generator::make(const Options& options) {
   return history;
 }
 
-Operation Generator::drawOperation(const Options& options, const Service& service) {
+Operation Generator::drawOperation(const Options& options, const Service& service,
+                                   const std::string& auction) {
+  auto lot = service.lots.find(auction);
+  bool exists = lot != service.lots.end();
   Operation operation;
   operation.client = static_cast<std::uint32_t>(below(options.clients));
+  operation.auction = auction;
   auto what = below(100);
-  if (service.lots.size() < options.auctions && chance(0.5)) what = 99;
+  if (!exists && chance(0.5)) what = 99;
   if (what < 28) return operation;  // result.
   operation.who = drawName();
   operation.impostor = chance(0.06);
-  if (what < 90) {
+  if (what < 90 || (what < 95 && options.lasting)) {
     operation.kind = Kind::bid;
-    auto high = service.lots.empty() ? 0 : service.lots.begin()->second.highest;
-    operation.amount = std::max<std::int64_t>(1, high - 6 + static_cast<std::int64_t>(below(25)));
+    auto highest = exists ? lot->second.highest : 0;
+    operation.amount =
+        std::max<std::int64_t>(1, highest - 6 + static_cast<std::int64_t>(below(25)));
   } else if (what < 93) {
     operation.kind = Kind::close;
   } else if (what < 95) {
@@ -133,10 +142,10 @@ Operation Generator::drawOperation(const Options& options, const Service& servic
 Terms Generator::drawTerms(const Options& options) {
   Terms terms;
   auto most = static_cast<std::uint64_t>(options.duration);
-  terms.duration = static_cast<std::int64_t>(1 + below(most));
+  terms.duration = options.lasting ? options.duration : static_cast<std::int64_t>(1 + below(most));
   if (chance(0.5)) terms.startingPrice = static_cast<std::int64_t>(below(20));
   if (chance(0.4)) terms.reserve = static_cast<std::int64_t>(below(60));
-  terms.percent = chance(0.4);
+  terms.percent = !options.lasting && chance(0.4);
   terms.increment = static_cast<std::int64_t>(1 + below(terms.percent ? 3000 : 6));
   if (chance(0.4)) {
     terms.window = static_cast<std::int64_t>(1 + below(most / 2));

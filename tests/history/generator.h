@@ -25,6 +25,8 @@ public:
     // Between the stamps of two operations, at most.
     std::uint64_t stampStep = 40;
     std::int64_t duration = 400;
+    // Nobody ends auctions early, and increments are absolute.
+    bool lasting = false;
   };
 
   explicit Generator(std::uint64_t seed): random(seed) {}
@@ -39,7 +41,8 @@ public:
 private:
   std::mt19937_64 random;
 
-  Operation drawOperation(const Options& options, const Service& service);
+  Operation drawOperation(const Options& options, const Service& service,
+                          const std::string& auction);
   Terms drawTerms(const Options& options);
   std::string drawName();
   void mutateOutcome(Operation& operation);
