@@ -19,6 +19,9 @@ inline bool isHead(Role role) {
 inline bool isTail(Role role) {
   return role == Role::tail || role == Role::single;
 }
+inline bool isServing(Role role) {
+  return role != Role::waiting && role != Role::syncing;
+}
 
 struct Member {
   std::string name;

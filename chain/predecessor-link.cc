@@ -41,6 +41,13 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> confirm(ConfirmContext context) override {
+    context.allowCancellation();
+    return require(context.getParams().getHeader())
+        .host.confirmDownward()
+        .then([context](std::uint64_t commit) mutable { context.getResults().setCommit(commit); });
+  }
+
   kj::Promise<void> cut(CutContext context) override {
     auto position = readPosition(context.getParams().getPosition());
     return joining(context.getParams().getHeader())
@@ -153,6 +160,12 @@ PredecessorLink::PredecessorLink(Host& host, Kind kind, Header expected, schema:
 
 schema::Link::Client PredecessorLink::capability() {
   return kj::heap<LinkServer>(anchor.ref(), expected, acks);
+}
+
+kj::Promise<void> PredecessorLink::confirm() {
+  auto request = acks.confirmRequest();
+  expected.reply().write(request.initHeader());
+  return request.send().ignoreResult();
 }
 
 kj::Promise<void> PredecessorLink::close() {

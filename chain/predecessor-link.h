@@ -26,6 +26,8 @@ public:
     virtual std::uint64_t commitIndex() const = 0;
     // Resolves once little enough is not on this node's disk for more to be taken (R13).
     virtual kj::Promise<void> room() = 0;
+    // The predecessor asks: chain confirm towards the tail (R10).
+    virtual kj::Promise<std::uint64_t> confirmDownward() = 0;
 
     // For a syncing member; see Link in peer.capnp.  They are carried out also if their promise is
     // dropped.
@@ -45,6 +47,9 @@ public:
 
   // What the predecessor calls.
   schema::Link::Client capability();
+
+  // The predecessor's word that it is still in this epoch, with all above it (R10).
+  kj::Promise<void> confirm();
 
   // The commit index, or the durable one, has grown.
   void wake();

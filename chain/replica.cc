@@ -38,6 +38,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image ima
       rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
       incomplete(!store.recovered().damage.empty()),
       checkpointer(store, state_, options.checkpointBytes),
+      confirm(static_cast<ChainConfirm::Host&>(*this), timer),
       tasks(*this) {
   restart(kj::mv(image));
   followDisk();
@@ -78,12 +79,15 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
 
 void Replica::stopActing() {
   acting_ = false;
+  confirm.stop();
   retireSuccessorLink();
   retirePredecessorLink();
   // Also those that wait for a commit: what they have read may be dropped, and something else be
   // committed at its index, if this node is not in the chain for a while.
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
-  waiting.swap(readWaiters);
+  waiting.swap(barrierWaiters);
+  for (auto& waiter: predecessorWaiters) waiting.push_back(kj::mv(waiter));
+  predecessorWaiters.clear();
   for (auto& [index, waiter]: commitWaiters) waiting.push_back(kj::mv(waiter));
   commitWaiters.clear();
   for (auto& waiter: waiting) {
@@ -262,12 +266,32 @@ kj::Promise<void> Replica::whenCommitted(std::uint64_t index) {
   return kj::mv(paf.promise);
 }
 
-kj::Promise<void> Replica::whenReadable() {
-  if (!isTail(role())) return KJ_EXCEPTION(OVERLOADED, "this node is not the tail: try again");
-  if (tracker.pastBarrier()) return kj::READY_NOW;
-  if (readWaiters.size() >= MAX_WAITERS) return tooManyWaiters();
+kj::Promise<void> Replica::confirmed() {
+  auto epoch = configuration.epoch;
+  return canceler.wrap(confirm.confirmed().then([this, epoch]() -> kj::Promise<void> {
+    // Its configuration may have ended between the confirm and this turn.
+    if (acting_ && configuration.epoch == epoch) return kj::READY_NOW;
+    return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
+  }));
+}
+
+kj::Promise<void> Replica::confirmByPredecessor() {
+  KJ_IF_MAYBE (link, predecessorLink) {
+    return (*link)->confirm();
+  }
   auto paf = kj::newPromiseAndFulfiller<void>();
-  readWaiters.push_back(kj::mv(paf.fulfiller));
+  predecessorWaiters.push_back(kj::mv(paf.fulfiller));
+  return paf.promise.then([this]() { return confirmByPredecessor(); });
+}
+
+kj::Promise<std::uint64_t> Replica::confirmBySuccessor() {
+  return KJ_ASSERT_NONNULL(successorLink)->confirm();
+}
+
+kj::Promise<void> Replica::whenPastBarrier() {
+  if (tracker.pastBarrier()) return kj::READY_NOW;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  barrierWaiters.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
 }
 
@@ -276,12 +300,12 @@ void Replica::answerWaiters() {
   for (auto waiter = commitWaiters.begin(); waiter != end; ++waiter) waiter->second->fulfill();
   commitWaiters.erase(commitWaiters.begin(), end);
   if (!tracker.pastBarrier()) return;
-  for (auto& waiter: readWaiters) waiter->fulfill();
-  readWaiters.clear();
+  for (auto& waiter: barrierWaiters) waiter->fulfill();
+  barrierWaiters.clear();
 }
 
 kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
-  if (role() == Role::waiting || role() == Role::syncing) {
+  if (!isServing(role())) {
     return KJ_EXCEPTION(OVERLOADED, "this node is not a serving member of the chain: ask another");
   }
   auto stored = checkpointer.whenStored(tracker.commit());
@@ -326,6 +350,8 @@ kj::Promise<void> Replica::attach(AttachContext context) {
         attached.setLink(link->capability());
         writePosition(log_.end(), attached.initEnd());
         predecessorLink = kj::mv(link);
+        for (auto& waiter: predecessorWaiters) waiter->fulfill();
+        predecessorWaiters.clear();
         logInfo("predecessor attached", {{"epoch", header.epoch},
                                          {"predecessor", predecessor->name},
                                          {"index", log_.end().index}});

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "auction/state.h"
+#include "chain/chain-confirm.h"
 #include "chain/checkpointer.h"
 #include "chain/commit-tracker.h"
 #include "chain/configuration.h"
@@ -32,6 +33,7 @@ namespace gavel::chain {
 //   what is read from it may be shown only once state().lastIndex() is committed (whenCommitted()).
 class Replica final: private SuccessorLink::Host,
                      private PredecessorLink::Host,
+                     private ChainConfirm::Host,
                      private kj::TaskSet::ErrorHandler {
 public:
   // The roles on top of this.  All calls come from within the event loop's turn of what caused
@@ -76,7 +78,7 @@ public:
   // The newest epoch whose configuration is durable here.
   std::uint64_t durableEpoch() const { return durableEpoch_; }
   // In newest(), as soon as the node acts in it; `waiting` before.
-  Role role() const { return acting_ ? configuration.roleOf(self) : Role::waiting; }
+  Role role() const override { return acting_ ? configuration.roleOf(self) : Role::waiting; }
 
   // Head only: adds entries that the caller has already applied to state(), in order, with indexes
   // from logEnd().index + 1 on.
@@ -86,7 +88,7 @@ public:
   std::uint64_t durable() const { return tracker.durable(); }
   std::uint64_t commit() const { return tracker.commit(); }
   // As tail, it gates the syncing member (R9).
-  bool gating() const { return tracker.gated(); }
+  bool gating() const override { return tracker.gated(); }
   std::size_t uncommittedBytes() const;
 
   auction::State& state() { return state_; }
@@ -97,9 +99,10 @@ public:
   // OVERLOADED when this node stops acting in its configuration before that.
   kj::Promise<void> whenCommitted(std::uint64_t index);
 
-  // Resolves when this node may answer queries as tail: it is past its barrier (R6).  Fails with
-  // OVERLOADED when it is not the tail or ceases to be.
-  kj::Promise<void> whenReadable();
+  // Resolves when this node may show to a client what is committed, as of the moment of this call
+  // or later (R10): the whole chain was asked after that, and state() holds all that was committed
+  // then. Fails with OVERLOADED if this is no serving member, or the chain does not confirm it.
+  kj::Promise<void> confirmed();
 
   // A snapshot of committed state that holds everything that is committed here now.  Fails with
   // OVERLOADED unless this is a serving member.
@@ -141,11 +144,13 @@ private:
   Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> readWaiters;
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> barrierWaiters;
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> predecessorWaiters;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> roomWaiter;  // The predecessor's next append.
 
   kj::Maybe<kj::Own<SuccessorLink>> successorLink;
   kj::Maybe<kj::Own<PredecessorLink>> predecessorLink;
+  ChainConfirm confirm;
   kj::Promise<void> following = nullptr;  // The disk.
   kj::TaskSet tasks;                      // Last: its tasks use the rest.
 
@@ -180,6 +185,12 @@ private:
   void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                std::uint64_t commit) override;
   std::uint64_t commitIndex() const override { return tracker.commit(); }
+  kj::Promise<void> confirmUpward() override { return confirm.upward(); }
+  kj::Promise<std::uint64_t> confirmDownward() override { return confirm.downward(); }
+  kj::Promise<void> confirmByPredecessor() override;
+  kj::Promise<std::uint64_t> confirmBySuccessor() override;
+  kj::Promise<void> whenPastBarrier() override;
+  void confirmedCommit(std::uint64_t index) override { heardCommit(index); }
   kj::Promise<void> room() override;
   std::uint64_t durableIndex() const override { return tracker.durable(); }
   kj::Promise<kj::Maybe<Position>> cut(Position position) override;

@@ -44,6 +44,15 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> confirm(ConfirmContext context) override {
+    context.allowCancellation();
+    check(context.getParams().getHeader());
+    KJ_IF_MAYBE (link, owner->get()) {
+      return link->host.confirmUpward();
+    }
+    return KJ_EXCEPTION(OVERLOADED, "this node has left the epoch: attach again");
+  }
+
   kj::Promise<void> refused(RefusedContext context) override {
     auto params = context.getParams();
     check(params.getHeader());
@@ -83,6 +92,17 @@ void SuccessorLink::wake() {
     (*fulfiller)->fulfill();
     idle = nullptr;
   }
+}
+
+kj::Promise<std::uint64_t> SuccessorLink::confirm() {
+  KJ_IF_MAYBE (to, link) {
+    auto request = to->confirmRequest();
+    header.write(request.initHeader());
+    return request.send().then([](auto&& response) { return response.getCommit(); });
+  }
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  attachWaiters.push_back(kj::mv(paf.fulfiller));
+  return paf.promise.then([this]() { return confirm(); });
 }
 
 kj::Promise<void> SuccessorLink::run() {
@@ -140,6 +160,8 @@ kj::Promise<Position> SuccessorLink::attach() {
       KJ_FAIL_REQUIRE("the successor rejected the attachment", rejection.getDetail());
     }
     link = result.getAttached().getLink();
+    for (auto& waiter: attachWaiters) waiter->fulfill();
+    attachWaiters.clear();
     return readPosition(result.getAttached().getEnd());
   });
 }
@@ -290,6 +312,7 @@ kj::Promise<void> SuccessorLink::watch() {
 void SuccessorLink::failed(kj::Exception&& exception) {
   idle = nullptr;
   broken = nullptr;
+  link = nullptr;
   if (!reported) {
     reported = true;
     logWarning("no link to successor", {{"epoch", header.epoch},

@@ -37,6 +37,8 @@ public:
     // Its log follows this node's from now on: aligned().
     virtual void joinerAligned() = 0;
     virtual void joinerPersisted(std::uint64_t index) = 0;
+    // The successor asks: chain confirm towards the head (R10).
+    virtual kj::Promise<void> confirmUpward() = 0;
     // The successor has adopted a newer one.  May destroy the link, though not before this returns
     // to the event loop.
     virtual void heardConfiguration(const Configuration& newer) = 0;
@@ -50,6 +52,11 @@ public:
 
   // The log has grown, or the durable number has.
   void wake();
+
+  // The successor's word that it is still in this epoch, with all behind it (R10), and the commit
+  // index that the tail told.  Waits for it to be attached.  To be dropped before the link is
+  // destroyed.
+  kj::Promise<std::uint64_t> confirm();
 
   // Obeys nothing more that comes in.  For a link that is about to be destroyed.
   void close() { anchor.clear(); }
@@ -79,6 +86,7 @@ private:
   kj::Maybe<kj::Own<SnapshotReader>> snapshot;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;    // Fulfilled by wake().
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> broken;  // Rejected when the successor refuses.
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> attachWaiters;
 
   kj::Duration backoff;
   bool reported = false;            // One line per outage, not one per attempt.

@@ -16,6 +16,8 @@ constexpr std::size_t BYTES_PER_ENTRY = 256;
 // Requests judged before the event loop gets its turn: a call may hold many, and each may have to
 // be looked up in the store.
 constexpr std::size_t REQUESTS_PER_TURN = 2'000;
+// After a confirm that failed.
+constexpr auto CONFIRM_PAUSE = 10 * kj::MILLISECONDS;
 
 }  // namespace
 
@@ -65,9 +67,15 @@ void Admission::flush() {
   // The batch borrows texts from the calls, which settle() may end.
   endBatch();
   for (; ready > 0; --ready) {
-    settle(kj::mv(arrived.front()));
+    auto& call = arrived.front();
+    if (call.unconfirmed) {
+      rejected.push_back(kj::mv(call));
+    } else {
+      settle(kj::mv(call));
+    }
     arrived.pop_front();
   }
+  confirmRejected();
   alarm.set(replica.state().nextDeadline());
   if (!arrived.empty()) {
     // By the timer, so that what has come in over the network meanwhile gets its turn as well.
@@ -109,9 +117,11 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
     if (judgement.log) {
       call.answer.outcomes.push_back(log(entry, bytesEach));
       call.basis = entry.index;
+      call.logged = true;
     } else {
       call.answer.outcomes.push_back(judgement.outcome);
       call.basis = std::max(call.basis, judgement.basis);
+      call.unconfirmed = true;
     }
   }
   return end - first;
@@ -135,6 +145,30 @@ void Admission::endBatch() {
   replica.append(batch);
   batch.clear();
   batchBytes = 0;
+}
+
+// One confirm at a time, for all calls that wait for one when it begins.
+void Admission::confirmRejected() {
+  if (confirming || rejected.empty() || !replica.acting()) return;
+  confirming = true;
+  tasks.add(replica.confirmed()
+                .then(
+                    [this, count = rejected.size()]() mutable -> kj::Promise<void> {
+                      for (count = std::min(count, rejected.size()); count > 0; --count) {
+                        auto call = kj::mv(rejected.front());
+                        rejected.pop_front();
+                        settle(kj::mv(call));
+                      }
+                      return kj::READY_NOW;
+                    },
+                    [this](kj::Exception&&) -> kj::Promise<void> {
+                      // The calls stay, for the configuration to come.
+                      return timer.afterDelay(CONFIRM_PAUSE);
+                    })
+                .then([this]() {
+                  confirming = false;
+                  confirmRejected();
+                }));
 }
 
 void Admission::settle(Call call) {
@@ -165,24 +199,20 @@ void Admission::stopped() {
 void Admission::started() {
   bool now = chain::isHead(replica.role());
   if (leading && !now) {
-    if (!arrived.empty() && arrived.front().judged > 0) {
-      // Some of it was run.
-      awaiting.push_back(kj::mv(arrived.front()));
-      arrived.pop_front();
-    }
-    abandon(arrived, Answer::Kind::unavailable, "this node was removed from the chain: ask again");
-    abandon(awaiting, Answer::Kind::unknown,
-            "this node was removed from the chain before the outcome was known: ask again");
+    for (auto* calls: {&arrived, &rejected, &awaiting}) abandon(*calls);
   }
   leading = now;
   // Deadlines may have passed while there was no head.
   scheduleFlush();
+  confirmRejected();
 }
 
-void Admission::abandon(std::deque<Call>& calls, Answer::Kind kind, const char* detail) {
+void Admission::abandon(std::deque<Call>& calls) {
   for (auto& call: calls) {
     pendingBytes -= call.bytes;
-    call.fulfiller->fulfill(Answer{kind, detail, {}});
+    // An entry that was made here may be in the log of the next head.
+    auto kind = call.logged ? Answer::Kind::unknown : Answer::Kind::unavailable;
+    call.fulfiller->fulfill(Answer{kind, "this node was removed from the chain: ask again", {}});
   }
   calls.clear();
 }

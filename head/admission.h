@@ -39,8 +39,10 @@ struct Answer {
 //
 // A request is judged on the state that all requests before it have made, committed or not; its
 // answer waits until that state is committed.  A retry of a request in flight thereby waits for the
-// same outcome.  After a promotion there is nothing to take over but the log: the new head has
-// applied it, request records included, so that retries find their outcomes.
+// same outcome.  An outcome that is not in the log itself also waits until the chain has confirmed
+// that this node was still its head when it judged (R8, R10).  After a promotion there is nothing
+// to take over but the log: the new head has applied it, request records included, so that retries
+// find their outcomes.
 class Admission final: private kj::TaskSet::ErrorHandler {
 public:
   struct Limits {
@@ -74,6 +76,8 @@ private:
     Answer answer;
     std::uint64_t basis = 0;  // To be committed before the answer may be told.
     kj::Own<kj::PromiseFulfiller<Answer>> fulfiller;
+    bool logged = false;       // An entry was made of at least one of the requests.
+    bool unconfirmed = false;  // To be confirmed as well.
   };
 
   chain::Replica& replica;
@@ -83,7 +87,9 @@ private:
   bool leading = false;  // Head in the newest configuration acted in; kept while adopting the next.
 
   std::deque<Call> arrived;   // Not judged yet; of the first, some requests may be.
-  std::deque<Call> awaiting;  // Judged; in order of `basis`.
+  std::deque<Call> rejected;  // Judged; for the chain to confirm.
+  std::deque<Call> awaiting;  // Judged, confirmed where that is needed; in order of `basis`.
+  bool confirming = false;
   std::size_t pendingBytes = 0;
   std::vector<auction::Entry> batch;
   std::size_t batchBytes = 0;
@@ -98,8 +104,9 @@ private:
   auction::Entry nextEntry(auction::RequestId id, const auction::Command& command) const;
   auction::Outcome log(const auction::Entry& entry, std::size_t bytes);
   void endBatch();
+  void confirmRejected();
   void settle(Call call);
-  void abandon(std::deque<Call>& calls, Answer::Kind kind, const char* detail);
+  void abandon(std::deque<Call>& calls);
   void taskFailed(kj::Exception&& exception) override;
 };
 

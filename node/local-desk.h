@@ -15,8 +15,8 @@ constexpr unsigned MAX_BIDS_PER_CALL = 50'000;
 // Throws FAILED, before anything is run, if there are more.
 void checkCount(schema::Auctioneer::BidsParams::Reader params);
 
-// Answers what is this node's own job in the present configuration: bids as head, queries as tail.
-// Refuses everything else as `unavailable`, and never forwards.
+// Answers what is this node's own job in the present configuration: bids as head, queries as any
+// serving member.  Refuses everything else as `unavailable`, and never forwards.
 class LocalDesk final: public schema::Auctioneer::Server {
 public:
   explicit LocalDesk(kj::Own<Weak<Node>> node): weak(kj::mv(node)) {}

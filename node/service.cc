@@ -107,10 +107,10 @@ kj::Promise<void> Service::cancel(CancelContext context) {
   });
 }
 
-// -- queries, by the tail
+// -- queries, by any serving member (R10)
 
 kj::Promise<void> Service::result(ResultContext context) {
-  if (chain::isTail(node().replica().role())) return desk.result(context);
+  if (chain::isServing(node().replica().role())) return desk.result(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.resultRequest();
     request.setAuction(params.getAuction());
@@ -119,7 +119,7 @@ kj::Promise<void> Service::result(ResultContext context) {
 }
 
 kj::Promise<void> Service::show(ShowContext context) {
-  if (chain::isTail(node().replica().role())) return desk.show(context);
+  if (chain::isServing(node().replica().role())) return desk.show(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.showRequest();
     request.setAuction(params.getAuction());
@@ -128,7 +128,7 @@ kj::Promise<void> Service::show(ShowContext context) {
 }
 
 kj::Promise<void> Service::list(ListContext context) {
-  if (chain::isTail(node().replica().role())) return desk.list(context);
+  if (chain::isServing(node().replica().role())) return desk.list(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.listRequest();
     request.setAfter(params.getAfter());
@@ -138,7 +138,7 @@ kj::Promise<void> Service::list(ListContext context) {
 }
 
 kj::Promise<void> Service::history(HistoryContext context) {
-  if (chain::isTail(node().replica().role())) return desk.history(context);
+  if (chain::isServing(node().replica().role())) return desk.history(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.historyRequest();
     request.setAuction(params.getAuction());

@@ -10,7 +10,8 @@ namespace gavel::node {
 class Node;
 
 // A node's bootstrap interface: Auctioneer and Topology for everybody, Peer for the other nodes.
-// Answers bids as head and queries as tail, and forwards to whoever is (design.md §7).
+// Answers bids as head and queries as any serving member; otherwise it forwards to the head or the
+// tail (design.md §7).
 class Service final: public schema::NodeService::Server {
 public:
   explicit Service(kj::Own<Weak<Node>> node): weak(kj::mv(node)), desk(weak->addRef()) {}

@@ -9,7 +9,7 @@ using Log = import "log.capnp";
 using Snapshot = import "snapshot.capnp";
 using Topology = import "topology.capnp";
 
-const protocolVersion :UInt32 = 2;
+const protocolVersion :UInt32 = 3;
 # Raised when a message changes its meaning (R14).
 
 struct Header {
@@ -109,6 +109,12 @@ interface Link {
   install @3 (header :Header, position :Log.Position) -> (sink :Snapshot.SnapshotSink);
   # To a syncing member whose log ends before the caller's begins: it drops all it has, state and log, and
   # takes a snapshot of committed state as of `position`, where its log begins when `sink` is finished.
+
+  confirm @4 (header :Header) -> (commit :UInt64);
+  # Chain confirm, downwards (R10): returns once every node from the receiver to the tail has said that it
+  # is still in this epoch, and the joiner as well if the tail gates one, with the tail's commit index.  A
+  # tail that is behind its barrier makes the caller wait.  Of a syncing member: that it is still here;
+  # `commit` means nothing then.
 }
 
 interface Acks {
@@ -123,6 +129,10 @@ interface Acks {
   refused @1 (header :Header, detail :Text) -> ();
   # The receiver has given the link up and will take nothing more on it: attach again.  (A streaming
   # call that fails is noticed by its caller only at the next one.)
+
+  confirm @3 (header :Header) -> ();
+  # Chain confirm, upwards (R10): returns once every node from the receiver to the head has said that it
+  # is still in this epoch.
 }
 
 interface NodeService extends(Auction.Auctioneer, Topology.Topology, Peer, Snapshot.SnapshotSource) {

@@ -61,10 +61,6 @@ void writeUnavailable(schema::QueryFailure::Builder failure, kj::StringPtr detai
   failure.setDetail(detail);
 }
 
-kj::Promise<void> Queries::confirmed() {
-  return replica.whenReadable();
-}
-
 void Queries::view(const auction::Auction& auction, schema::AuctionView::Builder view) const {
   auto& state = replica.state();
   view.setId(auction.id);

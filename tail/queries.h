@@ -12,7 +12,8 @@
 
 namespace gavel::tail {
 
-// Answers queries from the auction state, never showing what is not committed (R5, R6).
+// Answers queries from the auction state, at any serving member, never showing what is not
+// committed (R5), and never less than what was committed when the query arrived (R10).
 //
 // Every query goes through confirmed() first: the one place that decides whether this node may
 // answer, and from which index on.
@@ -25,7 +26,7 @@ public:
 
   // Resolves when this node may answer queries that arrived before the call.  Fails with OVERLOADED
   // if it may not answer at all now.
-  kj::Promise<void> confirmed();
+  kj::Promise<void> confirmed() { return replica.confirmed(); }
 
   // These answer from the state as it is, and resolve once all they show is committed.  To be
   // called in the turn in which confirmed() resolved.  What is not in memory any more is read from

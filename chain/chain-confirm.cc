@@ -1,0 +1,111 @@
+#include "chain/chain-confirm.h"
+
+#include <kj/debug.h>
+
+#include "base/logging.h"
+
+namespace gavel::chain {
+namespace {
+
+// Queries that wait for a confirm (R13).
+constexpr std::size_t MAX_WAITING = 10'000;
+// Above the time in which a silent member is noticed and removed, which ends the confirm sooner.
+constexpr auto TIMEOUT = 2 * kj::SECONDS;
+
+kj::Exception relinked() {
+  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
+}
+
+}  // namespace
+
+ChainConfirm::ChainConfirm(Host& host, kj::Timer& timer): host(host), timer(timer), tasks(*this) {}
+
+kj::Promise<void> ChainConfirm::confirmed() {
+  if (!isServing(host.role())) {
+    return KJ_EXCEPTION(OVERLOADED, "this node serves in no chain now: try again");
+  }
+  if (waiting.size() >= MAX_WAITING) {
+    return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
+  }
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  waiting.push_back(kj::mv(paf.fulfiller));
+  schedule();
+  return kj::mv(paf.promise);
+}
+
+// Last in the turn, for all who ask in it.
+void ChainConfirm::schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  tasks.add(kj::evalLast([this]() { return run(); }));
+}
+
+kj::Promise<void> ChainConfirm::run() {
+  underWay = kj::mv(waiting);
+  waiting.clear();
+  return canceler.wrap(timer.timeoutAfter(TIMEOUT, ask()))
+      .then([this]() { answer(nullptr); },
+            [this](kj::Exception&& exception) {
+              answer(kj::Exception(
+                  kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+                  kj::str("the chain does not confirm that it is still the chain: try again (",
+                          exception.getDescription(), ")")));
+            })
+      .then([this]() {
+        scheduled = false;
+        if (!waiting.empty()) schedule();
+      });
+}
+
+void ChainConfirm::answer(kj::Maybe<kj::Exception> failure) {
+  for (auto& asker: underWay) {
+    KJ_IF_MAYBE (exception, failure) {
+      asker->reject(kj::cp(*exception));
+    } else {
+      asker->fulfill();
+    }
+  }
+  underWay.clear();
+}
+
+kj::Promise<void> ChainConfirm::ask() {
+  // The epoch may have ended since this was scheduled.
+  if (!isServing(host.role())) return relinked();
+  kj::Promise<void> above =
+      isHead(host.role()) ? kj::Promise<void>(kj::READY_NOW) : host.confirmByPredecessor();
+  auto below = isTail(host.role()) ? answerAsTail() : host.confirmBySuccessor();
+  return above.then([below = kj::mv(below)]() mutable { return kj::mv(below); })
+      .then([this](std::uint64_t commit) { host.confirmedCommit(commit); });
+}
+
+kj::Promise<void> ChainConfirm::upward() {
+  if (isHead(host.role())) return kj::READY_NOW;
+  return canceler.wrap(host.confirmByPredecessor());
+}
+
+kj::Promise<std::uint64_t> ChainConfirm::downward() {
+  if (host.role() == Role::waiting) return relinked();
+  // That it is here is all that is asked of a joiner.
+  if (host.role() == Role::syncing) return host.commitIndex();
+  return canceler.wrap(isTail(host.role()) ? answerAsTail() : host.confirmBySuccessor());
+}
+
+kj::Promise<std::uint64_t> ChainConfirm::answerAsTail() {
+  return host.whenPastBarrier().then([this]() -> kj::Promise<std::uint64_t> {
+    if (!host.gating()) return host.commitIndex();
+    return host.confirmBySuccessor().then([this](std::uint64_t) { return host.commitIndex(); });
+  });
+}
+
+void ChainConfirm::stop() {
+  for (auto& asker: waiting) asker->reject(relinked());
+  waiting.clear();
+  answer(relinked());
+  canceler.cancel(relinked());
+}
+
+void ChainConfirm::taskFailed(kj::Exception&& exception) {
+  die("the chain confirm broke down", {{"error", exception.getDescription()}});
+}
+
+}  // namespace gavel::chain

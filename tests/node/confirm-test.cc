@@ -1,0 +1,166 @@
+#include <gmock/gmock.h>
+
+#include "tests/node/chain-fixture.h"
+
+// R8, R10: what is told about committed state, by whom, and when not.
+namespace gavel::node {
+namespace {
+
+class Confirm: public ChainFixture {
+protected:
+  using Outcome = capnp::Response<schema::Auctioneer::BidResults>;
+
+  // Auction "lamp", on which 100 is bid.
+  void prepare(std::size_t count) {
+    startChain(count);
+    auto client = connect(0);
+    session = openSession(client);
+    createAuction(client, session, 1, "lamp");
+    ASSERT_TRUE(within(bid(client, session, 2, 100), "the bid").getOutcome().isSuccess());
+  }
+
+  // The others go on without node `removed`, which is not told and still believes that it is a
+  // member.  100 is outbid by 200.
+  void goOnWithout(std::size_t removed, const std::vector<std::size_t>& others) {
+    relink(others);
+    auto client = connect(others.front());
+    ASSERT_TRUE(within(bid(client, session, 3, 200, "bob"), "the bid").getOutcome().isSuccess());
+    ASSERT_TRUE(replica(removed).acting());
+  }
+
+  capnp::RemotePromise<schema::Auctioneer::ResultResults> ask(schema::NodeService::Client& client) {
+    auto request = client.resultRequest();
+    request.setAuction("lamp");
+    return request.send();
+  }
+
+  // It does not answer, or with a failure; never with an old value.
+  void expectNoOldAnswer(std::size_t node) {
+    auto client = connect(node);
+    auto answer = within(ask(client), "the chain not to confirm").getAnswer();
+    if (answer.isAuction()) {
+      EXPECT_EQ(answer.getAuction().getState().getOpen().getHighest(), 200);
+    } else {
+      EXPECT_EQ(answer.getFailure().getReason(), schema::QueryFailure::Reason::UNAVAILABLE);
+    }
+  }
+
+  std::uint64_t session = 0;
+};
+
+TEST_F(Confirm, EveryMemberShowsWhatWasAcknowledged) {
+  prepare(5);
+  auto head = connect(0);
+  for (std::int64_t amount = 101; amount < 120; ++amount) {
+    ASSERT_TRUE(within(bid(head, session, static_cast<std::uint64_t>(amount), amount), "the bid")
+                    .getOutcome()
+                    .isSuccess());
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      auto client = connect(i);
+      auto shown = result(client).getAnswer().getAuction();
+      EXPECT_EQ(shown.getState().getOpen().getHighest(), amount) << "at node " << i;
+    }
+  }
+}
+
+TEST_F(Confirm, QueryIsAnsweredByTheNodeThatIsAsked) {
+  prepare(3);
+  auto client = connect(1);
+  // A forwarded one would have to reach the tail for this.
+  auto asked = ask(client);
+  EXPECT_EQ(within(kj::mv(asked), "an answer").getAnswer().getAuction().getIndex(),
+            replica(1).state().lastIndex());
+}
+
+TEST_F(Confirm, RemovedTailDoesNotAnswer) {
+  prepare(3);
+  goOnWithout(2, {0, 1});
+  expectNoOldAnswer(2);
+}
+
+TEST_F(Confirm, RemovedMiddleDoesNotAnswer) {
+  prepare(3);
+  goOnWithout(1, {0, 2});
+  expectNoOldAnswer(1);
+}
+
+TEST_F(Confirm, RemovedHeadDoesNotAnswer) {
+  prepare(3);
+  goOnWithout(0, {1, 2});
+  expectNoOldAnswer(0);
+}
+
+TEST_F(Confirm, NeighboursThatWereRemovedTogetherDoNotConfirmEachOther) {
+  prepare(4);
+  relink({0, 1});
+  auto client = connect(0);
+  ASSERT_TRUE(within(bid(client, session, 3, 200, "bob"), "the bid").getOutcome().isSuccess());
+  ASSERT_TRUE(replica(2).acting() && replica(3).acting());
+  expectNoOldAnswer(2);
+  expectNoOldAnswer(3);
+}
+
+TEST_F(Confirm, DeposedHeadRejectsNothing) {
+  prepare(3);
+  goOnWithout(0, {1, 2});
+  auto client = connect(0);
+  // By what this head knows, 100 is the bid to beat.
+  auto refused = bid(client, session, 9, 50);
+  settle();
+  if (refused.poll(io.waitScope)) {
+    EXPECT_FALSE(within(kj::mv(refused), "it").getOutcome().isFail())
+        << "judged on a state that is not the chain's any more";
+  }
+}
+
+TEST_F(Confirm, RejectWaitsForTheChain) {
+  prepare(3);
+  auto client = connect(0);
+  kill(1);
+  auto refused = bid(client, session, 3, 50);
+  settle();
+  EXPECT_FALSE(refused.poll(io.waitScope)) << "nobody has confirmed that this is the head";
+  relink({0, 2});
+  auto outcome = within(kj::mv(refused), "the reject").getOutcome();
+  ASSERT_TRUE(outcome.isFail());
+  EXPECT_EQ(outcome.getFail().getHighest(), 100);
+}
+
+TEST_F(Confirm, QueryThatWaitsWhileTheChainIsRelinkedIsToldToTryAgain) {
+  prepare(3);
+  auto client = connect(1);
+  kill(0);
+  auto asked = ask(client);
+  settle();
+  relink({1, 2});
+  auto answer = within(kj::mv(asked), "an answer").getAnswer();
+  ASSERT_TRUE(answer.isFailure());
+  EXPECT_EQ(answer.getFailure().getReason(), schema::QueryFailure::Reason::UNAVAILABLE);
+  EXPECT_EQ(result(client).getAnswer().getAuction().getState().getOpen().getHighest(), 100);
+}
+
+TEST_F(Confirm, ManyQueriesAtAllNodesWhileBidsGoOn) {
+  prepare(3);
+  auto head = connect(0);
+  std::vector<schema::NodeService::Client> clients;
+  for (std::size_t i = 0; i < 3; ++i) clients.push_back(connect(i));
+  std::uint64_t sequence = 3;
+  for (int round = 0; round < 50; ++round) {
+    auto amount = 1000 + round;
+    auto bidding = bid(head, session, sequence++, amount);
+    kj::Vector<capnp::RemotePromise<schema::Auctioneer::ResultResults>> asked;
+    for (auto& client: clients) {
+      for (int i = 0; i < 10; ++i) asked.add(ask(client));
+    }
+    ASSERT_TRUE(within(kj::mv(bidding), "the bid").getOutcome().isSuccess());
+    for (auto& each: asked) {
+      auto answer = within(kj::mv(each), "an answer").getAnswer();
+      ASSERT_TRUE(answer.isAuction());
+      auto shown = answer.getAuction().getState().getOpen().getHighest();
+      EXPECT_TRUE(shown == amount || shown == (round == 0 ? 100 : amount - 1)) << shown;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gavel::node
