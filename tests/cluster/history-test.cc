@@ -23,10 +23,14 @@ namespace {
 using history::Bidders;
 
 constexpr std::size_t NODES = 3;
-constexpr std::size_t BIDDERS = 32;
+// Bidders who do one thing after the other, and give up soon: outcomes stay unknown now and then,
+// and are asked for again.
+constexpr std::size_t HASTY = 32;
+constexpr auto HASTY_TIMEOUT = 200 * kj::MILLISECONDS;
+// And others who do so little that they do not notice that the chain has changed: they ask nodes
+// that are none of its members any more.
+constexpr std::size_t SLEEPY = 64;
 constexpr int ROUNDS = 3;
-// Short, for outcomes to stay unknown now and then, and questions to be asked again.
-constexpr auto CALL_TIMEOUT = 200 * kj::MILLISECONDS;
 constexpr auto SUSPECT_AFTER = 300 * kj::MILLISECONDS;
 
 enum class Victim { head, middle, tail, master };
@@ -77,17 +81,21 @@ private:
   void runFor(kj::Duration time) { io.provider->getTimer().afterDelay(time).wait(io.waitScope); }
 
   void start(Cluster& cluster) {
-    client::Client::Limits limits;
-    limits.timeout = CALL_TIMEOUT;
-    limits.readFrom = client::ReadFrom::anyNode;
-    limits.lookForMembers = 200 * kj::MILLISECONDS;
     auto now = []() { return (clockNow() - kj::origin<kj::TimePoint>()) / kj::NANOSECONDS; };
     std::vector<Bidders::Seat> seats;
-    for (std::size_t i = 0; i < BIDDERS; ++i) {
-      clients.push_back(cluster.newClient(limits));
-      randoms.push_back(std::make_unique<gavel::testing::SeededRandom>(engine()));
-      seats.push_back({*clients.back(), io.provider->getTimer(), *randoms.back(), now});
-    }
+    auto add = [&](std::size_t count, client::Client::Limits limits, unsigned slowness) {
+      limits.readFrom = client::ReadFrom::anyNode;
+      for (std::size_t i = 0; i < count; ++i) {
+        clients.push_back(cluster.newClient(limits));
+        randoms.push_back(std::make_unique<gavel::testing::SeededRandom>(engine()));
+        seats.push_back({*clients.back(), io.provider->getTimer(), *randoms.back(), now, slowness});
+      }
+    };
+    client::Client::Limits hasty;
+    hasty.timeout = HASTY_TIMEOUT;
+    hasty.lookForMembers = HASTY_TIMEOUT;
+    add(HASTY, hasty, 1);
+    add(SLEEPY, {}, 100);
     Bidders::Options options;
     options.thinkAtMost = 5 * kj::MILLISECONDS;
     options.duration = 1 * kj::SECONDS;
