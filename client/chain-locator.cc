@@ -137,44 +137,98 @@ void ChainLocator::adopt(kj::StringPtr address, schema::Configuration::Reader to
   newest = Message<schema::Configuration>(told);
   logDebug("learned the chain", {{"epoch", told.getEpoch()},
                                  {"from", address},
-                                 {"head", preferred(Purpose::write)},
-                                 {"tail", preferred(Purpose::read)}});
+                                 {"head", choose({Route::To::head}, 0)},
+                                 {"tail", choose({Route::To::tail}, 0)}});
 }
 
-kj::StringPtr ChainLocator::preferred(Purpose purpose) const {
-  kj::StringPtr last = "";
+kj::Vector<schema::Member::Reader> ChainLocator::serving() const {
+  kj::Vector<schema::Member::Reader> result;
   KJ_IF_MAYBE (known, newest) {
     for (auto member: known->get().getMembers()) {
-      if (member.getState() != State::SERVING) continue;
-      last = member.getAddress();
-      if (purpose == Purpose::write) break;  // The head is the first, the tail the last.
+      if (member.getState() == State::SERVING) result.add(member);
     }
   }
-  return last;
+  return result;
 }
 
-kj::Promise<kj::Own<Peer>> ChainLocator::node(Purpose purpose, unsigned attempt) {
-  if (newest != nullptr) return pick(purpose, attempt);
-  return refresh().then([this, purpose, attempt]() { return pick(purpose, attempt); });
+kj::Promise<kj::Own<Peer>> ChainLocator::node(const Route& route, unsigned attempt) {
+  if (newest != nullptr) return pick(route, attempt);
+  return refresh().then([this, route, attempt]() { return pick(route, attempt); });
 }
 
-kj::Promise<kj::Own<Peer>> ChainLocator::pick(Purpose purpose, unsigned attempt) {
-  auto address = preferred(purpose);
+kj::Maybe<kj::String> ChainLocator::refusal(const Route& route) const {
+  auto members = serving();
+  if (route.to != Route::To::only || members.empty()) return nullptr;
+  if (choose(route, 0).size() > 0) return nullptr;
+  // Who has named an address wants to see addresses.
+  bool byAddress = route.node.find(':') != std::string::npos;
+  auto names = KJ_MAP(member, members) {
+    return byAddress ? kj::str(member.getName(), " (", member.getAddress(), ")")
+                     : kj::str(member.getName());
+  };
+  return kj::str(text(route.node),
+                 " is not a serving member of the chain: ", kj::strArray(names, ", "));
+}
+
+kj::Promise<kj::Own<Peer>> ChainLocator::pick(const Route& route, unsigned attempt) {
+  auto address = choose(route, attempt);
   if (address.size() == 0) {
+    KJ_IF_MAYBE (why, refusal(route)) {
+      return kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(*why));
+    }
     return KJ_EXCEPTION(DISCONNECTED, "no serving chain is known", problems());
   }
-  kj::Vector<kj::String> others;
-  if (attempt % 2 == 1) {
-    for (auto& other: addresses()) {
-      if (other != address && !standings[other.cStr()].master) others.add(kj::mv(other));
-    }
-    if (!others.empty()) address = others[attempt / 2 % others.size()];
-  }
-  return pool.get(address).catch_(
-      [this, address = kj::str(address)](kj::Exception&& exception) -> kj::Own<Peer> {
+  auto connected = pool.get(address);
+  return connected.catch_(
+      [this, address = kj::mv(address)](kj::Exception&& exception) -> kj::Own<Peer> {
         standings[address.cStr()].problem = reasonOf(exception);
         kj::throwFatalException(kj::mv(exception));
       });
+}
+
+kj::String ChainLocator::choose(const Route& route, unsigned attempt) const {
+  auto members = serving();
+  if (members.empty()) return nullptr;
+  switch (route.to) {
+    case Route::To::head:
+    case Route::To::tail: {
+      auto preferred =
+          (route.to == Route::To::head ? members.front() : members.back()).getAddress();
+      return attempt % 2 == 0 ? kj::str(preferred) : detour(preferred, attempt / 2);
+    }
+    case Route::To::serving: {
+      kj::Vector<schema::Member::Reader> well;
+      for (auto member: members) {
+        if (!hasProblem(member.getAddress())) well.add(member);
+      }
+      auto& candidates = well.empty() ? members : well;
+      return kj::str(candidates[(route.turn + attempt) % candidates.size()].getAddress());
+    }
+    case Route::To::only:
+      for (auto member: members) {
+        if (route.node == member.getName().cStr()) return kj::str(member.getAddress());
+      }
+      for (auto member: members) {
+        if (route.node == member.getAddress().cStr()) return kj::str(member.getAddress());
+      }
+      return nullptr;
+  }
+  KJ_UNREACHABLE;
+}
+
+kj::String ChainLocator::detour(kj::StringPtr preferred, unsigned number) const {
+  kj::Vector<kj::String> others;
+  for (auto& other: addresses()) {
+    auto found = standings.find(other.cStr());
+    bool master = found != standings.end() && found->second.master;
+    if (other != preferred && !master) others.add(kj::mv(other));
+  }
+  return others.empty() ? kj::str(preferred) : kj::mv(others[number % others.size()]);
+}
+
+bool ChainLocator::hasProblem(kj::StringPtr address) const {
+  auto found = standings.find(address.cStr());
+  return found != standings.end() && found->second.problem.size() > 0;
 }
 
 kj::Promise<kj::Own<Peer>> ChainLocator::peer(kj::StringPtr address) {

@@ -11,10 +11,20 @@
 
 namespace gavel::client {
 
-// What a call wants of the node that answers it.
-enum class Purpose {
-  write,  // Goes to the head.
-  read,   // Goes to the tail.
+// Which nodes a call may go to, and which of them first.
+struct Route {
+  enum class To {
+    head,     // Any other node too where that gives no answer: it forwards.
+    tail,     // Likewise.
+    serving,  // All serving members are equally good: each attempt goes to the next one.
+    only,     // One, and no other, whatever comes of it.
+  };
+
+  To to = To::head;
+  // serving: the member at which the call begins, counted modulo their number.
+  std::uint64_t turn = 0;
+  // only: a member's name in the configuration, or its address there.
+  std::string node = {};
 };
 
 // Knows who is in the chain, from any one address.
@@ -53,14 +63,16 @@ public:
   // moment after the first answer, or when nothing more is to be expected; never fails.
   kj::Promise<void> refresh();
 
-  // The node for attempt number `attempt` (from 0) of a call: the preferred one for even numbers,
-  // each of the others in turn for odd ones, since every node forwards.  Asks for the configuration
-  // first where none is known.  Fails if the node cannot be reached, or none is known; then nothing
-  // of the call has left this process.
-  kj::Promise<kj::Own<Peer>> node(Purpose purpose, unsigned attempt);
+  // The node for attempt number `attempt` (from 0) of a call.  To the head or tail: that one for
+  // even numbers, each of the others in turn for odd ones, since every node forwards.  To any
+  // serving member: they take turns, but for those with which something was wrong at the last
+  // contact.  Asks for the configuration first where none is known.  Fails if the node cannot be
+  // reached, or none is known; then nothing of the call has left this process.
+  kj::Promise<kj::Own<Peer>> node(const Route& route, unsigned attempt);
 
-  // The address of the head or the tail; empty while no configuration is known.
-  kj::StringPtr preferred(Purpose purpose) const;
+  // Why `route` leads nowhere in the newest configuration, for people: the only node that it allows
+  // is no serving member.  Null if it leads somewhere, or no configuration is known.
+  kj::Maybe<kj::String> refusal(const Route& route) const;
 
   // A connection to one address, for asking that very process.
   kj::Promise<kj::Own<Peer>> peer(kj::StringPtr address);
@@ -99,7 +111,13 @@ private:
 
   kj::Promise<void> ask(kj::StringPtr address);
   void adopt(kj::StringPtr address, schema::Configuration::Reader told);
-  kj::Promise<kj::Own<Peer>> pick(Purpose purpose, unsigned attempt);
+  // Of the newest configuration, from head to tail; empty while none is known.
+  kj::Vector<schema::Member::Reader> serving() const;
+  kj::Promise<kj::Own<Peer>> pick(const Route& route, unsigned attempt);
+  // The address to which that attempt goes; empty if there is none.
+  kj::String choose(const Route& route, unsigned attempt) const;
+  kj::String detour(kj::StringPtr preferred, unsigned number) const;
+  bool hasProblem(kj::StringPtr address) const;
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -13,6 +13,8 @@ using schema::Auctioneer;
 using Outcomes = kj::Array<Message<schema::Outcome>>;
 using QueryReason = schema::QueryFailure::Reason;
 
+const Route TO_HEAD{Route::To::head};
+
 // The caller's texts are borrowed, the call lives on.
 struct OwnIdentity {
   kj::String name;
@@ -82,7 +84,10 @@ Client::Client(kj::Network& network, kj::Timer& timer, Random& random,
     : timer(timer),
       random(random),
       limits(limits),
-      locator_(network, timer, seeds, limits.locator) {}
+      locator_(network, timer, seeds, limits.locator),
+      nextLook(timer.now()) {
+  if (limits.readFrom == ReadFrom::anyNode) turn = random.next();
+}
 
 Client::~Client() noexcept(false) {}
 
@@ -203,7 +208,7 @@ kj::Promise<void> Client::number(Write& write) {
 kj::Promise<void> Client::attempt(Write& write) {
   if (write.undecided().size() == 0) return kj::READY_NOW;
   auto retry = kj::heap<Retry>(
-      locator_, timer, random, Purpose::write, limits.retry, [&write](Auctioneer::Client& node) {
+      locator_, timer, random, TO_HEAD, limits.retry, [&write](Auctioneer::Client& node) {
         auto indexes = write.undecided();
         for (auto index: indexes) write.left(index);
         auto copy = kj::heapArray(indexes.asPtr());
@@ -264,7 +269,7 @@ kj::Promise<kj::Own<Client::Opening>> Client::startOpening(kj::TimePoint deadlin
   auto opened = kj::refcounted<Opening>();
   auto& result = *opened;
   auto retry = kj::heap<Retry>(
-      locator_, timer, random, Purpose::write, limits.retry, [&result](Auctioneer::Client& node) {
+      locator_, timer, random, TO_HEAD, limits.retry, [&result](Auctioneer::Client& node) {
         return node.openSessionRequest().send().then([&result](auto&& response) {
           auto outcome = response.getOutcome();
           if (outcome.isSuccess()) {
@@ -295,9 +300,20 @@ kj::Promise<kj::Own<Client::Opening>> Client::startOpening(kj::TimePoint deadlin
 // ---------------------------------------------------------------------------------------------------
 // Queries
 
+Route Client::routeOfQuery(kj::StringPtr at) {
+  if (at.size() > 0) return Route{Route::To::only, 0, at.cStr()};
+  if (limits.readFrom == ReadFrom::tail) return Route{Route::To::tail};
+  if (timer.now() >= nextLook) {
+    // A query that is answered tells nothing of the chain.
+    nextLook = timer.now() + limits.lookForMembers;
+    locator_.refresh();
+  }
+  return Route{Route::To::serving, turn++};
+}
+
 template <typename T>
 kj::Promise<Message<T>> Client::read(
-    kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send) {
+    kj::StringPtr at, kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send) {
   struct Query {
     kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send;
     kj::Maybe<Message<T>> answer;
@@ -307,7 +323,7 @@ kj::Promise<Message<T>> Client::read(
   query->send = kj::mv(send);
   auto& q = *query;
   auto retry = kj::heap<Retry>(
-      locator_, timer, random, Purpose::read, limits.retry, [&q](Auctioneer::Client& node) {
+      locator_, timer, random, routeOfQuery(at), limits.retry, [&q](Auctioneer::Client& node) {
         return q.send(node).then([&q](Message<T> answer) {
           if (isFailure(answer.get()) &&
               failureOf(answer.get()).getReason() == QueryReason::UNAVAILABLE) {
@@ -319,40 +335,43 @@ kj::Promise<Message<T>> Client::read(
         });
       });
   auto& r = *retry;
-  return canceler.wrap(r.run(timer.now() + limits.timeout)
-                           .then([this, &q, &r](bool) {
-                             KJ_IF_MAYBE (answer, q.answer) {
-                               return kj::mv(*answer);
-                             }
-                             auto why = blame(q.problem.size() > 0 ? kj::StringPtr(q.problem)
-                                                                   : r.lastProblem());
-                             return Message<T>::make([&](typename T::Builder builder) {
-                               auto failure = builder.initFailure();
-                               failure.setReason(QueryReason::UNAVAILABLE);
-                               failure.setDetail(why);
-                             });
-                           })
-                           .attach(kj::mv(retry), kj::mv(query)));
+  return canceler.wrap(
+      r.run(timer.now() + limits.timeout)
+          .then([this, &q, &r, at = kj::str(at)](bool) {
+            KJ_IF_MAYBE (answer, q.answer) {
+              return kj::mv(*answer);
+            }
+            auto why = blame(q.problem.size() > 0 ? kj::StringPtr(q.problem) : r.lastProblem(), at);
+            KJ_IF_MAYBE (refusal, r.refusal()) {
+              why = kj::str(*refusal);
+            }
+            return Message<T>::make([&](typename T::Builder builder) {
+              auto failure = builder.initFailure();
+              failure.setReason(QueryReason::UNAVAILABLE);
+              failure.setDetail(why);
+            });
+          })
+          .attach(kj::mv(retry), kj::mv(query)));
 }
 
-kj::Promise<Answer> Client::result(kj::StringPtr auction) {
-  return read<Auctioneer::Answer>([auction = kj::str(auction)](Auctioneer::Client& node) {
+kj::Promise<Answer> Client::result(kj::StringPtr auction, kj::StringPtr at) {
+  return read<Auctioneer::Answer>(at, [auction = kj::str(auction)](Auctioneer::Client& node) {
     auto request = node.resultRequest();
     request.setAuction(auction);
     return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
   });
 }
 
-kj::Promise<Answer> Client::show(kj::StringPtr auction) {
-  return read<Auctioneer::Answer>([auction = kj::str(auction)](Auctioneer::Client& node) {
+kj::Promise<Answer> Client::show(kj::StringPtr auction, kj::StringPtr at) {
+  return read<Auctioneer::Answer>(at, [auction = kj::str(auction)](Auctioneer::Client& node) {
     auto request = node.showRequest();
     request.setAuction(auction);
     return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
   });
 }
 
-kj::Promise<AuctionPage> Client::list(std::uint64_t after, std::uint32_t limit) {
-  return read<Auctioneer::ListResults>([after, limit](Auctioneer::Client& node) {
+kj::Promise<AuctionPage> Client::list(std::uint64_t after, std::uint32_t limit, kj::StringPtr at) {
+  return read<Auctioneer::ListResults>(at, [after, limit](Auctioneer::Client& node) {
     auto request = node.listRequest();
     request.setAfter(after);
     request.setLimit(limit);
@@ -361,9 +380,9 @@ kj::Promise<AuctionPage> Client::list(std::uint64_t after, std::uint32_t limit) 
 }
 
 kj::Promise<HistoryPage> Client::history(kj::StringPtr auction, std::uint64_t fromVersion,
-                                         std::uint32_t limit) {
+                                         std::uint32_t limit, kj::StringPtr at) {
   return read<Auctioneer::HistoryResults>(
-      [auction = kj::str(auction), fromVersion, limit](Auctioneer::Client& node) {
+      at, [auction = kj::str(auction), fromVersion, limit](Auctioneer::Client& node) {
         auto request = node.historyRequest();
         request.setAuction(auction);
         request.setFromVersion(fromVersion);
@@ -372,13 +391,14 @@ kj::Promise<HistoryPage> Client::history(kj::StringPtr auction, std::uint64_t fr
       });
 }
 
-kj::String Client::blame(kj::StringPtr problem) const {
+kj::String Client::blame(kj::StringPtr problem, kj::StringPtr at) const {
   auto time = formatDuration(limits.timeout);
   if (locator_.epoch() == 0) {
     return kj::str("no chain was found within ", time, " (", locator_.problems(), ")");
   }
-  if (problem.size() == 0) return kj::str("no outcome within ", time);
-  return kj::str("no outcome within ", time, "; last: ", problem);
+  auto what = at.size() == 0 ? kj::str("no outcome within ", time)
+                             : kj::str(at, " gave no answer within ", time);
+  return problem.size() == 0 ? kj::mv(what) : kj::str(what, "; last: ", problem);
 }
 
 }  // namespace gavel::client

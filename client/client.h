@@ -35,6 +35,13 @@ struct WriteResult {
   schema::Outcome::Reader outcome() const { return message.get(); }
 };
 
+// Where queries go that are not for one node only.  Every serving member answers with what is
+// committed when it is asked (R10), so this is a matter of load and distance.
+enum class ReadFrom {
+  tail,
+  anyNode,  // All serving members in turn, beginning anywhere.
+};
+
 using Answer = Message<schema::Auctioneer::Answer>;
 using AuctionPage = Message<schema::Auctioneer::ListResults>;
 using HistoryPage = Message<schema::Auctioneer::HistoryResults>;
@@ -51,7 +58,8 @@ using HistoryPage = Message<schema::Auctioneer::HistoryResults>;
 // - A request whose session was gone is run anew under a new id, but only if no attempt of it is
 //   without an answer; else its outcome is unknown.
 //
-// Queries that nobody could answer in time say so with a QueryFailure `unavailable`.
+// Queries that nobody could answer in time say so with a QueryFailure `unavailable`.  So do,
+// without waiting, those for one node that is no serving member of the chain.
 //
 // Calls may overlap freely; they share connections, the configuration and the session, which is
 // opened by the first that needs one.  Dropping a call's promise abandons it, with an unknown
@@ -61,6 +69,9 @@ public:
   struct Limits {
     // For a call, all its attempts included.
     kj::Duration timeout = 5 * kj::SECONDS;
+    ReadFrom readFrom = ReadFrom::tail;
+    // anyNode: how often queries in progress look for members that have come, or come back.
+    kj::Duration lookForMembers = 2 * kj::SECONDS;
     ChainLocator::Limits locator;
     Retry::Limits retry;
   };
@@ -89,11 +100,14 @@ public:
   kj::Promise<WriteResult> cancel(kj::StringPtr auction, const Identity& owner,
                                   kj::Maybe<RequestId> retryOf = nullptr);
 
-  kj::Promise<Answer> result(kj::StringPtr auction);
-  kj::Promise<Answer> show(kj::StringPtr auction);
-  kj::Promise<AuctionPage> list(std::uint64_t after, std::uint32_t limit);
+  // `at`: the only node to ask, by its name in the newest configuration or its "host:port" there;
+  // empty: as Limits::readFrom says.
+  kj::Promise<Answer> result(kj::StringPtr auction, kj::StringPtr at = nullptr);
+  kj::Promise<Answer> show(kj::StringPtr auction, kj::StringPtr at = nullptr);
+  kj::Promise<AuctionPage> list(std::uint64_t after, std::uint32_t limit,
+                                kj::StringPtr at = nullptr);
   kj::Promise<HistoryPage> history(kj::StringPtr auction, std::uint64_t fromVersion,
-                                   std::uint32_t limit);
+                                   std::uint32_t limit, kj::StringPtr at = nullptr);
 
   ChainLocator& locator() { return locator_; }
 
@@ -112,6 +126,8 @@ private:
   kj::ForkedPromise<kj::Own<Opening>> opening = nullptr;
   bool isOpening = false;
   kj::Maybe<RequestId> lastRequest_;
+  std::uint64_t turn = 0;  // Of the serving members, when they take turns.
+  kj::TimePoint nextLook;
   kj::Canceler canceler;  // Of every promise given out.
 
   // What to send for the requests numbered `indexes` of a write; the outcomes come in that order.
@@ -131,10 +147,11 @@ private:
   // Calls `send` until it gives an answer that is not `unavailable`.
   template <typename T>
   kj::Promise<Message<T>> read(
-      kj::Function<kj::Promise<Message<T>>(schema::Auctioneer::Client&)> send);
+      kj::StringPtr at, kj::Function<kj::Promise<Message<T>>(schema::Auctioneer::Client&)> send);
+  Route routeOfQuery(kj::StringPtr at);
 
-  // Why a call came to nothing, for people.
-  kj::String blame(kj::StringPtr problem) const;
+  // Why a call, which was for `at` only unless that is empty, came to nothing, for people.
+  kj::String blame(kj::StringPtr problem, kj::StringPtr at = nullptr) const;
 };
 
 }  // namespace gavel::client

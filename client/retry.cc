@@ -17,12 +17,12 @@ struct Retry::Attempt: public kj::Refcounted {
   explicit Attempt(kj::TimePoint patienceEnds): patienceEnds(patienceEnds) {}
 };
 
-Retry::Retry(ChainLocator& locator, kj::Timer& timer, Random& random, Purpose purpose,
-             Limits limits, Send send)
+Retry::Retry(ChainLocator& locator, kj::Timer& timer, Random& random, Route route, Limits limits,
+             Send send)
     : locator(locator),
       timer(timer),
       random(random),
-      purpose(purpose),
+      route(kj::mv(route)),
       limits(limits),
       send(kj::mv(send)),
       tasks(*this) {}
@@ -44,15 +44,13 @@ kj::Promise<void> Retry::drive() {
 
 kj::Own<Retry::Attempt> Retry::start() {
   unsigned number = attemptsInEpoch++;
-  bool detour = number % 2 == 1;
-  auto attempt =
-      kj::refcounted<Attempt>(timer.now() + (detour ? limits.detourPatience : limits.patience));
+  auto attempt = kj::refcounted<Attempt>(timer.now() + patienceFor(number));
   attempt->epoch = locator.epoch();
   auto paf = kj::newPromiseAndFulfiller<void>();
   attempt->over = paf.promise.fork();
   attempt->failed = kj::mv(paf.fulfiller);
 
-  tasks.add(locator.node(purpose, number)
+  tasks.add(locator.node(route, number)
                 .then([this, attempt = kj::addRef(*attempt)](kj::Own<Peer> peer) mutable {
                   // Known only now, if this attempt was the first to ask for the configuration.
                   attempt->epoch = locator.epoch();
@@ -86,6 +84,11 @@ kj::Own<Retry::Attempt> Retry::start() {
   return attempt;
 }
 
+kj::Duration Retry::patienceFor(unsigned attempt) const {
+  bool preferring = route.to == Route::To::head || route.to == Route::To::tail;
+  return preferring && attempt % 2 == 1 ? limits.detourPatience : limits.patience;
+}
+
 // Until `attempt` is over, or it is time for another one beside it.
 kj::Promise<void> Retry::watch(kj::Own<Attempt> attempt) {
   auto wait = kj::min(limits.lookAround,
@@ -111,6 +114,11 @@ kj::Promise<void> Retry::watch(kj::Own<Attempt> attempt) {
 // Between two attempts.  A chain that has changed is reason enough to try again at once.
 kj::Promise<void> Retry::pause() {
   return locator.refresh().then([this]() -> kj::Promise<void> {
+    KJ_IF_MAYBE (why, locator.refusal(route)) {
+      refused = kj::mv(*why);
+      settled->fulfill(false);
+      return kj::NEVER_DONE;
+    }
     if (locator.epoch() != epoch) {
       epoch = locator.epoch();
       attemptsInEpoch = 0;

@@ -9,7 +9,8 @@
 namespace gavel::client {
 
 // Makes attempts at one call, at whichever node should answer it now, until one settles it or the
-// deadline passes.
+// deadline passes.  If the call may go to one node only, and that one is found not to serve in the
+// chain, there is nothing to wait for.
 //
 // An attempt without an answer is not taken back, as it may still be answered: after a while
 // another one starts beside it, and the first that settles the call ends it.  While attempts wait,
@@ -21,7 +22,8 @@ public:
   struct Limits {
     // How long an attempt at the preferred node is waited for before another one starts.
     kj::Duration patience = 1 * kj::SECONDS;
-    // The same at any other node: these are only tried when there is trouble.
+    // The same at any other node, where one is preferred: these are only tried when there is
+    // trouble.
     kj::Duration detourPatience = 300 * kj::MILLISECONDS;
     // How often a waiting call looks whether the chain has changed.
     kj::Duration lookAround = 250 * kj::MILLISECONDS;
@@ -35,17 +37,21 @@ public:
   using Send = kj::Function<kj::Promise<bool>(schema::Auctioneer::Client&)>;
 
   // `locator`, `timer`, `random` and what `send` refers to must outlive this object.
-  Retry(ChainLocator& locator, kj::Timer& timer, Random& random, Purpose purpose, Limits limits,
+  Retry(ChainLocator& locator, kj::Timer& timer, Random& random, Route route, Limits limits,
         Send send);
   KJ_DISALLOW_COPY(Retry);
 
-  // Resolves to true once an attempt has settled the call, to false at the deadline.  Called once;
-  // dropping it and then this object abandons all attempts.
+  // Resolves to true once an attempt has settled the call; to false at the deadline, or when the
+  // call was refused.  Called once; dropping it and then this object abandons all attempts.
   kj::Promise<bool> run(kj::TimePoint deadline);
 
   // What the last failed attempt came to, in a few words; empty if none failed.
   kj::StringPtr lastProblem() const { return problem; }
-  void setProblem(kj::StringPtr text) { problem = kj::str(text); }
+
+  // Why it was given up before the deadline; null if it was not.
+  kj::Maybe<kj::StringPtr> refusal() const {
+    return refused.map([](const kj::String& why) -> kj::StringPtr { return why; });
+  }
 
 private:
   struct Attempt;
@@ -53,10 +59,11 @@ private:
   ChainLocator& locator;
   kj::Timer& timer;
   Random& random;
-  Purpose purpose;
+  Route route;
   Limits limits;
   Send send;
   kj::String problem;
+  kj::Maybe<kj::String> refused;
   kj::Own<kj::PromiseFulfiller<bool>> settled;
 
   // Where the chain stood when the attempts below were made.
@@ -70,6 +77,7 @@ private:
   kj::Own<Attempt> start();
   kj::Promise<void> watch(kj::Own<Attempt> attempt);
   kj::Promise<void> pause();
+  kj::Duration patienceFor(unsigned attempt) const;
   kj::Duration nextPause();
   void taskFailed(kj::Exception&& exception) override;
 };

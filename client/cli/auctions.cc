@@ -15,11 +15,12 @@ constexpr auto LONGEST_DURATION = 10 * 366 * kj::DAYS;
 
 class Listing {
 public:
-  explicit Listing(Context& context): context(context), table(AUCTION_COLUMNS) {}
+  Listing(Context& context, const std::string& at)
+      : context(context), at(at), table(AUCTION_COLUMNS) {}
 
   kj::Promise<int> run(std::uint64_t after) {
     return context.client()
-        .list(after, PAGE)
+        .list(after, PAGE, at.c_str())
         .then([this, after](AuctionPage page) -> kj::Promise<int> {
           if (page.get().hasFailure()) return report(context, page.get().getFailure());
           auto last = after;
@@ -35,6 +36,7 @@ public:
 
 private:
   Context& context;
+  std::string at;
   Table table;
 
   void add(schema::AuctionView::Reader auction) {
@@ -49,10 +51,12 @@ private:
 
 void addList(CLI::App& auctions, Command& chosen) {
   auto* list = auctions.add_subcommand("list", "All auctions, oldest first");
-  list->callback([&chosen]() {
-    chosen.prepare = []() -> Run {
-      return [](Context& context) {
-        auto listing = kj::heap<Listing>(context);
+  auto at = std::make_shared<std::string>();
+  addAt(*list, *at);
+  list->callback([at, &chosen]() {
+    chosen.prepare = [at]() -> Run {
+      return [at](Context& context) {
+        auto listing = kj::heap<Listing>(context, *at);
         auto promise = listing->run(0);
         return promise.attach(kj::mv(listing));
       };
@@ -72,14 +76,20 @@ int showDetails(Context& context, const Answer& answer) {
 }
 
 void addShow(CLI::App& auctions, Command& chosen) {
-  auto name = std::make_shared<std::string>();
+  struct Options {
+    std::string name;
+    std::string at;
+  };
+  auto options = std::make_shared<Options>();
   auto* show = auctions.add_subcommand("show", "An auction with its terms (but the reserve)");
-  show->add_option("NAME", *name, "Name of the auction")->required();
-  show->callback([name, &chosen]() {
-    chosen.prepare = [name]() -> Run {
-      auto auction = readName("NAME", *name);
-      return [auction](Context& context) {
-        return context.client().show(auction.c_str()).then([&context](Answer answer) {
+  show->add_option("NAME", options->name, "Name of the auction")->required();
+  addAt(*show, options->at);
+  show->callback([options, &chosen]() {
+    chosen.prepare = [options]() -> Run {
+      auto auction = readName("NAME", options->name);
+      auto at = options->at;
+      return [auction, at](Context& context) {
+        return context.client().show(auction.c_str(), at.c_str()).then([&context](Answer answer) {
           return showDetails(context, answer);
         });
       };

@@ -73,6 +73,8 @@ void addBid(CLI::App& app, Command& chosen);
 void addQueries(CLI::App& app, Command& chosen);
 void addAuctions(CLI::App& app, Command& chosen);
 void addChain(CLI::App& app, Command& chosen);
+// Adds --at NODE to the command of a query, and checks what is given.
+void addAt(CLI::App& query, std::string& node);
 // These to `gavel chain`.
 void addOperate(CLI::App& chain, Command& chosen);
 void addRecover(CLI::App& chain, Command& chosen);

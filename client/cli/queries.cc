@@ -27,16 +27,18 @@ int show(Context& context, const Answer& answer) {
   return DONE;
 }
 
-// Answers once the auction is over.  An outage is waited out: the answer will still be there.
+// Answers once the auction is over.  An outage is waited out: the answer will still be there.  Not
+// that of a single node: it may never come back, and others have the answer.
 class Waiting {
 public:
-  Waiting(Context& context, const std::string& auction): context(context), auction(auction) {}
+  Waiting(Context& context, const std::string& auction, const std::string& at)
+      : context(context), auction(auction), at(at) {}
 
   kj::Promise<int> run() {
-    return context.client().result(auction.c_str()).then([this](Answer answer) {
+    return context.client().result(auction.c_str(), at.c_str()).then([this](Answer answer) {
       auto read = answer.get();
       if (read.isFailure()) {
-        if (exitCodeOf(read.getFailure()) != UNAVAILABLE) {
+        if (exitCodeOf(read.getFailure()) != UNAVAILABLE || !at.empty()) {
           return kj::Promise<int>(show(context, answer));
         }
         if (!saidUnavailable) {
@@ -56,6 +58,7 @@ public:
 private:
   Context& context;
   std::string auction;
+  std::string at;
   bool saidUnavailable = false;
 
   kj::Promise<int> sleep(kj::Duration time) {
@@ -66,6 +69,7 @@ private:
 void addResult(CLI::App& app, Command& chosen, const std::string& name, bool hidden) {
   struct Options {
     std::string auction = "default";
+    std::string at;
     bool wait = false;
   };
   auto options = std::make_shared<Options>();
@@ -73,19 +77,21 @@ void addResult(CLI::App& app, Command& chosen, const std::string& name, bool hid
   if (hidden) result->group("");
   result->add_option("-a,--auction", options->auction, "Name of the auction")
       ->capture_default_str();
+  addAt(*result, options->at);
   result->add_flag("--wait", options->wait, "Answer when the auction is over");
   result->callback([options, &chosen]() {
     chosen.prepare = [options]() -> Run {
       auto auction = readName("--auction", options->auction);
+      auto at = options->at;
       if (options->wait) {
-        return [auction](Context& context) {
-          auto waiting = kj::heap<Waiting>(context, auction);
+        return [auction, at](Context& context) {
+          auto waiting = kj::heap<Waiting>(context, auction, at);
           auto promise = waiting->run();
           return promise.attach(kj::mv(waiting));
         };
       }
-      return [auction](Context& context) {
-        return context.client().result(auction.c_str()).then([&context](Answer answer) {
+      return [auction, at](Context& context) {
+        return context.client().result(auction.c_str(), at.c_str()).then([&context](Answer answer) {
           return show(context, answer);
         });
       };
@@ -98,14 +104,15 @@ void addResult(CLI::App& app, Command& chosen, const std::string& name, bool hid
 
 class History {
 public:
-  History(Context& context, const std::string& auction)
+  History(Context& context, const std::string& auction, const std::string& at)
       : context(context),
         auction(auction),
+        at(at),
         table({"VERSION", "TIME", "WHAT", "WHO", "AMOUNT", "DEADLINE"}) {}
 
   kj::Promise<int> run(std::uint64_t from) {
     return context.client()
-        .history(auction.c_str(), from, PAGE)
+        .history(auction.c_str(), from, PAGE, at.c_str())
         .then([this, from](HistoryPage page) -> kj::Promise<int> {
           if (page.get().hasFailure()) return report(context, page.get().getFailure());
           auto next = from;
@@ -122,6 +129,7 @@ public:
 private:
   Context& context;
   std::string auction;
+  std::string at;
   Table table;
 
   void add(schema::Version::Reader version) {
@@ -140,19 +148,22 @@ private:
 void addHistory(CLI::App& app, Command& chosen) {
   struct Options {
     std::string auction = "default";
+    std::string at;
     std::string from = "1";
   };
   auto options = std::make_shared<Options>();
   auto* history = app.add_subcommand("history", "Every accepted change of an auction");
   history->add_option("-a,--auction", options->auction, "Name of the auction")
       ->capture_default_str();
+  addAt(*history, options->at);
   history->add_option("--from", options->from, "First version to show")->capture_default_str();
   history->callback([options, &chosen]() {
     chosen.prepare = [options]() -> Run {
       auto auction = readName("--auction", options->auction);
       auto from = readNumber("--from", options->from, 1, INT64_MAX);
-      return [auction, from](Context& context) {
-        auto history = kj::heap<History>(context, auction);
+      auto at = options->at;
+      return [auction, from, at](Context& context) {
+        auto history = kj::heap<History>(context, auction, at);
         auto promise = history->run(static_cast<std::uint64_t>(from));
         return promise.attach(kj::mv(history));
       };
@@ -161,6 +172,17 @@ void addHistory(CLI::App& app, Command& chosen) {
 }
 
 }  // namespace
+
+void addAt(CLI::App& query, std::string& node) {
+  query
+      .add_option("--at", node,
+                  "Ask this serving node only, by its name or its HOST:PORT in the chain; "
+                  "default: the tail, and others where that does not answer")
+      ->check([](const std::string& text) {
+        readName("--at", text);
+        return std::string();
+      });
+}
 
 void addQueries(CLI::App& app, Command& chosen) {
   addResult(app, chosen, "result", false);

@@ -111,6 +111,7 @@ TEST_F(CliTest, RefusesBadGlobals) {
   expectUsageError({"bid", "5", "-o", "xml"}, "--output");
   expectUsageError({"bid", "5", "--timeout", "-5s"}, "--timeout");
   expectUsageError({"bid", "5", "--request", "7"}, "--request");
+  expectUsageError({"result", "--at", ""}, "--at: must not be empty");
 }
 
 TEST_F(CliTest, NamesEveryAddressThatFails) {
@@ -283,6 +284,32 @@ TEST_F(CliOnNodeTest, AnswersQueriesInJson) {
   auto ran = onNode({"query", "-a", "lamp", "-o", "json"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, StartsWith("{\"v\":1,\"auction\":{\"id\":\"0\",\"name\":\"lamp\","));
+}
+
+TEST_F(CliOnNodeTest, QueriesOneNode) {
+  serve({}, Reply::success);
+  for (auto& at: {std::string("n1"), address}) {
+    EXPECT_THAT(onNode({"result", "-a", "lamp", "--at", at}).out, HasSubstr("auction \"lamp\""));
+    EXPECT_THAT(onNode({"auctions", "show", "lamp", "--at", at}).out, HasSubstr("lamp"));
+    EXPECT_THAT(onNode({"auctions", "list", "--at", at}).out, HasSubstr("lamp"));
+    EXPECT_EQ(onNode({"history", "-a", "lamp", "--at", at}).code, 0);
+  }
+}
+
+TEST_F(CliOnNodeTest, SaysThatANodeIsNoServingMember) {
+  serve({}, Reply::success);
+  for (auto& query: std::vector<std::vector<std::string>>{{"result"},
+                                                          {"result", "--wait"},
+                                                          {"history"},
+                                                          {"auctions", "list"},
+                                                          {"auctions", "show", "lamp"}}) {
+    auto arguments = query;
+    arguments.insert(arguments.end(), {"--at", "n9"});
+    auto ran = onNode(arguments);
+    EXPECT_EQ(ran.code, 4) << query.front();
+    EXPECT_EQ(ran.err, "gavel: unavailable: n9 is not a serving member of the chain: n1\n");
+    EXPECT_THAT(ran.out, IsEmpty());
+  }
 }
 
 TEST_F(CliOnNodeTest, ShowsTheChainWithoutAMaster) {

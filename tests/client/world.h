@@ -52,6 +52,7 @@ struct SeenRequest {
 struct MemberPlan {
   std::string name;
   std::string address;
+  bool syncing = false;
 };
 
 // What a node is told to do and what came to it.  Outlives the node's server.
@@ -63,7 +64,7 @@ struct Script {
 
   std::deque<Reply> replies;  // To writes, one each, then `afterwards`.
   Reply afterwards = Reply::success;
-  std::deque<bool> queryAvailable;  // To queries, then true.
+  std::deque<bool> queryAvailable;  // To queries, one each, then true.
 
   unsigned sessionsOpened = 0;
   std::vector<SeenRequest> seen;
@@ -89,6 +90,7 @@ public:
       members[i].setName(script.members[i].name.c_str());
       members[i].setAddress(script.members[i].address.c_str());
       members[i].setIncarnation(i + 1);
+      if (script.members[i].syncing) members[i].setState(schema::Member::State::SYNCING);
     }
   }
 
@@ -128,25 +130,43 @@ public:
   }
 
   kj::Promise<void> result(ResultContext context) override {
-    ++script.queries;
-    bool available = true;
-    if (!script.queryAvailable.empty()) {
-      available = script.queryAvailable.front();
-      script.queryAvailable.pop_front();
-    }
     auto answer = context.getResults().initAnswer();
-    if (available) {
-      answer.initAuction().setName(context.getParams().getAuction());
-    } else {
-      auto failure = answer.initFailure();
-      failure.setReason(schema::QueryFailure::Reason::UNAVAILABLE);
-      failure.setDetail("not now");
-    }
+    if (mayAnswer(answer)) answer.initAuction().setName(context.getParams().getAuction());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> show(ShowContext context) override {
+    auto answer = context.getResults().initAnswer();
+    if (mayAnswer(answer)) answer.initAuction().setName(context.getParams().getAuction());
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> list(ListContext context) override {
+    auto page = context.getResults();
+    if (mayAnswer(page)) page.initAuctions(1)[0].setName("lamp");
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> history(HistoryContext context) override {
+    auto page = context.getResults();
+    if (mayAnswer(page)) page.initVersions(1)[0].setVersion(1);
     return kj::READY_NOW;
   }
 
 private:
   Script& script;
+
+  // Counts a query, and fills in the failure if the script wants one.
+  template <typename Results>
+  bool mayAnswer(Results results) {
+    ++script.queries;
+    if (script.queryAvailable.empty()) return true;
+    bool available = script.queryAvailable.front();
+    script.queryAvailable.pop_front();
+    if (!available) {
+      auto failure = results.initFailure();
+      failure.setReason(schema::QueryFailure::Reason::UNAVAILABLE);
+      failure.setDetail("not now");
+    }
+    return available;
+  }
 
   kj::Promise<void> answer(schema::RequestId::Reader id, schema::Bid::Reader bid,
                            schema::Outcome::Builder outcome) {
@@ -272,9 +292,13 @@ public:
 
   template <typename... Address>
   kj::Own<Client> client(Address... seeds) {
+    return clientWith(Client::Limits(), seeds...);
+  }
+  template <typename... Address>
+  kj::Own<Client> clientWith(Client::Limits limits, Address... seeds) {
     auto list = kj::heapArrayBuilder<kj::String>(sizeof...(seeds));
     (list.add(kj::str(seeds)), ...);
-    return kj::heap<Client>(network, timer, random, list.asPtr());
+    return kj::heap<Client>(network, timer, random, list.asPtr(), limits);
   }
 
   // Lets time pass until `promise` is there.
