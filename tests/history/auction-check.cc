@@ -230,6 +230,7 @@ Standing AuctionCheck::standingAfter(std::size_t number) const {
   };
   if (here.kind == Change::created) {
     require(standing.phase == Phase::none, "it is created twice");
+    require(here.amount == 0, "a creation has an amount");
     standing.phase = Phase::open;
     standing.deadline = here.deadline;
     return standing;
@@ -261,6 +262,7 @@ Standing AuctionCheck::standingAfter(std::size_t number) const {
     case Change::cancelled:
       require(!late, "it was cancelled after the deadline");
       require(here.who == creator->who, "somebody else than the owner cancelled it");
+      require(here.amount == 0, "a cancellation has an amount");
       standing.phase = Phase::cancelled;
       break;
   }

@@ -96,7 +96,8 @@ kj::Promise<void> Bidders::loop(Bidder& bidder) {
 }
 
 kj::Promise<void> Bidders::think(Bidder& bidder) {
-  auto most = static_cast<std::uint64_t>(options.thinkAtMost / kj::MICROSECONDS);
+  auto most =
+      static_cast<std::uint64_t>(options.thinkAtMost / kj::MICROSECONDS) * bidder.seat.slowness;
   return bidder.seat.timer.afterDelay(bidder.below(most + 1) * kj::MICROSECONDS);
 }
 

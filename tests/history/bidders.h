@@ -32,6 +32,8 @@ public:
     kj::Timer& timer;
     Random& random;
     RecordingClient::Now now;
+    // Thinks this many times as long as others.
+    unsigned slowness = 1;
   };
 
   struct Options {

@@ -64,7 +64,8 @@ private:
 
   static std::optional<std::string> checkNeighbours(const Change& before, const Change& here) {
     // One entry ends all auctions whose deadline has come.
-    bool together = before.maker == nullptr && here.maker == nullptr;
+    bool together = before.maker == nullptr && here.maker == nullptr &&
+                    before.version->stamp == here.version->stamp;
     bool sameEntry = before.version->index == here.version->index;
     if (sameEntry && !together) {
       return "two changes share a log index:" + quoted(before) + quoted(here);

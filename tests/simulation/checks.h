@@ -64,7 +64,7 @@ private:
   std::string failure_;
   std::map<std::uint32_t, Seen> seen;                            // By process.
   std::map<std::uint64_t, master::Configuration> stored;         // By epoch.
-  std::vector<Committed> committed;  // By index.
+  std::vector<Committed> committed;                              // By index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
