@@ -99,11 +99,15 @@ kj::Own<MemoryStore> MemoryStore::restart(Crash crash, std::size_t kept) const {
   next->unsynced = unsynced;
   if (crash == Crash::power) {
     next->sync(std::min(kept, unsynced.size()));
+    if (unsyncedSince) next->durable = *unsyncedSince;
     next->unsynced.clear();
     next->written = next->durable;
   } else {
     next->written = written;
-    if (options.syncAtRestart) next->syncNow();
+    next->unsyncedSince = unsyncedSince;
+    bool skipped = planted(Bug::countReadAsDurable) && !unsynced.empty();
+    if (skipped && !unsyncedSince) next->unsyncedSince = durable;
+    if (options.syncAtRestart || skipped) next->syncNow();
   }
   auto& recovered = next->recovered_;
   recovered.generation = recovered_.generation + 1;
@@ -168,7 +172,6 @@ kj::Promise<Image> MemoryStore::load() {
     for (auto& batch: written.log) {
       if (batch->firstIndex() > image.checkpoint.index) image.log.push_back(batch);
     }
-    if (planted(Bug::countReadAsDurable)) return kj::mv(image);
     return whenSynced().then([image = kj::mv(image)]() mutable { return kj::mv(image); });
   });
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -57,7 +58,7 @@ public:
   // What was written of the log and what of it is durable, the configuration that is durable, and
   // where the checkpoint is.
   const std::deque<BatchPtr>& batches() const { return written.log; }
-  Position durableEnd() const { return durable.logEnd(); }
+  Position durableEnd() const { return (unsyncedSince ? *unsyncedSince : durable).logEnd(); }
   const Configuration& configuration() const { return durable.configuration; }
   const Position& checkpointed() const { return written.checkpoint; }
 
@@ -125,6 +126,9 @@ private:
   Options options;
   Recovered recovered_;
   Contents written, durable;
+  // With Bug::countReadAsDurable, once a process has read what was never synced: what is durable
+  // really.
+  std::optional<Contents> unsyncedSince;
   struct Write {
     Change change;
     std::uint64_t cutTo;  // Where the log ends after it, if it is a cut.
