@@ -24,6 +24,7 @@ unsigned weight(Fault fault) {
     case Fault::masterStep:
       return 3;
     case Fault::isolation:
+    case Fault::split:
     case Fault::slowLink:
     case Fault::secondMaster:
       return 2;
@@ -41,9 +42,9 @@ unsigned weight(Fault fault) {
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",     "power loss",      "total outage", "pause",        "one-way cut", "two-way cut",
-      "isolation", "cut from master", "slow link",    "reset",        "disk full",   "sync error",
-      "disk hang", "clock step",      "master step",  "second master"};
+      "crash",      "power loss", "total outage",    "pause",       "one-way cut",  "two-way cut",
+      "isolation",  "split",      "cut from master", "slow link",   "reset",        "disk full",
+      "sync error", "disk hang",  "clock step",      "master step", "second master"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -52,6 +53,7 @@ Faults::Faults(Cluster& cluster, Dice faultDice)
       engine(cluster.engine),
       dice(faultDice),
       calm(dice.skewed(300 * kj::MILLISECONDS, 4 * kj::SECONDS)),
+      ambush(dice.chance(0.5) ? 0 : 0.4),
       wipes(dice.chance(0.5) ? 0.3 : 0) {
   auto share = dice.chance(0.3) ? 1.0 : 0.4;
   while (kinds.empty()) {
@@ -89,6 +91,13 @@ void Faults::burst() {
   engine.after(at + dice.between(calm / 10, calm), [this]() { burst(); });
 }
 
+// What a re-link or a join leaves open for a moment is seldom hit by chance.
+void Faults::changed() {
+  if (healed || engine.now() >= end || !dice.chance(ambush)) return;
+  engine.after(dice.skewed(200 * kj::MICROSECONDS, 60 * kj::MILLISECONDS),
+               [this]() { strike(kinds[dice.below(kinds.size())]); });
+}
+
 void Faults::strike(Fault fault) {
   if (healed) return;
   if (tryStrike(fault)) count(name(fault));
@@ -111,6 +120,8 @@ bool Faults::tryStrike(Fault fault) {
       return cut(true);
     case Fault::isolation:
       return isolate();
+    case Fault::split:
+      return split();
     case Fault::cutFromMaster:
       return cutFromMaster();
     case Fault::slowLink:
@@ -223,7 +234,7 @@ void Faults::ended(Process& process) {
 
 Machine& Faults::anyMachine() {
   if (dice.chance(0.8)) return anyNode();
-  return *cluster.masters[dice.below(cluster.masters.size())];
+  return anyMaster();
 }
 
 Host Faults::anyHost() {
@@ -318,6 +329,21 @@ bool Faults::isolate() {
   return true;
 }
 
+bool Faults::split() {
+  auto duration = shortOrLong(8 * kj::SECONDS);
+  std::vector<Host> groups[2];
+  for (Host host = 0; host < cluster.wire.hostCount(); ++host) {
+    groups[dice.below(2)].push_back(host);
+  }
+  for (auto a: groups[0]) {
+    for (auto b: groups[1]) {
+      cutFor(a, b, duration);
+      cutFor(b, a, duration);
+    }
+  }
+  return true;
+}
+
 bool Faults::cutFromMaster() {
   auto host = anyNode().host();
   auto duration = shortOrLong(8 * kj::SECONDS);
@@ -331,7 +357,7 @@ bool Faults::cutFromMaster() {
 
 bool Faults::slowLink() {
   auto a = anyHost();
-  auto b = anyHost();
+  auto b = dice.chance(0.3) ? anyMaster().host() : anyHost();
   if (a == b) return false;
   auto extra = dice.skewed(2 * kj::MILLISECONDS, 700 * kj::MILLISECONDS);
   auto& wire = cluster.wire;

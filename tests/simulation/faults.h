@@ -18,6 +18,7 @@ enum class Fault : unsigned {
   cutOneWay,  // Between two machines.
   cutBothWays,
   isolation,      // One machine from all others.
+  split,          // All machines into two groups.
   cutFromMaster,  // A node from the masters, and nobody else.
   slowLink,
   reset,  // All connections between two machines.
@@ -28,7 +29,7 @@ enum class Fault : unsigned {
   masterStep,    // The master dies in the middle of a decision.
   secondMaster,  // Two at a time.
 };
-constexpr unsigned FAULTS = 16;
+constexpr unsigned FAULTS = 17;
 const char* name(Fault fault);
 
 // Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
@@ -46,6 +47,8 @@ public:
   // Repairs everything now, and strikes no more.
   void healAll();
 
+  // A configuration is about to be stored: a good moment to strike.
+  void changed();
   // A process has ended: has it started again some time.
   void ended(Process& process);
   // Whether a clock is off, or was a moment ago.
@@ -67,6 +70,8 @@ private:
   Time calm;                 // Between bursts, at most.
   Time end = 0 * kj::NANOSECONDS;
   bool healed = false;
+  // How likely a configuration on its way meets a fault.
+  double ambush;
   double wipes;  // How likely a late start is one with an empty disk.
   std::vector<std::unique_ptr<Repair>> repairs;
   SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
@@ -85,6 +90,7 @@ private:
   bool pause();
   bool cut(bool bothWays);
   bool isolate();
+  bool split();
   bool cutFromMaster();
   bool slowLink();
   bool reset();
@@ -97,6 +103,7 @@ private:
   Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }
   void cutFor(Host from, Host to, Time duration);
   NodeMachine& anyNode() { return *cluster.nodes[dice.below(cluster.nodes.size())]; }
+  MasterMachine& anyMaster() { return *cluster.masters[dice.below(cluster.masters.size())]; }
   // Mostly a node.
   Machine& anyMachine();
   Host anyHost();

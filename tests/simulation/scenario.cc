@@ -52,6 +52,7 @@ public:
     };
     cluster.configStore.onChange = [this](auto& before, auto& after) {
       checks.changed(before, after);
+      faults.changed();
     };
   }
   KJ_DISALLOW_COPY(Scenario);
