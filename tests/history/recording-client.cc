@@ -108,6 +108,8 @@ Outcome outcomeOf(schema::AuctionView::Reader view) {
   return outcome;
 }
 
+}  // namespace
+
 Outcome outcomeOf(schema::Auctioneer::Answer::Reader answer) {
   if (answer.isAuction()) return outcomeOf(answer.getAuction());
   switch (answer.getFailure().getReason()) {
@@ -118,6 +120,8 @@ Outcome outcomeOf(schema::Auctioneer::Answer::Reader answer) {
   }
   return unexpected(kj::str(answer.getFailure()));
 }
+
+namespace {
 
 void fill(const Terms& terms, schema::Terms::Builder builder) {
   builder.setDuration(terms.duration);

@@ -12,6 +12,9 @@
 
 namespace gavel::history {
 
+// What an answer to a query says.  `unknown` if it is that nobody could tell.
+Outcome outcomeOf(schema::Auctioneer::Answer::Reader answer);
+
 // Somebody who acts under a name, and records what was asked and what came of it.
 //
 // A call's promise that is dropped leaves its operation in the history, without an end.  `client`

@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include "tests/simulation/inquirer.h"
+
 namespace gavel::simulation {
 
 class Bidding::Program final {
@@ -14,14 +16,26 @@ public:
     auto now = [&engine = bidding.engine]() { return engine.now() / kj::NANOSECONDS; };
     std::vector<history::Bidders::Seat> seats;
     for (unsigned i = 0; i < bidding.settings.clients; ++i) {
+      auto limits = bidding.settings.limits;
+      if (i % 2 == 1) limits.readFrom = client::ReadFrom::anyNode;
       clients.push_back(kj::heap<client::Client>(*networks[i % networks.size()], process.timer(),
-                                                 process.random(), addresses,
-                                                 bidding.settings.limits));
+                                                 process.random(), addresses, limits));
       randoms.push_back(kj::heap<Dice>(bidding.dice.fork()));
-      seats.push_back({*clients.back(), process.timer(), *randoms.back(), now});
+      // Some sleep through changes of the chain.
+      unsigned slowness = i % 4 == 3 ? 8 : 1;
+      seats.push_back({*clients.back(), process.timer(), *randoms.back(), now, slowness});
     }
     bidders = kj::heap<history::Bidders>(bidding.history_, kj::mv(seats), bidding.settings.bidders);
     bidders->start();
+    for (unsigned i = 0; i < bidding.settings.inquirers; ++i) {
+      Inquirer::Settings settings;
+      settings.number = bidding.settings.clients + i;
+      settings.nodes = bidding.settings.nodes;
+      settings.thinkAtMost = bidding.settings.bidders.thinkAtMost;
+      inquirers.push_back(kj::heap<Inquirer>(*clients[i % clients.size()], process.timer(),
+                                             bidding.history_, bidding.dice.fork(), settings));
+      asking.push_back(inquirers.back()->run().eagerlyEvaluate(nullptr));
+    }
   }
   KJ_DISALLOW_COPY(Program);
 
@@ -29,6 +43,8 @@ public:
   std::vector<kj::Own<client::Client>> clients;
   std::vector<kj::Own<Dice>> randoms;
   kj::Own<history::Bidders> bidders;
+  std::vector<kj::Own<Inquirer>> inquirers;
+  std::vector<kj::Promise<void>> asking;
   kj::Promise<void> task = nullptr;
 };
 
@@ -51,8 +67,12 @@ void Bidding::start() {
 void Bidding::stop() {
   phase_ = Phase::stopping;
   engine.deliver(*process, [this]() {
+    for (auto& inquirer: program->inquirers) inquirer->stop();
+    auto ended = kj::heapArrayBuilder<kj::Promise<void>>(program->asking.size() + 1);
+    for (auto& each: program->asking) ended.add(kj::mv(each));
+    ended.add(program->bidders->stop());
     program->task =
-        program->bidders->stop()
+        kj::joinPromises(ended.finish())
             .then([this]() { phase_ = Phase::stopped; })
             .eagerlyEvaluate([this](kj::Exception&& exception) { fail(kj::mv(exception)); });
   });

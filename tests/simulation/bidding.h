@@ -11,13 +11,15 @@
 
 namespace gavel::simulation {
 
-// All bidders: one process with several clients of the chain, each of which sits on a machine of
-// its own as far as the network is concerned.  It never dies.
+// All bidders, and those who only ask: one process with several clients of the chain, each of which
+// sits on a machine of its own as far as the network is concerned.  It never dies.
 class Bidding final {
 public:
   struct Settings {
     unsigned hosts = 3;
     unsigned clients = 6;  // One bidder each.
+    unsigned inquirers = 2;
+    std::vector<std::string> nodes;  // Whom these ask.
     history::Bidders::Options bidders;
     client::Client::Limits limits;
     std::vector<std::string> seeds;  // Addresses of nodes and masters.

@@ -24,6 +24,7 @@ Plan Plan::draw(Dice& dice) {
 
   plan.bidding.hosts = 3;
   plan.bidding.clients = static_cast<unsigned>(dice.between(4, 8));
+  plan.bidding.inquirers = static_cast<unsigned>(dice.between(1, 3));
   plan.bidding.bidders.hot = dice.between(1, 2);
   plan.bidding.bidders.cold = dice.between(1, 4);
   plan.bidding.bidders.thinkAtMost = dice.between(40, 250) * kj::MILLISECONDS;
@@ -63,6 +64,7 @@ Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
     nodes.push_back(
         std::make_unique<NodeMachine>(engine, wire, dice.fork(), name, plan.disk, options));
     clients.seeds.push_back(nodes.back()->address());
+    clients.nodes.push_back(nodes.back()->address());
   }
   clients.seeds.push_back(masterAddresses[0]);
   bidding = std::make_unique<Bidding>(engine, wire, dice.fork(), std::move(clients));
