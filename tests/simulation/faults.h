@@ -46,6 +46,8 @@ public:
   // Repairs everything now, and strikes no more.
   void healAll();
 
+  // A process begins on a machine.
+  void started(Machine& machine);
   // A process has ended: has it started again some time.
   void ended(Process& process);
   // Whether a clock is off, or was a moment ago.
@@ -69,6 +71,7 @@ private:
   bool healed = false;
   double wipes;  // How likely a late start is one with an empty disk.
   std::vector<std::unique_ptr<Repair>> repairs;
+  std::vector<const Process*> startedWrong;  // While the clock of their machine was off.
   SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
   std::map<std::string, std::uint64_t> counts_;
 
