@@ -248,7 +248,7 @@ TEST(LongHistory, OfAHundredThousandOperationsIsCheckedInSeconds) {
     EXPECT_EQ(gavel::history::read(file, "memory"), history);
     auto verdict = check(history);
     printf(
-        "CHECKER: %zu operations by 64 clients on %zu auction(s), %zu with an unknown outcome of "
+        "CHECKER %zu operations by 64 clients on %zu auction(s), %zu with an unknown outcome of "
         "which %zu happened: accepted in %.2f s; with one old answer, rejected in %.2f s\n",
         verdict.operations, verdict.auctions, verdict.unknown, verdict.unknownApplied, good, bad);
     EXPECT_LT(good, 5);

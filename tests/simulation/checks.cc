@@ -1,6 +1,7 @@
 #include "tests/simulation/checks.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fmt/format.h>
 
 #include "tests/master/validate.h"
@@ -78,6 +79,7 @@ void Checks::turned(Process& process) {
   if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {
     checkPrefix(*machine, replica);
   }
+  if (chain::isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica);
   known.acting = serving;
   known.end = replica.logEnd();
   checkHash(*machine, replica, known);
@@ -198,11 +200,29 @@ void Checks::checkPrefix(NodeMachine& machine, const chain::Replica& replica) {
   for (auto& other: cluster.nodes) {
     auto* node = other->node();
     if (node == nullptr || node->replica().incarnation() != predecessor->incarnation) continue;
+    // It may have joined anew since, and have dropped what only it had.
+    if (node->replica().newest().epoch != configuration.epoch) continue;
     if (holds(other->disk().store(), replica.logEnd()) == false) {
       fail(fmt::format(
           "in epoch {} the log of {} ends at {}, which its predecessor {} does not hold",
           configuration.epoch, machine.name(), text(replica.logEnd()), other->name()));
     }
+  }
+}
+
+// What the head has added in this turn.
+void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica) {
+  auto& log = machine.disk().store().batches();
+  if (log.empty() || log.back()->epoch() != replica.newest().epoch) return;
+  for (auto& master: cluster.masters)
+    masterClockWasOff = masterClockWasOff || master->wallOffset != 0;
+  if (masterClockWasOff) return;  // Then it lets in whoever is as wrong.
+  auction::Stamp stamp = 0;
+  log.back()->forEach([&](const auction::Entry& entry) { stamp = entry.stamp; });
+  auto off = stamp - Engine::WALL_AT_START - cluster.engine.now() / kj::NANOSECONDS;
+  if (std::abs(off) > cluster.plan.master.maxSkew / kj::NANOSECONDS) {
+    fail(fmt::format("{} stamps as head with a time that is off by {} ms", machine.name(),
+                     off / 1'000'000));
   }
 }
 

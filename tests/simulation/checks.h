@@ -20,6 +20,9 @@ namespace gavel::simulation {
 // - The log of a serving member is a prefix of its predecessor's (R4).
 // - A serving node's commit index never goes back.
 // - At equal index, states are equal.
+// - The head stamps by the true time, within the skew that the master allows, whatever is wrong
+// with
+//   the clocks of nodes (R15).
 // - Nobody dies by himself but for a fault of his disk (R12).
 class Checks final {
 public:
@@ -67,6 +70,8 @@ private:
   std::vector<Committed> committed;                              // By index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
+  bool masterClockWasOff = false;
+
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
   // `previous` is null where the batch is not in the log any more.
@@ -74,6 +79,7 @@ private:
                       const chain::Position* previous);
   void checkHolders(const master::Configuration& configuration);
   void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
+  void checkStamp(NodeMachine& machine, const chain::Replica& replica);
   void checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
   std::uint64_t highest() const { return committed.empty() ? 0 : committed.back().end.index; }
 };

@@ -168,6 +168,17 @@ void Faults::healAll() {
     repairs[i]->done = true;
     repairs[i]->carryOut();
   }
+  // Who was started with a wrong clock goes by it until it is restarted.
+  for (auto& machine: cluster.nodes) {
+    if (machine->runs() && std::find(startedWrong.begin(), startedWrong.end(),
+                                     &machine->process()) != startedWrong.end()) {
+      machine->kill("its clock was wrong when it was started");
+    }
+  }
+}
+
+void Faults::started(Machine& machine) {
+  if (machine.wallOffset != 0) startedWrong.push_back(&machine.process());
 }
 
 bool Faults::clocksOff() const {
@@ -199,6 +210,7 @@ void Faults::startAfter(Machine& machine, Time delay, bool empty) {
       node->disk().wipe();
     }
     machine.start();
+    started(machine);
   });
 }
 

@@ -49,6 +49,8 @@ public:
 
   // A configuration is about to be stored: a good moment to strike.
   void changed();
+  // A process begins on a machine.
+  void started(Machine& machine);
   // A process has ended: has it started again some time.
   void ended(Process& process);
   // Whether a clock is off, or was a moment ago.
@@ -74,6 +76,7 @@ private:
   double ambush;
   double wipes;  // How likely a late start is one with an empty disk.
   std::vector<std::unique_ptr<Repair>> repairs;
+  std::vector<const Process*> startedWrong;  // While the clock of their machine was off.
   SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
   std::map<std::string, std::uint64_t> counts_;
 
