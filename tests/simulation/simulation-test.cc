@@ -11,8 +11,8 @@
 namespace gavel::simulation {
 namespace {
 
-constexpr std::uint64_t FIXED_SEEDS = 150;
-constexpr std::uint64_t FRESH_SEEDS = 150;
+constexpr std::uint64_t FIXED_SEEDS = 300;
+constexpr std::uint64_t FRESH_SEEDS = 300;
 constexpr unsigned JOBS = 2;
 
 std::string traceOf(std::uint64_t seed) {
