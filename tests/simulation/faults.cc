@@ -424,6 +424,11 @@ bool Faults::stepClock() {
     machine.wallOffset = 0;
     engine.note("clock of " + machine.name() + " is right again");
   });
+  // A machine may also start with a wrong clock, and have it set right when its process runs.
+  if (dice.chance(0.5) && machine.runs()) {
+    machine.kill("its clock is off");
+    startAfter(machine, dice.skewed(1 * kj::MILLISECONDS, 50 * kj::MILLISECONDS), false);
+  }
   return true;
 }
 
