@@ -31,7 +31,7 @@ public:
       Inquirer::Settings settings;
       settings.number = bidding.settings.clients + i;
       settings.nodes = bidding.settings.nodes;
-      settings.thinkAtMost = bidding.settings.bidders.thinkAtMost;
+      settings.thinkAtMost = bidding.settings.inquirersThinkAtMost;
       inquirers.push_back(kj::heap<Inquirer>(*clients[i % clients.size()], process.timer(),
                                              bidding.history_, bidding.dice.fork(), settings));
       asking.push_back(inquirers.back()->run().eagerlyEvaluate(nullptr));

@@ -19,6 +19,7 @@ public:
     unsigned hosts = 3;
     unsigned clients = 6;  // One bidder each.
     unsigned inquirers = 2;
+    kj::Duration inquirersThinkAtMost = 200 * kj::MILLISECONDS;
     std::vector<std::string> nodes;  // Whom these ask.
     history::Bidders::Options bidders;
     client::Client::Limits limits;

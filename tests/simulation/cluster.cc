@@ -14,6 +14,7 @@ Plan Plan::draw(Dice& dice) {
   plan.master.replicas = plan.replicas;
   plan.master.flapDelay = dice.chance(0.5) ? 0 * kj::SECONDS : 200 * kj::MILLISECONDS;
   plan.master.outageWait = dice.skewed(300 * kj::MILLISECONDS, 3 * kj::SECONDS);
+  plan.longestStoreDelay = dice.skewed(1 * kj::MILLISECONDS, 150 * kj::MILLISECONDS);
 
   // Small, so that logs are truncated and snapshots are needed.
   plan.node.replica.checkpointBytes = std::size_t(512) << dice.below(6);
@@ -24,7 +25,8 @@ Plan Plan::draw(Dice& dice) {
 
   plan.bidding.hosts = 3;
   plan.bidding.clients = static_cast<unsigned>(dice.between(4, 8));
-  plan.bidding.inquirers = static_cast<unsigned>(dice.between(1, 3));
+  plan.bidding.inquirers = static_cast<unsigned>(dice.between(1, 10));
+  plan.bidding.inquirersThinkAtMost = dice.skewed(10 * kj::MILLISECONDS, 250 * kj::MILLISECONDS);
   plan.bidding.bidders.hot = dice.between(1, 2);
   plan.bidding.bidders.cold = dice.between(1, 4);
   plan.bidding.bidders.thinkAtMost = dice.between(40, 250) * kj::MILLISECONDS;
@@ -48,7 +50,7 @@ Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
     : plan(std::move(clusterPlan)),
       engine(trace),
       wire(engine, dice.fork()),
-      configStore(engine, dice.fork()) {
+      configStore(engine, dice.fork(), plan.longestStoreDelay) {
   std::vector<std::string> masterAddresses;
   for (unsigned i = 0; i < plan.masters; ++i) {
     auto name = "m" + std::to_string(i + 1);

@@ -18,6 +18,7 @@ struct Plan {
   unsigned nodes = 4;  // With spares.
   unsigned masters = 2;
   master::Settings master;
+  Time longestStoreDelay = 5 * kj::MILLISECONDS;  // Of the masters' store.
   node::NodeOptions node;
   Disk::Settings disk;
   Bidding::Settings bidding;

@@ -23,7 +23,9 @@ public:
     announced,  // It has read it, and has sent it to the nodes.
   };
 
-  SharedConfigStore(Engine& engine, Dice dice): engine(engine), dice(dice) {}
+  // `longestDelay`: of a message to the store, or back.
+  SharedConfigStore(Engine& engine, Dice dice, Time longestDelay)
+      : engine(engine), dice(dice), longestDelay(longestDelay) {}
   KJ_DISALLOW_COPY(SharedConfigStore);
 
   // For one process.  Must not outlive this object.
@@ -47,12 +49,13 @@ private:
 
   Engine& engine;
   Dice dice;
+  Time longestDelay;
   std::uint64_t version = 0;
   kj::Array<const kj::byte> bytes;
   master::Document document_;
   std::vector<Watcher> watchers;
 
-  Time delay() { return dice.skewed(20 * kj::MICROSECONDS, 5 * kj::MILLISECONDS); }
+  Time delay() { return dice.skewed(20 * kj::MICROSECONDS, longestDelay); }
   master::Stored stored() const { return {version, kj::heapArray<kj::byte>(bytes)}; }
   kj::Maybe<std::uint64_t> swap(std::uint64_t expected, kj::Array<const kj::byte> next);
   void tell(Step step, Process& process);

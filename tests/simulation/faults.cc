@@ -20,12 +20,12 @@ unsigned weight(Fault fault) {
       return 4;
     case Fault::cutOneWay:
     case Fault::cutFromMaster:
+    case Fault::slowLink:
     case Fault::reset:
     case Fault::masterStep:
       return 3;
     case Fault::isolation:
     case Fault::split:
-    case Fault::slowLink:
     case Fault::secondMaster:
       return 2;
     case Fault::outage:
@@ -94,7 +94,7 @@ void Faults::burst() {
 // What a re-link or a join leaves open for a moment is seldom hit by chance.
 void Faults::changed() {
   if (healed || engine.now() >= end || !dice.chance(ambush)) return;
-  engine.after(dice.skewed(200 * kj::MICROSECONDS, 60 * kj::MILLISECONDS),
+  engine.after(dice.skewed(200 * kj::MICROSECONDS, 150 * kj::MILLISECONDS),
                [this]() { strike(kinds[dice.below(kinds.size())]); });
 }
 
@@ -342,11 +342,18 @@ bool Faults::isolate() {
 }
 
 bool Faults::split() {
-  auto duration = shortOrLong(8 * kj::SECONDS);
-  std::vector<Host> groups[2];
-  for (Host host = 0; host < cluster.wire.hostCount(); ++host) {
-    groups[dice.below(2)].push_back(host);
+  auto duration = dice.skewed(200 * kj::MILLISECONDS, 8 * kj::SECONDS);
+  std::vector<std::uint64_t> side(cluster.wire.hostCount());
+  for (auto& each: side) each = dice.below(2);
+  // Some of those who serve may still serve each other.
+  auto& members = cluster.configStore.current().members;
+  auto before = dice.below(members.size() + 1);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    auto* machine = cluster.nodeWithStore(members[i].storeId);
+    if (machine != nullptr && dice.chance(0.9)) side[machine->host()] = i < before;
   }
+  std::vector<Host> groups[2];
+  for (Host host = 0; host < side.size(); ++host) groups[side[host]].push_back(host);
   for (auto a: groups[0]) {
     for (auto b: groups[1]) {
       cutFor(a, b, duration);
