@@ -24,6 +24,7 @@ struct Options {
   std::uint64_t seeds = 0;
   std::vector<std::string> only;
   bool none = false;
+  bool all = false;
   bool trace = false;
 };
 
@@ -51,6 +52,17 @@ int findAll(const std::vector<Plant>& wanted, const Options& options) {
   }
   std::printf("%zu of %zu planted mistakes found\n", found, wanted.size());
   return found == wanted.size() ? 0 : FAILED;
+}
+
+// How many of the seeds find each: how well the simulation looks there.
+int countAll(const std::vector<Plant>& wanted, const Options& options) {
+  for (auto& plant: wanted) {
+    auto found = countFinds(plant.bug, options.first, options.seeds, options.jobs);
+    std::printf("%-25s %-4s found by %zu of %lu seeds\n", plant.name, plant.rule, found,
+                static_cast<unsigned long>(options.seeds));
+    std::fflush(stdout);
+  }
+  return 0;
 }
 
 // The same program finds nothing where nothing is planted.
@@ -82,7 +94,9 @@ int run(int argc, char** argv) {
   app.add_option("--seeds", options.seeds, "How many at most; 0: as many as each one's bound says");
   app.add_option("--only", options.only, "Names of mistakes");
   auto* none = app.add_flag("--none", options.none, "Plant nothing, and expect to find nothing");
+  auto* all = app.add_flag("--all", options.all, "Run all seeds, and count those that find it");
   none->needs("--seeds")->excludes("--only");
+  all->needs("--seeds");
   app.add_flag("--trace", options.trace, "Show all that happens with the first seed");
   CLI11_PARSE(app, argc, argv);
 
@@ -97,6 +111,7 @@ int run(int argc, char** argv) {
     return USAGE;
   }
   if (options.trace) return showTrace(options.none ? Bug::none : wanted.front().bug, options);
+  if (options.all) return countAll(wanted, options);
   return options.none ? findNone(options) : findAll(wanted, options);
 }
 

@@ -43,4 +43,18 @@ Finding search(Bug bug, std::uint64_t first, std::uint64_t bound, unsigned jobs)
   return finding;
 }
 
+std::size_t countFinds(Bug bug, std::uint64_t first, std::uint64_t count, unsigned jobs) {
+  plantedBug = bug;
+  simulation::Seeds seeds;
+  seeds.first = first;
+  seeds.count = count;
+  seeds.jobs = jobs;
+  seeds.mostFailures = count;
+  seeds.quiet = true;
+  auto summary = simulation::runSeeds(seeds);
+  return static_cast<std::size_t>(
+      std::count_if(summary.failures.begin(), summary.failures.end(),
+                    [](auto& failure) { return proves(failure.second); }));
+}
+
 }  // namespace gavel::plants

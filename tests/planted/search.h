@@ -20,4 +20,7 @@ struct Finding {
 // `bound` seeds have passed.  Leaves plantedBug as it has set it.
 Finding search(Bug bug, std::uint64_t first, std::uint64_t bound, unsigned jobs);
 
+// How many of `count` seeds find it.
+std::size_t countFinds(Bug bug, std::uint64_t first, std::uint64_t count, unsigned jobs);
+
 }  // namespace gavel::plants
