@@ -7,8 +7,6 @@
 namespace gavel::chain {
 namespace {
 
-// Queries that wait for a confirm (R13).
-constexpr std::size_t MAX_WAITING = 10'000;
 // Above the time in which a silent member is noticed and removed, which ends the confirm sooner.
 constexpr auto TIMEOUT = 2 * kj::SECONDS;
 
@@ -24,11 +22,8 @@ kj::Promise<void> ChainConfirm::confirmed() {
   if (!isServing(host.role())) {
     return KJ_EXCEPTION(OVERLOADED, "this node serves in no chain now: try again");
   }
-  if (waiting.size() >= MAX_WAITING) {
-    return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
-  }
   auto paf = kj::newPromiseAndFulfiller<void>();
-  waiting.push_back(kj::mv(paf.fulfiller));
+  next.push_back(kj::mv(paf.fulfiller));
   schedule();
   return kj::mv(paf.promise);
 }
@@ -41,9 +36,9 @@ void ChainConfirm::schedule() {
 }
 
 kj::Promise<void> ChainConfirm::run() {
-  underWay = kj::mv(waiting);
-  waiting.clear();
-  return canceler.wrap(timer.timeoutAfter(TIMEOUT, ask()))
+  underWay = kj::mv(next);
+  next.clear();
+  return canceler.wrap(timer.timeoutAfter(TIMEOUT, kj::evalNow([this]() { return ask(); })))
       .then([this]() { answer(nullptr); },
             [this](kj::Exception&& exception) {
               answer(kj::Exception(
@@ -53,7 +48,7 @@ kj::Promise<void> ChainConfirm::run() {
             })
       .then([this]() {
         scheduled = false;
-        if (!waiting.empty()) schedule();
+        if (!next.empty()) schedule();
       });
 }
 
@@ -97,11 +92,21 @@ kj::Promise<std::uint64_t> ChainConfirm::answerAsTail() {
   });
 }
 
-void ChainConfirm::stop() {
-  for (auto& asker: waiting) asker->reject(relinked());
-  waiting.clear();
+std::size_t ChainConfirm::waiting() {
+  // Those who have gone meanwhile are not worth a confirm.
+  std::erase_if(next, [](Asker& asker) { return !asker->isWaiting(); });
+  return next.size();
+}
+
+void ChainConfirm::interrupt() {
   answer(relinked());
   canceler.cancel(relinked());
+}
+
+void ChainConfirm::stop() {
+  for (auto& asker: next) asker->reject(relinked());
+  next.clear();
+  interrupt();
 }
 
 void ChainConfirm::taskFailed(kj::Exception&& exception) {

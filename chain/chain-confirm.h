@@ -9,21 +9,22 @@
 
 namespace gavel::chain {
 
-// Chain confirm (R10): how a node learns, without trusting any clock, that no configuration after its
-// own can have committed anything yet, and what is committed in its own.
+// Chain confirm (R10): how a node learns, without trusting any clock, that no configuration after
+// its own can have committed anything yet, and what is committed in its own.
 //
-// A confirm is one small call up to the head and one down to the tail, from node to node on the links
-// of the epoch.  Each node says by its answer that it is still in that epoch: the next configuration's
-// members are among those asked, so that none of them has left it.  The tail's answer carries its commit
-// index; a tail that gates a joiner asks that as well, since it may be in the next configuration too.
+// A confirm is one small call up to the head and one down to the tail, from node to node on the
+// links of the epoch.  Each node says by its answer that it is still in that epoch: the next
+// configuration's members are among those asked, so that none of them has left it.  The tail's
+// answer carries its commit index; a tail that gates a joiner asks that as well, since it may be in
+// the next configuration too.
 //
 // Invariants:
 // - A confirm answers only those who asked before it began, in the epoch in which it began.
 // - A node that is asked by another asks onward anew: it never joins a confirm under way, which may
 //   have passed a node further on before the asker's question was asked.
 //
-// Those who ask while a confirm is under way share the next one, so that queries cost one confirm per
-// batch and not one each.
+// Those who ask while a confirm is under way share the next one, so that queries cost one confirm
+// per batch and not one each.
 class ChainConfirm final: private kj::TaskSet::ErrorHandler {
 public:
   // The replica.  Outlives this.
@@ -49,12 +50,17 @@ public:
   // brought was passed to the host.  Fails with OVERLOADED if this node is no serving member, if it
   // stops acting in its configuration meanwhile, or if the chain does not answer in time.
   kj::Promise<void> confirmed();
+  // How many wait for a confirm to begin.
+  std::size_t waiting();
 
-  // What this node answers to its successor, and to its predecessor.  The caller has seen to it that
-  // the question belongs to the epoch that this node acts in.
+  // What this node answers to its successor, and to its predecessor.  The caller has seen to it
+  // that the question belongs to the epoch that this node acts in.
   kj::Promise<void> upward();
   kj::Promise<std::uint64_t> downward();
 
+  // A link was made anew, and what was asked over the one before may never be answered: what is
+  // under way fails, and the next confirm begins.
+  void interrupt();
   // The node leaves its configuration: whoever waits is told so.
   void stop();
 
@@ -63,8 +69,8 @@ private:
 
   Host& host;
   kj::Timer& timer;
-  std::vector<Asker> waiting;   // For the next confirm.
-  std::vector<Asker> underWay;  // For the answer of this one.
+  std::vector<Asker> next;      // They wait for the next confirm.
+  std::vector<Asker> underWay;  // They wait for the answer of this one.
   bool scheduled = false;       // One is under way, or begins at the end of this turn.
   kj::Canceler canceler;        // Of all that belongs to the epoch.
   kj::TaskSet tasks;

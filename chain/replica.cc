@@ -18,6 +18,10 @@ constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
 constexpr auto DISK_CHECK = 1 * kj::SECONDS;
 constexpr unsigned DISK_CHECKS = 10;
 
+kj::Exception relinked() {
+  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
+}
+
 kj::Exception tooManyWaiters() {
   return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
 }
@@ -91,7 +95,7 @@ void Replica::stopActing() {
   for (auto& [index, waiter]: commitWaiters) waiting.push_back(kj::mv(waiter));
   commitWaiters.clear();
   for (auto& waiter: waiting) {
-    waiter->reject(KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again"));
+    waiter->reject(relinked());
   }
   observer.stopped();
 }
@@ -258,7 +262,8 @@ std::size_t Replica::uncommittedBytes() const {
 
 // -- who waits
 
-kj::Promise<void> Replica::whenCommitted(std::uint64_t index) {
+kj::Promise<void> Replica::whenCommitted(std::uint64_t index, std::uint64_t epoch) {
+  if (!actsIn(epoch)) return relinked();
   if (index <= tracker.commit()) return kj::READY_NOW;
   if (commitWaiters.size() >= MAX_WAITERS) return tooManyWaiters();
   auto paf = kj::newPromiseAndFulfiller<void>();
@@ -266,13 +271,9 @@ kj::Promise<void> Replica::whenCommitted(std::uint64_t index) {
   return kj::mv(paf.promise);
 }
 
-kj::Promise<void> Replica::confirmed() {
+kj::Promise<std::uint64_t> Replica::confirmed() {
   auto epoch = configuration.epoch;
-  return canceler.wrap(confirm.confirmed().then([this, epoch]() -> kj::Promise<void> {
-    // Its configuration may have ended between the confirm and this turn.
-    if (acting_ && configuration.epoch == epoch) return kj::READY_NOW;
-    return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
-  }));
+  return canceler.wrap(confirm.confirmed().then([epoch]() { return epoch; }));
 }
 
 kj::Promise<void> Replica::confirmByPredecessor() {
@@ -305,12 +306,14 @@ void Replica::answerWaiters() {
 }
 
 kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
-  if (!isServing(role())) {
-    return KJ_EXCEPTION(OVERLOADED, "this node is not a serving member of the chain: ask another");
-  }
-  auto stored = checkpointer.whenStored(tracker.commit());
-  checkpointer.consider(log_, tracker.commit());
-  return canceler.wrap(stored.then([this]() { return store_.openSnapshot(); }));
+  return canceler.wrap(confirmed()
+                           .then([this](std::uint64_t epoch) -> kj::Promise<void> {
+                             if (!actsIn(epoch)) return relinked();
+                             auto stored = checkpointer.whenStored(tracker.commit());
+                             checkpointer.consider(log_, tracker.commit());
+                             return stored;
+                           })
+                           .then([this]() { return store_.openSnapshot(); }));
 }
 
 // -- neighbours
@@ -342,6 +345,8 @@ kj::Promise<void> Replica::attach(AttachContext context) {
           return;
         }
         retirePredecessorLink();
+        // What was asked over the link before may never be answered.
+        confirm.interrupt();
         auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
                                             : PredecessorLink::Kind::serving;
         auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,

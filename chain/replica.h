@@ -95,17 +95,22 @@ public:
   const auction::State& state() const { return state_; }
   Store& store() override { return store_; }
 
-  // Resolves when everything up to `index` of the log as it is now is committed.  Fails with
-  // OVERLOADED when this node stops acting in its configuration before that.
-  kj::Promise<void> whenCommitted(std::uint64_t index);
+  bool actsIn(std::uint64_t epoch) const { return acting_ && configuration.epoch == epoch; }
+  // Resolves when everything up to `index` of the log as it was in `epoch` is committed.  Fails
+  // with OVERLOADED if this node does not act in that configuration any more, or stops doing so
+  // before.
+  kj::Promise<void> whenCommitted(std::uint64_t index, std::uint64_t epoch);
 
   // Resolves when this node may show to a client what is committed, as of the moment of this call
-  // or later (R10): the whole chain was asked after that, and state() holds all that was committed
-  // then. Fails with OVERLOADED if this is no serving member, or the chain does not confirm it.
-  kj::Promise<void> confirmed();
+  // or later (R10): the whole chain was asked after that.  While this node acts in the epoch that
+  // it resolves to, state() holds all that was committed then.  Fails with OVERLOADED if this is no
+  // serving member, or the chain does not confirm it.
+  kj::Promise<std::uint64_t> confirmed();
+  // How many wait for a confirm to begin.
+  std::size_t unconfirmed() { return confirm.waiting(); }
 
-  // A snapshot of committed state that holds everything that is committed here now.  Fails with
-  // OVERLOADED unless this is a serving member.
+  // A snapshot of committed state that holds everything that is committed in the chain now.  Fails
+  // with OVERLOADED as confirmed() does.
   kj::Promise<kj::Own<SnapshotReader>> snapshot();
 
   // A call of the Peer interface (R6).

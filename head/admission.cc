@@ -153,7 +153,7 @@ void Admission::confirmRejected() {
   confirming = true;
   tasks.add(replica.confirmed()
                 .then(
-                    [this, count = rejected.size()]() mutable -> kj::Promise<void> {
+                    [this, count = rejected.size()](std::uint64_t) mutable -> kj::Promise<void> {
                       for (count = std::min(count, rejected.size()); count > 0; --count) {
                         auto call = kj::mv(rejected.front());
                         rejected.pop_front();

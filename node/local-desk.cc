@@ -105,7 +105,7 @@ kj::Promise<void> LocalDesk::query(Context context, Read read) {
   return node()
       .queries()
       .confirmed()
-      .then([read = kj::mv(read)]() mutable { return read(); })
+      .then(kj::mv(read))
       .catch_([context](kj::Exception&& exception) mutable -> kj::Promise<void> {
         if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);
         writeUnavailable(context.getResults(), exception.getDescription());
@@ -114,28 +114,28 @@ kj::Promise<void> LocalDesk::query(Context context, Read read) {
 }
 
 kj::Promise<void> LocalDesk::result(ResultContext context) {
-  return query(context, [this, context]() mutable {
-    return node().queries().result(context.getParams().getAuction(),
+  return query(context, [this, context](std::uint64_t epoch) mutable {
+    return node().queries().result(epoch, context.getParams().getAuction(),
                                    context.getResults().initAnswer());
   });
 }
 
 kj::Promise<void> LocalDesk::show(ShowContext context) {
-  return query(context, [this, context]() mutable {
-    return node().queries().show(context.getParams().getAuction(),
+  return query(context, [this, context](std::uint64_t epoch) mutable {
+    return node().queries().show(epoch, context.getParams().getAuction(),
                                  context.getResults().initAnswer());
   });
 }
 
 kj::Promise<void> LocalDesk::list(ListContext context) {
-  return query(context, [this, context]() mutable {
-    return node().queries().list(context.getParams(), context.getResults());
+  return query(context, [this, context](std::uint64_t epoch) mutable {
+    return node().queries().list(epoch, context.getParams(), context.getResults());
   });
 }
 
 kj::Promise<void> LocalDesk::history(HistoryContext context) {
-  return query(context, [this, context]() mutable {
-    return node().queries().history(context.getParams(), context.getResults());
+  return query(context, [this, context](std::uint64_t epoch) mutable {
+    return node().queries().history(epoch, context.getParams(), context.getResults());
   });
 }
 

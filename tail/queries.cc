@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint32_t MAX_AUCTIONS = 1000;
 constexpr std::uint32_t MAX_VERSIONS = 2000;
 
+// Queries that wait for a confirm (R13).
+constexpr std::size_t MAX_WAITING = 10'000;
+
 // 0 means as many as the node likes.
 std::uint32_t bounded(std::uint32_t limit, std::uint32_t most) {
   return limit == 0 ? most : std::min(limit, most);
@@ -61,7 +64,15 @@ void writeUnavailable(schema::QueryFailure::Builder failure, kj::StringPtr detai
   failure.setDetail(detail);
 }
 
-void Queries::view(const auction::Auction& auction, schema::AuctionView::Builder view) const {
+kj::Promise<std::uint64_t> Queries::confirmed() {
+  if (replica.unconfirmed() >= MAX_WAITING) {
+    return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
+  }
+  return replica.confirmed();
+}
+
+void Queries::view(const auction::Auction& auction, std::uint64_t basis,
+                   schema::AuctionView::Builder view) const {
   auto& state = replica.state();
   view.setId(auction.id);
   view.setName(auction.name.c_str());
@@ -71,7 +82,7 @@ void Queries::view(const auction::Auction& auction, schema::AuctionView::Builder
   view.setNow(clock.now());
   view.setBids(bidCount(auction));
   view.setOwner(state.bidder(auction.owner).name.c_str());
-  view.setIndex(state.lastIndex());
+  view.setIndex(basis);
   switch (auction.phase) {
     case auction::Auction::Phase::open: {
       auto open = view.initState().initOpen();
@@ -110,27 +121,31 @@ bool Queries::withAuction(std::string_view name, Use use) {
   return ended.has_value();
 }
 
-kj::Promise<void> Queries::answer(kj::StringPtr name, Answer::Builder answer, bool withTerms) {
+kj::Promise<void> Queries::answer(std::uint64_t epoch, kj::StringPtr name, Answer::Builder answer,
+                                  bool withTerms) {
+  auto basis = replica.state().lastIndex();
   bool found = withAuction({name.begin(), name.size()}, [&](const auction::Auction& auction) {
     auto builder = answer.initAuction();
-    view(auction, builder);
+    view(auction, basis, builder);
     if (withTerms) writeTerms(auction, builder.initTerms());
   });
   if (!found) noSuchAuction(name, answer.initFailure());
-  return replica.whenCommitted(replica.state().lastIndex());
+  return replica.whenCommitted(basis, epoch);
 }
 
-kj::Promise<void> Queries::result(kj::StringPtr auction, Answer::Builder builder) {
-  return answer(auction, builder, false);
+kj::Promise<void> Queries::result(std::uint64_t epoch, kj::StringPtr auction,
+                                  Answer::Builder builder) {
+  return answer(epoch, auction, builder, false);
 }
 
-kj::Promise<void> Queries::show(kj::StringPtr auction, Answer::Builder builder) {
-  return answer(auction, builder, true);
+kj::Promise<void> Queries::show(std::uint64_t epoch, kj::StringPtr auction,
+                                Answer::Builder builder) {
+  return answer(epoch, auction, builder, true);
 }
 
 // Those in memory are copied now, and the store is read as it is now: none can be missed because it
 // leaves memory meanwhile.
-kj::Promise<void> Queries::list(schema::Auctioneer::ListParams::Reader params,
+kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListParams::Reader params,
                                 schema::Auctioneer::ListResults::Builder results) {
   auto& state = replica.state();
   auto basis = state.lastIndex();
@@ -140,8 +155,10 @@ kj::Promise<void> Queries::list(schema::Auctioneer::ListParams::Reader params,
     found.emplace(auction->id, *auction);
   }
   return canceler.wrap(replica.store().auctions(params.getAfter(), limit + 1))
-      .then([this, limit, results, basis,
+      .then([this, limit, results, basis, epoch,
              found = kj::mv(found)](std::vector<auction::Auction> stored) mutable {
+        // What was copied may have been dropped meanwhile, and its bidders with it.
+        if (!replica.actsIn(epoch)) return replica.whenCommitted(basis, epoch);
         for (auto& auction: stored) {
           // What is in memory is newer.
           auto id = auction.id;
@@ -150,9 +167,9 @@ kj::Promise<void> Queries::list(schema::Auctioneer::ListParams::Reader params,
         auto count = std::min(limit, found.size());
         auto list = results.initAuctions(static_cast<unsigned>(count));
         auto next = found.begin();
-        for (unsigned i = 0; i < count; ++i, ++next) view(next->second, list[i]);
+        for (unsigned i = 0; i < count; ++i, ++next) view(next->second, basis, list[i]);
         results.setMore(found.size() > limit);
-        return replica.whenCommitted(basis);
+        return replica.whenCommitted(basis, epoch);
       });
 }
 
@@ -169,7 +186,8 @@ void Queries::write(std::uint64_t number, const auction::Version& version,
   builder.setDeadline(version.deadline);
 }
 
-kj::Promise<void> Queries::history(schema::Auctioneer::HistoryParams::Reader params,
+kj::Promise<void> Queries::history(std::uint64_t epoch,
+                                   schema::Auctioneer::HistoryParams::Reader params,
                                    schema::Auctioneer::HistoryResults::Builder results) {
   auto basis = replica.state().lastIndex();
   auto from = std::max<std::uint64_t>(1, params.getFromVersion());
@@ -189,17 +207,18 @@ kj::Promise<void> Queries::history(schema::Auctioneer::HistoryParams::Reader par
   });
   if (!found) {
     noSuchAuction(params.getAuction(), results.initFailure());
-    return replica.whenCommitted(basis);
+    return replica.whenCommitted(basis, epoch);
   }
   kj::Promise<std::vector<auction::Version>> older = std::vector<auction::Version>();
   if (inStore > 0) older = canceler.wrap(replica.store().history(id, from, inStore));
-  return older.then([this, results, basis, from, available,
+  return older.then([this, results, basis, epoch, from, available,
                      newer = kj::mv(newer)](std::vector<auction::Version> versions) mutable {
+    if (!replica.actsIn(epoch)) return replica.whenCommitted(basis, epoch);
     versions.insert(versions.end(), newer.begin(), newer.end());
     auto list = results.initVersions(static_cast<unsigned>(versions.size()));
     for (unsigned i = 0; i < list.size(); ++i) write(from + i, versions[i], list[i]);
     results.setMore(available > versions.size());
-    return replica.whenCommitted(basis);
+    return replica.whenCommitted(basis, epoch);
   });
 }
 

@@ -24,18 +24,18 @@ public:
   Queries(chain::Replica& replica, const ChainClock& clock): replica(replica), clock(clock) {}
   KJ_DISALLOW_COPY(Queries);
 
-  // Resolves when this node may answer queries that arrived before the call.  Fails with OVERLOADED
-  // if it may not answer at all now.
-  kj::Promise<void> confirmed() { return replica.confirmed(); }
+  // Resolves when this node may answer queries that arrived before the call, to the epoch in which
+  // it may.  Fails with OVERLOADED if it may not answer at all now, or too many wait.
+  kj::Promise<std::uint64_t> confirmed();
 
-  // These answer from the state as it is, and resolve once all they show is committed.  To be
-  // called in the turn in which confirmed() resolved.  What is not in memory any more is read from
-  // the store: it is committed, and does not change.
-  kj::Promise<void> result(kj::StringPtr auction, Answer::Builder answer);
-  kj::Promise<void> show(kj::StringPtr auction, Answer::Builder answer);
-  kj::Promise<void> list(schema::Auctioneer::ListParams::Reader params,
+  // These answer from the state as it is, and resolve once all they show is committed.  They fail
+  // with OVERLOADED where that does not happen in `epoch`, which is what confirmed() gave.  What is
+  // not in memory any more is read from the store: it is committed, and does not change.
+  kj::Promise<void> result(std::uint64_t epoch, kj::StringPtr auction, Answer::Builder answer);
+  kj::Promise<void> show(std::uint64_t epoch, kj::StringPtr auction, Answer::Builder answer);
+  kj::Promise<void> list(std::uint64_t epoch, schema::Auctioneer::ListParams::Reader params,
                          schema::Auctioneer::ListResults::Builder results);
-  kj::Promise<void> history(schema::Auctioneer::HistoryParams::Reader params,
+  kj::Promise<void> history(std::uint64_t epoch, schema::Auctioneer::HistoryParams::Reader params,
                             schema::Auctioneer::HistoryResults::Builder results);
 
 private:
@@ -43,12 +43,15 @@ private:
   const ChainClock& clock;
   kj::Canceler canceler;  // Of what still reads the store.
 
-  void view(const auction::Auction& auction, schema::AuctionView::Builder view) const;
+  // As of log index `basis`.
+  void view(const auction::Auction& auction, std::uint64_t basis,
+            schema::AuctionView::Builder view) const;
   template <typename Use>
   bool withAuction(std::string_view name, Use use);
   void write(std::uint64_t number, const auction::Version& version,
              schema::Version::Builder builder) const;
-  kj::Promise<void> answer(kj::StringPtr name, Answer::Builder answer, bool withTerms);
+  kj::Promise<void> answer(std::uint64_t epoch, kj::StringPtr name, Answer::Builder answer,
+                           bool withTerms);
 };
 
 // "No answer now: try again."

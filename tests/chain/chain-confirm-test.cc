@@ -210,6 +210,28 @@ TEST_F(ChainConfirmTest, EndOfTheEpochEndsAllThatIsUnderWay) {
   EXPECT_TRUE(later.poll(waitScope));
 }
 
+TEST_F(ChainConfirmTest, LinkMadeAnewEndsWhatWasAskedOverTheOneBefore) {
+  auto asked = confirm.confirmed();
+  EXPECT_FALSE(asked.poll(waitScope));
+  auto relayed = confirm.upward();
+  auto next = confirm.confirmed();
+  confirm.interrupt();
+  EXPECT_THAT(failureOf(kj::mv(asked)), HasSubstr("try again"));
+  EXPECT_THAT(failureOf(kj::mv(relayed)), HasSubstr("try again"));
+  EXPECT_FALSE(next.poll(waitScope));
+  node.above.back()->fulfill();
+  node.below.back()->fulfill(9);
+  EXPECT_TRUE(next.poll(waitScope)) << "it does not wait for the old link";
+}
+
+TEST_F(ChainConfirmTest, ThoseWhoHaveGoneDoNotCount) {
+  auto asked = confirm.confirmed();
+  EXPECT_FALSE(asked.poll(waitScope));
+  auto next = confirm.confirmed();
+  { auto gone = confirm.confirmed(); }
+  EXPECT_EQ(confirm.waiting(), 1u);
+}
+
 TEST_F(ChainConfirmTest, NeighbourThatFailsFailsThoseWhoAskedAndNobodyElse) {
   auto asked = confirm.confirmed();
   EXPECT_FALSE(asked.poll(waitScope));

@@ -126,6 +126,32 @@ TEST_F(Confirm, RejectWaitsForTheChain) {
   EXPECT_EQ(outcome.getFail().getHighest(), 100);
 }
 
+TEST_F(Confirm, WhatWasConfirmedInAnEarlierEpochIsNotShown) {
+  prepare(3);
+  auto& queries = nodes[0]->node.queries();
+  auto epoch = within(queries.confirmed(), "the chain to confirm");
+  relink({0, 1, 2});
+  capnp::MallocMessageBuilder message;
+  auto list = within(queries
+                         .list(epoch, schema::Auctioneer::ListParams::Reader(),
+                               message.initRoot<schema::Auctioneer::ListResults>())
+                         .then([]() { return false; },
+                               [](kj::Exception&& exception) {
+                                 return exception.getType() == kj::Exception::Type::OVERLOADED;
+                               }),
+                     "the list to be refused");
+  EXPECT_TRUE(list) << "as of an index whose entry may be another one by now";
+}
+
+TEST_F(Confirm, RemovedTailGivesNoSnapshot) {
+  prepare(3);
+  goOnWithout(2, {0, 1});
+  auto refused = within(replica(2).snapshot().then([](auto&&) { return false; },
+                                                   [](kj::Exception&&) { return true; }),
+                        "the snapshot to be refused");
+  EXPECT_TRUE(refused);
+}
+
 TEST_F(Confirm, QueryThatWaitsWhileTheChainIsRelinkedIsToldToTryAgain) {
   prepare(3);
   auto client = connect(1);
