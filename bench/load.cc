@@ -11,11 +11,10 @@
 #include <kj/thread.h>
 #include <kj/vector.h>
 
+#include "base/process.h"
+
 namespace gavel::bench {
 namespace {
-
-// Events in a row before the event loop looks for others, and at its clock.
-constexpr unsigned BUSY_POLL = 1000;
 
 // The clock itself: the event loop's is frozen within a turn.
 kj::TimePoint now() {
@@ -97,10 +96,7 @@ Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& loa
     threads.add(
         kj::heap<kj::Thread>([&make, &load, inFlight, fulfiller = kj::mv(paf.fulfiller)]() mutable {
           fulfiller->rejectIfThrows([&]() {
-            auto threadIo = kj::setupAsyncIo();
-            // A loop that always finds something on a socket would never look at its clock, and let
-            // calls time out that it has only just made.
-            threadIo.waitScope.setBusyPollInterval(BUSY_POLL);
+            auto threadIo = setUpEventLoop();
             auto caller = make(threadIo);
             fulfiller->fulfill(Client(threadIo, *caller).run(inFlight, load));
           });

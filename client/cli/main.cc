@@ -16,8 +16,6 @@ namespace gavel::client::cli {
 namespace {
 
 constexpr auto HINT_DELAY = 1 * kj::SECONDS;
-// Events in a row before the event loop looks for others, and at its clock.
-constexpr unsigned BUSY_POLL = 1000;
 
 void addGlobalOptions(CLI::App& app, Flags& flags) {
   auto* group = app.add_option_group("Global options", "Before or after the command");
@@ -101,10 +99,7 @@ int carryOut(const Command& command, const Run& run, const Settings& settings,
   KjLogForwarder forwarder;
   captureStopSignals();
   kj::UnixEventPort::captureChildExit();
-  auto io = kj::setupAsyncIo();
-  // A replay keeps the loop so busy that it would never look at its clock, and calls would time out
-  // that have only just been made.
-  io.waitScope.setBusyPollInterval(BUSY_POLL);
+  auto io = setUpEventLoop();
   SystemRandom random;
   Context context(io, random, settings, std::move(words));
   auto promise = run(context);
