@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "docs/model/state.h"
+#include "docs/model/variant.h"
+
+namespace gavel::model {
+
+// One atomic event, named by the rule it belongs to (describe.cc).
+struct Step {
+  enum class Kind : Byte {
+    bid,         // The head of slot's configuration takes a bid.
+    persist,     // slot has synced its log up to `number`.
+    append,      // Place `number` of configuration `config` takes what its predecessor sent.
+    ack,         // The one before place `number` of `config` hears what that has told.
+    adopt,       // slot adopts `config`.
+    attach,      // The tail `slot` and its syncing member seek the last shared position.
+    snapshot,    // The tail `slot` gives its syncing member a snapshot.
+    gate,        // The tail `slot` gates.
+    report,      // The tail `slot` reports the gate.
+    crash,       // slot's process ends, the next one finds all that was written.
+    powerLoss,   // slot's process ends, the next one finds what was synced.
+    store,       // A master stores the next configuration.
+    announce,    // A master announces one that is not stored.
+    restart,     // A master stores one of restarted members (R11).
+    query,       // A client asks slot.
+    confirm,     // In a variant: slot starts a confirm before there is a query.
+    reject,      // In a variant: the head answers from what is not committed.
+  };
+  Kind kind = Kind::bid;
+  Byte slot = 0;
+  Byte config = 0;
+  Byte number = 0;
+};
+
+struct Options {
+  Bounds bounds;
+  Variant variant = Variant::none;
+  // Nodes compare what they are sent with what they have, and halt where R4 is broken (R6, R9).
+  // Without that net they go by indexes alone, and what a client gets to see of it shows.
+  bool nets = true;
+  // Check also what no client sees at once: R4, and where acknowledged entries are.
+  bool innerProperties = true;
+};
+
+// What is true of the protocol at every step.  Null if nothing is broken.
+using Broken = const char*;
+
+// Called with a step, the state it leads to, and what it breaks.
+using Emit = std::function<void(const Step&, const State&, Broken)>;
+
+// The protocol's rules as transitions.  Pure.
+class Model {
+public:
+  explicit Model(Options options): options(options) {}
+
+  State initial() const;
+  void successors(const State& state, const Emit& emit) const;
+
+  // One line for people, of a step from `before` to `after`.
+  std::string describe(const Step& step, const State& before, const State& after) const;
+  static std::string describe(const State& state);
+
+private:
+  const Options options;
+};
+
+}  // namespace gavel::model
