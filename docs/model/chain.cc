@@ -88,7 +88,11 @@ bool Transition::takeAppend(int number, int place) {
   takeLog(node, append.log);
   auto& own = state.configs[node.config];
   bool serving = own.members[placeOf(state, own, member.slot)].serving != 0;
-  node.heard = std::max<Byte>(node.heard, serving ? append.durable : append.commit);
+  // A syncing member has no use for the durable number, unless it keeps it.
+  if (serving || is(Variant::keepNumbers) || is(Variant::keepUpstreamOnly)) {
+    node.heard = std::max(node.heard, append.durable);
+  }
+  if (!serving) node.heardCommit = std::max<Byte>(node.heardCommit, append.commit);
   settle(member.slot);
   return true;
 }
@@ -131,22 +135,22 @@ bool Transition::adopt(int slot, int number) {
   if (config.epoch <= state.configs[node.config].epoch) return false;
   int place = placeOf(state, config, slot);
   if (place < 0) return false;
-  bool wasTail = node.config != 0 &&
-                 placeOf(state, state.configs[node.config], slot) ==
-                     state.configs[node.config].tail();
+  bool wasTail = node.config != 0 && placeOf(state, state.configs[node.config], slot) ==
+                                         state.configs[node.config].tail();
   node.config = static_cast<Byte>(number);
   if (!is(Variant::keepNumbers) && !is(Variant::keepUpstreamOnly)) node.heard = 0;
   if (!is(Variant::keepNumbers)) node.joinerDurable = 0;
+  node.heardCommit = 0;
   node.gated = 0;
   bool noted = place == config.tail() && !is(Variant::noBarrier);
-  if (noted && wasTail && is(Variant::barrierForNewTailOnly)) noted = false;
-  node.barrier = noted ? static_cast<Byte>(node.log.size()) : 0;
+  bool kept = noted && wasTail && is(Variant::barrierForNewTailOnly);
+  if (!kept) node.barrier = noted ? static_cast<Byte>(node.log.size()) : 0;
   settle(slot);
   return true;
 }
 
-// R9 (a): both act in the configuration.  In one step, as neither log changes in between but by what
-// would end the attachment.
+// R9 (a): both act in the configuration.  In one step, as neither log changes in between but by
+// what would end the attachment.
 bool Transition::attach(int slot, bool snapshot) {
   auto& tail = state.nodes[slot];
   if (tail.config == 0) return false;
@@ -164,8 +168,8 @@ bool Transition::attach(int slot, bool snapshot) {
     joiner.log = tail.log.prefix(tail.commit);
     joiner.durable = joiner.synced = joiner.commit = 0;
   } else {
-    bool cuts = !is(Variant::noCut) &&
-                (!is(Variant::cutAfterRestartOnly) || joiner.incarnation > 0);
+    bool cuts =
+        !is(Variant::noCut) && (!is(Variant::cutAfterRestartOnly) || joiner.incarnation > 0);
     int shared = cuts ? joiner.log.shared(tail.log) : joiner.log.size();
     if (options.nets && shared < joiner.commit) {
       breaks("a joiner would have to drop what is committed, and halts (R9)");
@@ -255,7 +259,7 @@ void Transition::settle(int slot) {
 
 void Transition::decide(Node& node, const Configuration& config, int place) {
   if (!config.members[place].serving) {
-    node.commit = std::max(node.commit, std::min(node.heard, node.durable));
+    node.commit = std::max(node.commit, std::min(node.heardCommit, node.durable));
     return;
   }
   if (place != config.tail()) return;

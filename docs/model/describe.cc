@@ -40,7 +40,57 @@ std::string epochOf(const State& state, int config) {
   return "epoch " + std::to_string(state.configs[config].epoch);
 }
 
+// Whether a read was answered in the step, and not given up.
+bool answers(const Step& step, const State& before, const State& after) {
+  if (after.query.active) return false;
+  if (step.kind == Step::Kind::query) return true;
+  if (!before.query.active) return false;
+  auto& was = before.nodes[before.query.slot];
+  auto& now = after.nodes[before.query.slot];
+  return was.config == now.config && was.incarnation == now.incarnation;
+}
+
 }  // namespace
+
+const char* nameOf(Step::Kind kind) {
+  switch (kind) {
+    case Step::Kind::bid:
+      return "bid";
+    case Step::Kind::persist:
+      return "persist";
+    case Step::Kind::append:
+      return "append";
+    case Step::Kind::ack:
+      return "ack";
+    case Step::Kind::adopt:
+      return "adopt";
+    case Step::Kind::attach:
+      return "attach";
+    case Step::Kind::snapshot:
+      return "snapshot";
+    case Step::Kind::gate:
+      return "gate";
+    case Step::Kind::report:
+      return "report";
+    case Step::Kind::crash:
+      return "crash";
+    case Step::Kind::powerLoss:
+      return "power-loss";
+    case Step::Kind::store:
+      return "store";
+    case Step::Kind::announce:
+      return "announce";
+    case Step::Kind::restart:
+      return "restart";
+    case Step::Kind::query:
+      return "query";
+    case Step::Kind::confirm:
+      return "confirm";
+    case Step::Kind::reject:
+      return "reject";
+  }
+  return "";
+}
 
 std::string Model::describe(const Step& step, const State& before, const State& after) const {
   using Kind = Step::Kind;
@@ -112,6 +162,11 @@ std::string Model::describe(const Step& step, const State& before, const State& 
     case Kind::reject:
       line = "R8   " + name + " rejects a bid, judged on " + text(node.log);
       break;
+  }
+  if (answers(step, before, after)) {
+    int slot = step.kind == Kind::query ? step.slot : before.query.slot;
+    auto& reader = after.nodes[slot];
+    line += "; " + nameOf(after, slot) + " answers from " + text(reader.log.prefix(reader.commit));
   }
   if (after.committed > before.committed) {
     line += "; committed: " + text(after.told.prefix(after.committed));

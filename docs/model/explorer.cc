@@ -1,8 +1,8 @@
 #include "docs/model/explorer.h"
 
+#include <array>
 #include <chrono>
 #include <stdexcept>
-
 #include <xxhash.h>
 
 namespace gavel::model {
@@ -91,15 +91,17 @@ Findings explore(const Model& model, std::size_t limit) {
   Seen seen;
   std::vector<State> edge = {model.initial()};
   seen.add(printOf(edge[0]), 0);
+  std::array<std::size_t, Step::KINDS> counts = {};
   Print brokenAfter = 0;
   Print brokenAt = 0;
   while (!edge.empty() && brokenAfter == 0 && seen.size() < limit) {
     std::vector<State> next;
     for (auto& state: edge) {
       auto from = printOf(state);
-      model.successors(state, [&](const Step&, const State& to, Broken broken) {
+      model.successors(state, [&](const Step& step, const State& to, Broken broken) {
         if (brokenAfter != 0) return;
         ++findings.transitions;
+        ++counts[static_cast<std::size_t>(step.kind)];
         auto print = printOf(to);
         if (broken != nullptr) {
           findings.broken = broken;
@@ -113,6 +115,11 @@ Findings explore(const Model& model, std::size_t limit) {
     }
     if (!next.empty() || brokenAfter != 0) ++findings.depth;
     edge.swap(next);
+  }
+  for (std::size_t kind = 0; kind < counts.size(); ++kind) {
+    if (counts[kind] > 0) {
+      findings.steps[nameOf(static_cast<Step::Kind>(kind))] = counts[kind];
+    }
   }
   findings.complete = brokenAfter == 0 && edge.empty();
   findings.states = seen.size();

@@ -11,24 +11,26 @@ namespace gavel::model {
 // One atomic event, named by the rule it belongs to (describe.cc).
 struct Step {
   enum class Kind : Byte {
-    bid,         // The head of slot's configuration takes a bid.
-    persist,     // slot has synced its log up to `number`.
-    append,      // Place `number` of configuration `config` takes what its predecessor sent.
-    ack,         // The one before place `number` of `config` hears what that has told.
-    adopt,       // slot adopts `config`.
-    attach,      // The tail `slot` and its syncing member seek the last shared position.
-    snapshot,    // The tail `slot` gives its syncing member a snapshot.
-    gate,        // The tail `slot` gates.
-    report,      // The tail `slot` reports the gate.
-    crash,       // slot's process ends, the next one finds all that was written.
-    powerLoss,   // slot's process ends, the next one finds what was synced.
-    store,       // A master stores the next configuration.
-    announce,    // A master announces one that is not stored.
-    restart,     // A master stores one of restarted members (R11).
-    query,       // A client asks slot.
-    confirm,     // In a variant: slot starts a confirm before there is a query.
-    reject,      // In a variant: the head answers from what is not committed.
+    bid,        // The head of slot's configuration takes a bid.
+    persist,    // slot has synced its log up to `number`.
+    append,     // Place `number` of configuration `config` takes what its predecessor sent.
+    ack,        // The one before place `number` of `config` hears what that has told.
+    adopt,      // slot adopts `config`.
+    attach,     // The tail `slot` and its syncing member seek the last shared position.
+    snapshot,   // The tail `slot` gives its syncing member a snapshot.
+    gate,       // The tail `slot` gates.
+    report,     // The tail `slot` reports the gate.
+    crash,      // slot's process ends, the next one finds all that was written.
+    powerLoss,  // slot's process ends, the next one finds what was synced.
+    store,      // A master stores the next configuration.
+    announce,   // A master announces one that is not stored.
+    restart,    // A master stores one of restarted members (R11).
+    query,      // A client asks slot.
+    confirm,    // In a variant: slot starts a confirm before there is a query.
+    reject,     // In a variant: the head answers from what is not committed.
   };
+  static constexpr std::size_t KINDS = static_cast<std::size_t>(Kind::reject) + 1;
+
   Kind kind = Kind::bid;
   Byte slot = 0;
   Byte config = 0;
@@ -44,6 +46,8 @@ struct Options {
   // Check also what no client sees at once: R4, and where acknowledged entries are.
   bool innerProperties = true;
 };
+
+const char* nameOf(Step::Kind kind);
 
 // What is true of the protocol at every step.  Null if nothing is broken.
 using Broken = const char*;

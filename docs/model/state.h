@@ -52,9 +52,9 @@ private:
 
 // A process in a configuration.  A slot is a node with its store, in all its incarnations.
 struct Member {
-  Byte slot: 3 = 0;
-  Byte incarnation: 4 = 0;
-  Byte serving: 1 = 0;
+  Byte slot : 3 = 0;
+  Byte incarnation : 4 = 0;
+  Byte serving : 1 = 0;
 
   bool operator==(const Member&) const = default;
 };
@@ -63,8 +63,8 @@ struct Member {
 struct Append {
   Log log;
   Byte durable = 0;  // On all nodes upstream.
-  Byte commit: 7 = 0;
-  Byte present: 1 = 0;
+  Byte commit : 7 = 0;
+  Byte present : 1 = 0;
 
   bool operator==(const Append&) const = default;
 };
@@ -73,11 +73,11 @@ struct Append {
 // under way on its links.  Of each link and direction the newest is kept: numbers and logs only
 // grow within an epoch, so that it stands for those before it.
 struct Configuration {
-  Byte epoch = 0;         // 0: forgotten, as nobody can act in it any more.
-  Byte size: 4 = 0;       // Members: the serving ones in order, then at most one that is syncing.
-  Byte attached: 1 = 0;   // The tail and the syncing member have sought the last shared position.
-  Byte announced: 1 = 0;  // But not stored.
-  Byte spare: 2 = 0;
+  Byte epoch = 0;          // 0: forgotten, as nobody can act in it any more.
+  Byte size : 4 = 0;       // Members: the serving ones in order, then at most one that is syncing.
+  Byte attached : 1 = 0;   // The tail and the syncing member have sought the last shared position.
+  Byte announced : 1 = 0;  // But not stored.
+  Byte spare : 2 = 0;
   std::array<Member, MAX_SLOTS> members;
   // By the place of the successor, less one: to it, and from it.
   std::array<Append, MAX_SLOTS - 1> appends;
@@ -89,36 +89,35 @@ struct Configuration {
   bool hasJoiner() const { return serving() < size; }
 };
 
-// A node.  When its process ends, the next one starts at once and is silent until it is named, which
-// is the same as being down.
+// A node.  When its process ends, the next one starts at once and is silent until it is named,
+// which is the same as being down.
 struct Node {
   Byte incarnation = 0;
-  Byte config = 0;   // Which one it acts in; 0 is none.
-  Log log;           // In memory, and written to the disk, though not synced.
-  Byte durable = 0;  // What it holds to be durable: up to here.
-  Byte synced = 0;   // What is.  The two differ in a variant only.
-  Byte commit = 0;   // What it knows to be committed.
-  // In its epoch: of a serving member what its predecessor said to be durable upstream; of a syncing
-  // one what the tail said to be committed.
-  Byte heard = 0;
+  Byte config = 0;         // Which one it acts in; 0 is none.
+  Log log;                 // In memory, and written to the disk, though not synced.
+  Byte durable = 0;        // What it holds to be durable: up to here.
+  Byte synced = 0;         // What is.  The two differ in a variant only.
+  Byte commit = 0;         // What it knows to be committed.
+  Byte heard = 0;          // What its predecessor said in its epoch to be durable upstream.
+  Byte heardCommit = 0;    // Syncing: what the tail said to be committed.
   Byte barrier = 0;        // As tail: its log's end when it adopted its configuration (R6).
   Byte joinerDurable = 0;  // As tail: what the syncing member told (R9).
-  Byte gated: 1 = 0;
-  Byte served: 1 = 0;  // Its store served in some configuration.  For a variant only.
-  Byte spare: 6 = 0;
+  Byte gated : 1 = 0;
+  Byte served : 1 = 0;  // Its store served in some configuration.  For a variant only.
+  Byte spare : 6 = 0;
 };
 
-// A read under way.  Every member's word is taken as soon as it can give it, and the answer given as
-// soon as it may be: the least favourable moments (README.md).
+// A read under way.  Every member's word is taken as soon as it can give it, and the answer given
+// as soon as it may be: the least favourable moments (README.md).
 struct Query {
-  Byte active: 1 = 0;
-  Byte asked: 1 = 0;   // In variants a confirm may begin before the query is there.
-  Byte relay: 3 = 0;   // Place of the relay whose confirm is joined, in a variant.
-  Byte spare: 3 = 0;
-  Byte slot = 0;       // Who was asked.
-  Byte said = 0;       // Whose word has come, by place in the configuration.
-  Byte commit = 0;     // The tail's.
-  Byte due = 0;        // What was acknowledged when it was asked.
+  Byte active : 1 = 0;
+  Byte asked : 1 = 0;  // In variants a confirm may begin before the query is there.
+  Byte relay : 3 = 0;  // Place of the relay whose confirm is joined, in a variant.
+  Byte spare : 3 = 0;
+  Byte slot = 0;    // Who was asked.
+  Byte said = 0;    // Whose word has come, by place in the configuration.
+  Byte commit = 0;  // The tail's.
+  Byte due = 0;     // What was acknowledged when it was asked.
 };
 
 struct State {

@@ -40,8 +40,8 @@ enum class Variant {
 
 // What may happen in a run.  Everything else is unbounded.
 struct Bounds {
-  int slots = 3;    // Nodes.
-  int chain = 3;    // So many of them are the first configuration.
+  int slots = 3;  // Nodes.
+  int chain = 3;  // So many of them are the first configuration.
   int bids = 1;
   int epochs = 3;   // Configurations stored, the first one included.
   int crashes = 0;  // Of a process or of its machine's power.
@@ -50,8 +50,8 @@ struct Bounds {
 
 struct VariantInfo {
   Variant variant;
-  std::string_view name;     // For the command line.
-  std::string_view rule;     // That is weakened.
+  std::string_view name;  // For the command line.
+  std::string_view rule;  // That is weakened.
   std::string_view text;
   // In which it shows.  None is known for those that are `harmless`.
   Bounds bounds;
