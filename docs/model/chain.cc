@@ -7,7 +7,7 @@ namespace gavel::model {
 namespace {
 
 // Not present if there is nobody to send to, which is also so until a joiner has attached.
-Append appendFor(const State& state, int slot, Variant variant) {
+Append appendFor(const State& state, int slot) {
   auto& node = state.nodes[slot];
   auto& config = state.configs[node.config];
   int place = placeOf(state, config, slot);
@@ -16,7 +16,7 @@ Append appendFor(const State& state, int slot, Variant variant) {
   bool toJoiner = !config.members[place + 1].serving;
   if (toJoiner && !config.attached) return append;
   append.log = node.log;
-  append.durable = static_cast<Byte>(durableForSuccessor(node, place, variant));
+  append.durable = static_cast<Byte>(durableForSuccessor(node, place));
   append.commit = toJoiner ? node.commit : 0;
   append.present = 1;
   return append;
@@ -50,9 +50,8 @@ bool actsIn(const State& state, Member member, int config) {
   return runs(state, member) && state.nodes[member.slot].config == config;
 }
 
-int durableForSuccessor(const Node& node, int place, Variant variant) {
+int durableForSuccessor(const Node& node, int place) {
   if (place == 0) return node.durable;
-  if (variant == Variant::passUnheard && node.heard == 0) return node.durable;
   return std::min(node.durable, node.heard);
 }
 
@@ -140,6 +139,7 @@ bool Transition::adopt(int slot, int number) {
   node.config = static_cast<Byte>(number);
   if (!is(Variant::keepNumbers) && !is(Variant::keepUpstreamOnly)) node.heard = 0;
   if (!is(Variant::keepNumbers)) node.joinerDurable = 0;
+  if (is(Variant::passUnheard)) node.heard = node.durable;
   node.heardCommit = 0;
   node.gated = 0;
   bool noted = place == config.tail() && !is(Variant::noBarrier);
@@ -263,7 +263,7 @@ void Transition::decide(Node& node, const Configuration& config, int place) {
     return;
   }
   if (place != config.tail()) return;
-  int limit = durableForSuccessor(node, place, options.variant);
+  int limit = durableForSuccessor(node, place);
   if (node.gated) limit = std::min<int>(limit, node.joinerDurable);
   if (limit <= node.commit) return;
   node.commit = static_cast<Byte>(limit);
@@ -276,8 +276,8 @@ void Transition::send(int slot) {
   auto& config = state.configs[number];
   int place = placeOf(state, config, slot);
   bool anew = before.nodes[slot].config != number || before.crashes != state.crashes;
-  auto append = appendFor(state, slot, options.variant);
-  if (append.present && (anew || append != appendFor(before, slot, options.variant))) {
+  auto append = appendFor(state, slot);
+  if (append.present && (anew || append != appendFor(before, slot))) {
     config.appends[place] = append;
   }
   auto ack = ackFor(state, slot);

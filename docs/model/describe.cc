@@ -84,6 +84,10 @@ const char* nameOf(Step::Kind kind) {
       return "restart";
     case Step::Kind::query:
       return "query";
+    case Step::Kind::word:
+      return "word";
+    case Step::Kind::answer:
+      return "answer";
     case Step::Kind::confirm:
       return "confirm";
     case Step::Kind::reject:
@@ -155,6 +159,13 @@ std::string Model::describe(const Step& step, const State& before, const State& 
       break;
     case Kind::query:
       line = "R10  " + name + " is asked in " + epoch;
+      break;
+    case Kind::word:
+      line = "R10  the member at place " + std::to_string(step.number) +
+             " says that it is still in it";
+      break;
+    case Kind::answer:
+      line = "R10  the query is answered";
       break;
     case Kind::confirm:
       line = "R10  " + name + " starts a confirm in " + epoch;

@@ -67,6 +67,12 @@ void Model::successors(const State& state, const Emit& emit) const {
       attempt(Kind::ack, 0, number, place, [&](auto& to) { return to.takeAck(number, place); });
     }
   }
+  if (options.eachWord) {
+    for (int place = 0; place < MAX_SLOTS; ++place) {
+      attempt(Kind::word, 0, 0, place, [&](auto& to) { return to.word(place); });
+    }
+    attempt(Kind::answer, 0, 0, 0, [&](auto& to) { return to.answer(); });
+  }
   if (state.count >= options.bounds.epochs) return;
   forEachNext(state, options, [&](const Configuration& next) {
     attempt(Kind::store, 0, 0, 0, [&](auto& to) { return to.store(next, false); });

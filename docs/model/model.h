@@ -26,6 +26,8 @@ struct Step {
     announce,   // A master announces one that is not stored.
     restart,    // A master stores one of restarted members (R11).
     query,      // A client asks slot.
+    word,       // Place `number` says that it is still in the epoch of the query.
+    answer,     // The query is answered.
     confirm,    // In a variant: slot starts a confirm before there is a query.
     reject,     // In a variant: the head answers from what is not committed.
   };
@@ -45,6 +47,8 @@ struct Options {
   bool nets = true;
   // Check also what no client sees at once: R4, and where acknowledged entries are.
   bool innerProperties = true;
+  // Words and answers of reads are steps of their own, rather than follow at once (reads.cc).
+  bool eachWord = false;
 };
 
 const char* nameOf(Step::Kind kind);

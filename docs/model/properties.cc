@@ -38,7 +38,7 @@ void Transition::tell(const Log& log, int upTo) {
 }
 
 void Transition::finish() {
-  hearWords();
+  followReads();
   check();
   if (options.innerProperties) checkInner();
   forget();

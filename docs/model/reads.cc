@@ -4,8 +4,9 @@
 
 // R10: chain confirm.  Also R8: a reject is a read of the head's state.
 //
-// A member's word counts from the moment it can be given, and an answer is given as soon as it may
-// be: if any run breaks a property, so does one in which it is so (README.md).
+// Unless options.eachWord, a member's word counts from the moment it can be given, and an answer is
+// given as soon as it may be: if any run breaks a property, so does one in which it is so
+// (README.md).
 namespace gavel::model {
 namespace {
 
@@ -70,46 +71,59 @@ bool Transition::reject(int slot) {
   return true;
 }
 
-void Transition::hearWords() {
+// The member at `place` says that it is still in the epoch of the query.
+bool Transition::word(int place) {
   auto& query = state.query;
-  if (!query.active) return;
-  int slot = query.slot;
-  auto& node = state.nodes[slot];
-  // Never across epochs, and nobody waits at a process that has ended.
-  if (node.config == 0 || node.config != before.nodes[slot].config ||
-      node.incarnation != before.nodes[slot].incarnation) {
-    query = {};
-    return;
-  }
+  auto& node = state.nodes[query.slot];
+  if (!query.active || node.config == 0) return false;
   auto& config = state.configs[node.config];
-  int own = placeOf(state, config, slot);
-  for (int place = 0; place < config.size; ++place) {
-    auto member = config.members[place];
-    if (place == own || place == config.tail() || !actsIn(state, member, node.config)) continue;
-    query.said = static_cast<Byte>(query.said | bit(place));
-  }
-  auto tail = config.members[config.tail()];
-  if ((query.said & bit(config.tail())) == 0 && actsIn(state, tail, node.config)) {
-    // The tail's is the last to come: behind its barrier it waits, and it asks the joiner that it
-    // gates.
-    auto& tailNode = state.nodes[tail.slot];
+  if (place >= config.size || place == placeOf(state, config, query.slot)) return false;
+  auto member = config.members[place];
+  if ((query.said & bit(place)) != 0 || !actsIn(state, member, node.config)) return false;
+  if (place == config.tail()) {
+    // Behind its barrier it waits, and it asks the joiner that it gates.
+    auto& tail = state.nodes[member.slot];
     bool joinerSaid = (query.said & bit(config.size - 1)) != 0 || is(Variant::joinerNotAsked);
-    if (tailNode.commit >= tailNode.barrier && (!tailNode.gated || joinerSaid)) {
-      query.commit = tailNode.commit;
-      if (own != config.tail()) query.said = static_cast<Byte>(query.said | bit(config.tail()));
-    }
+    if (tail.commit < tail.barrier || (tail.gated && !joinerSaid)) return false;
+    query.commit = tail.commit;
   }
-  if (!query.asked || !complete(config, own)) return;
+  query.said = static_cast<Byte>(query.said | bit(place));
+  return true;
+}
+
+bool Transition::answer() {
+  auto& query = state.query;
+  if (!query.active || !query.asked || !complete()) return false;
+  auto& node = state.nodes[query.slot];
   if (node.commit < query.due) {
     breaks("a read answers from a state that is older than what was acknowledged before it");
   }
   tell(node.log, node.commit);
   query = {};
+  return true;
 }
 
-bool Transition::complete(const Configuration& config, int own) const {
+void Transition::followReads() {
+  auto& query = state.query;
+  if (!query.active) return;
+  // Never across epochs, and nobody waits at a process that has ended.
+  auto& node = state.nodes[query.slot];
+  auto& was = before.nodes[query.slot];
+  if (node.config == 0 || node.config != was.config || node.incarnation != was.incarnation) {
+    query = {};
+    return;
+  }
+  if (options.eachWord) return;
+  // The joiner's before the tail's.
+  for (int place = MAX_SLOTS - 1; place >= 0; --place) word(place);
+  answer();
+}
+
+bool Transition::complete() const {
   auto& query = state.query;
   auto& node = state.nodes[query.slot];
+  auto& config = state.configs[node.config];
+  int own = placeOf(state, config, query.slot);
   bool isTail = own == config.tail();
   if (isTail && node.commit < node.barrier) return false;
   if (is(Variant::readWithoutConfirm)) return true;

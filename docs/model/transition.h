@@ -43,6 +43,8 @@ public:
 
   // -- reads.cc
   bool query(int slot);
+  bool word(int place);
+  bool answer();
   bool confirmEarly(int slot, int relay);
   bool reject(int slot);
 
@@ -66,8 +68,8 @@ private:
   void tell(const Log& log, int upTo);
 
   // Reads.
-  void hearWords();
-  bool complete(const Configuration& config, int place) const;
+  void followReads();
+  bool complete() const;
 
   void forget();
   void check();
@@ -81,7 +83,7 @@ bool runs(const State& state, Member member);
 // Whether it runs and acts in configuration number `config`.
 bool actsIn(const State& state, Member member, int config);
 // What it passes on as durable on itself and all upstream (R5).
-int durableForSuccessor(const Node& node, int place, Variant variant);
+int durableForSuccessor(const Node& node, int place);
 
 // master.cc: calls back with each configuration that may follow the last stored one (R3), and each
 // that may after a total outage (R11).
