@@ -221,15 +221,16 @@ bool Transition::report(int slot) {
   return true;
 }
 
-// R2.  The next process starts at once and does nothing until it is named.
-bool Transition::crash(int slot, bool powerLoss) {
+// R2.  The next process finds `kept` entries, which may be more than were synced. It starts at once
+// and does nothing until it is named.
+bool Transition::crash(int slot, int kept, bool powerLoss) {
   auto& node = state.nodes[slot];
   if (state.crashes >= options.bounds.crashes) return false;
   ++state.crashes;
   Node next;
   next.served = node.served;
   next.log = node.log;
-  if (powerLoss) next.log.truncate(node.synced);
+  next.log.truncate(kept);
   next.synced = std::min<Byte>(node.synced, static_cast<Byte>(next.log.size()));
   next.durable = next.synced;
   if (is(Variant::readIsDurable)) next.durable = static_cast<Byte>(next.log.size());

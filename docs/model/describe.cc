@@ -138,7 +138,7 @@ std::string Model::describe(const Step& step, const State& before, const State& 
       line = "R9a  " + name + " gives its joiner a snapshot";
       break;
     case Kind::gate:
-      line = "R9b  " + name + " gates its joiner";
+      line = "R9b  " + name + (node.gated ? " gates its joiner" : " gives up its gate");
       break;
     case Kind::report:
       line = "R9b  " + name + " reports the gate of " + epoch;

@@ -46,8 +46,12 @@ void Model::successors(const State& state, const Emit& emit) const {
     attempt(Kind::gate, slot, 0, 0, [&](auto& to) { return to.gate(slot); });
     attempt(Kind::report, slot, 0, 0, [&](auto& to) { return to.report(slot); });
     attempt(Kind::query, slot, 0, 0, [&](auto& to) { return to.query(slot); });
-    attempt(Kind::crash, slot, 0, 0, [&](auto& to) { return to.crash(slot, false); });
-    attempt(Kind::powerLoss, slot, 0, 0, [&](auto& to) { return to.crash(slot, true); });
+    int synced = node.synced;
+    for (int kept = node.log.size(); kept >= synced; --kept) {
+      attempt(Kind::crash, slot, 0, kept, [&](auto& to) { return to.crash(slot, kept, false); });
+    }
+    attempt(Kind::powerLoss, slot, 0, synced,
+            [&](auto& to) { return to.crash(slot, synced, true); });
     if (is(Variant::confirmBeforeQuery)) {
       attempt(Kind::confirm, slot, 0, 0, [&](auto& to) { return to.confirmEarly(slot, -1); });
     }

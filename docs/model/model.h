@@ -20,7 +20,7 @@ struct Step {
     snapshot,   // The tail `slot` gives its syncing member a snapshot.
     gate,       // The tail `slot` gates.
     report,     // The tail `slot` reports the gate.
-    crash,      // slot's process ends, the next one finds all that was written.
+    crash,      // slot's process ends, the next one finds `number` entries: what was written.
     powerLoss,  // slot's process ends, the next one finds what was synced.
     store,      // A master stores the next configuration.
     announce,   // A master announces one that is not stored.
@@ -53,7 +53,7 @@ struct Options {
 
 const char* nameOf(Step::Kind kind);
 
-// What is true of the protocol at every step.  Null if nothing is broken.
+// The property that a step breaks; null if none.
 using Broken = const char*;
 
 // Called with a step, the state it leads to, and what it breaks.

@@ -19,8 +19,8 @@ public:
     broken_ = nullptr;
   }
 
-  // Ends the step: sends what follows from it, takes the words that can be given now, drops what
-  // cannot matter any more, and checks the properties.
+  // Ends the step: takes the words of reads that can be given now, checks the properties, and drops
+  // what cannot matter any more.
   void finish();
 
   const State& result() const { return state; }
@@ -35,7 +35,7 @@ public:
   bool attach(int slot, bool snapshot);
   bool gate(int slot);
   bool report(int slot);
-  bool crash(int slot, bool powerLoss);
+  bool crash(int slot, int kept, bool powerLoss);
 
   // -- master.cc
   bool store(const Configuration& next, bool announceOnly);
