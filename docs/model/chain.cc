@@ -88,7 +88,7 @@ bool Transition::takeAppend(int number, int place) {
   auto& own = state.configs[node.config];
   bool serving = own.members[placeOf(state, own, member.slot)].serving != 0;
   // A syncing member has no use for the durable number, unless it keeps it.
-  if (serving || is(Variant::keepNumbers) || is(Variant::keepUpstreamOnly)) {
+  if (serving || is(Variant::keepNumbers) || is(Variant::keepUpstream)) {
     node.heard = std::max(node.heard, append.durable);
   }
   if (!serving) node.heardCommit = std::max<Byte>(node.heardCommit, append.commit);
@@ -137,7 +137,7 @@ bool Transition::adopt(int slot, int number) {
   bool wasTail = node.config != 0 && placeOf(state, state.configs[node.config], slot) ==
                                          state.configs[node.config].tail();
   node.config = static_cast<Byte>(number);
-  if (!is(Variant::keepNumbers) && !is(Variant::keepUpstreamOnly)) node.heard = 0;
+  if (!is(Variant::keepNumbers) && !is(Variant::keepUpstream)) node.heard = 0;
   if (!is(Variant::keepNumbers)) node.joinerDurable = 0;
   if (is(Variant::passUnheard)) node.heard = node.durable;
   node.heardCommit = 0;

@@ -82,7 +82,7 @@ bool allCaught(std::size_t limit, bool eachWord) {
   bool good = true;
   std::printf("MODEL %-26s %-4s %5s %9s  %s\n", "weakened rule", "", "steps", "states", "breaks");
   for (auto& info: variants()) {
-    auto findings = explore(Model(optionsFor(info, info.harmless, eachWord)), limit);
+    auto findings = explore(Model(optionsFor(info, info.inner, eachWord)), limit);
     bool caught = !findings.broken.empty();
     std::printf("MODEL %-26s %-4s %5d %9zu  %s\n", std::string(info.name).c_str(),
                 std::string(info.rule).c_str(), findings.depth, findings.states,
@@ -133,9 +133,12 @@ int run(int argc, char** argv) {
 
   std::string name;
   bool inner = false;
+  bool visible = false;
   auto* one = app.add_subcommand("variant", "One weakened rule, with the shortest trace");
   one->add_option("name", name)->required();
-  one->add_flag("--inner", inner, "halt where R4 is broken, and check what no client sees");
+  auto* innerFlag =
+      one->add_flag("--inner", inner, "halt where R4 is broken, and check what no client sees");
+  one->add_flag("--visible", visible, "only what clients see")->excludes(innerFlag);
   // Those not given are the variant's own.
   Bounds own{0, 0, 0, 0, -1, true};
   addBounds(*one, own);
@@ -168,7 +171,7 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "no variant \"%s\"; `model variants` lists them\n", name.c_str());
     return USAGE;
   }
-  auto options = optionsFor(*info, inner, eachWord);
+  auto options = optionsFor(*info, inner || (info->inner && !visible), eachWord);
   if (own.slots != 0) options.bounds.slots = own.slots;
   if (own.chain != 0) options.bounds.chain = own.chain;
   if (own.bids != 0) options.bounds.bids = own.bids;
