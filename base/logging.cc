@@ -16,6 +16,7 @@ namespace {
 
 std::string processName = "gavel";
 LogFormat logFormat = LogFormat::text;
+LogSink* logSink = nullptr;
 
 spdlog::level::level_enum toSpdlog(LogLevel level) {
   switch (level) {
@@ -59,10 +60,8 @@ std::string readable(const std::string& value) {
 
 std::string asText(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   auto name = spdlog::level::to_string_view(toSpdlog(level));
-  std::string line = fmt::format("{} {} {} {}", timestamp(),
-                                 std::string_view(name.data(), name.size()), processName, event);
-  for (auto& field: fields) line += fmt::format(" {}={}", field.name, readable(field.value));
-  return line;
+  return fmt::format("{} {} {} {}", timestamp(), std::string_view(name.data(), name.size()),
+                     processName, logText(event, fields));
 }
 
 std::string asJson(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
@@ -97,7 +96,21 @@ void setUpLogging(std::string_view who, LogFormat format, LogLevel level) {
   spdlog::set_default_logger(logger);
 }
 
+void setLogSink(LogSink* sink) {
+  logSink = sink;
+}
+
+std::string logText(std::string_view event, std::initializer_list<LogField> fields) {
+  std::string line(event);
+  for (auto& field: fields) line += fmt::format(" {}={}", field.name, readable(field.value));
+  return line;
+}
+
 void logEvent(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (logSink != nullptr) {
+    logSink->event(level, event, fields);
+    return;
+  }
   auto* logger = spdlog::default_logger_raw();
   if (!logger->should_log(toSpdlog(level))) return;
   logger->log(toSpdlog(level), logFormat == LogFormat::json ? asJson(level, event, fields)
@@ -118,6 +131,7 @@ void logError(std::string_view event, std::initializer_list<LogField> fields) {
 }
 
 void die(std::string_view event, std::initializer_list<LogField> fields) {
+  if (logSink != nullptr) logSink->died(event, fields);
   logError(event, fields);
   _exit(EXIT_FAILURE);
 }

@@ -49,6 +49,25 @@ void logError(std::string_view event, std::initializer_list<LogField> fields = {
 // faults, after which nothing this process holds may be trusted (R12).
 [[noreturn]] void die(std::string_view event, std::initializer_list<LogField> fields = {});
 
+// Takes the place of the log, and of the end of the process: where one process plays several, as in
+// a simulation.
+class LogSink {
+public:
+  virtual ~LogSink() noexcept(false) = default;
+
+  virtual void event(LogLevel level, std::string_view event,
+                     std::initializer_list<LogField> fields) = 0;
+  // Instead of ending the process.  Must not return, but throw.
+  [[noreturn]] virtual void died(std::string_view event,
+                                 std::initializer_list<LogField> fields) = 0;
+};
+
+// Null: none, as at the start.  `sink` is used until another call.
+void setLogSink(LogSink* sink);
+
+// An event as it looks in a text log, without time and process.
+std::string logText(std::string_view event, std::initializer_list<LogField> fields);
+
 // Sends libkj's own log lines of this thread to the log.  Lives on main()'s stack.
 class KjLogForwarder final: public kj::ExceptionCallback {
 public:

@@ -87,39 +87,52 @@ std::optional<auction::Auction> MemoryStore::Ended::find(std::string_view name) 
 }
 
 MemoryStore::MemoryStore(std::uint64_t storeId, Sync sync, Options options)
-    : sync(sync), options(options) {
+    : sync_(sync), options(options) {
   recovered_.storeId = storeId;
   recovered_.generation = 1;
 }
 
-kj::Own<MemoryStore> MemoryStore::restart(Crash crash) const {
-  auto next = kj::heap<MemoryStore>(recovered_.storeId, sync, options);
-  auto& contents = next->written;
-  contents = crash == Crash::process ? written : durable;
+kj::Own<MemoryStore> MemoryStore::restart(Crash crash, std::size_t kept) const {
+  auto next = kj::heap<MemoryStore>(recovered_.storeId, sync_, options);
+  next->durable = durable;
+  next->unsynced = unsynced;
+  if (crash == Crash::power) {
+    next->sync(std::min(kept, unsynced.size()));
+    next->unsynced.clear();
+    next->written = next->durable;
+  } else {
+    next->written = written;
+    if (options.syncAtRestart) next->syncNow();
+  }
   auto& recovered = next->recovered_;
   recovered.generation = recovered_.generation + 1;
-  recovered.configuration = contents.configuration;
-  if (contents.installing) {
-    contents.clear();
+  recovered.configuration = next->written.configuration;
+  if (next->written.installing) {
+    next->write([](Contents& contents) { contents.clear(); });
+    if (options.syncAtRestart) next->syncNow();
     recovered.damage = "the snapshot that this node was taking in is incomplete";
   }
-  recovered.empty = contents.checkpoint == Position() && contents.log.empty();
-  next->durable = contents;  // Opening a store syncs what is found.
+  recovered.empty = next->written.checkpoint == Position() && next->written.log.empty();
   return next;
 }
 
-void MemoryStore::write(Write change) {
+void MemoryStore::write(Change change, std::uint64_t cutTo) {
   change(written);
-  unsynced.push_back(kj::mv(change));
-  if (sync == Sync::atOnce) syncNow();
+  unsynced.push_back({kj::mv(change), cutTo});
+  if (sync_ == Sync::atOnce) syncNow();
 }
 
-void MemoryStore::syncNow() {
-  for (auto& change: unsynced) change(durable);
-  unsynced.clear();
-  cutTo = NO_CUT;
-  for (auto& waiting: syncWaiters) waiting->fulfill();
-  syncWaiters.clear();
+void MemoryStore::sync(std::size_t writes) {
+  KJ_REQUIRE(writes <= unsynced.size());
+  for (std::size_t i = 0; i < writes; ++i) {
+    unsynced.front().change(durable);
+    unsynced.pop_front();
+  }
+  syncedWrites += writes;
+  while (!syncWaiters.empty() && syncWaiters.front().writes <= syncedWrites) {
+    syncWaiters.front().fulfiller->fulfill();
+    syncWaiters.pop_front();
+  }
   bool reached = false;
   KJ_IF_MAYBE (waiting, waiter) {
     reached = durableIndex() > waiting->above;
@@ -131,13 +144,15 @@ void MemoryStore::syncNow() {
 kj::Promise<void> MemoryStore::whenSynced() {
   if (unsynced.empty()) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
-  syncWaiters.push_back(kj::mv(paf.fulfiller));
+  syncWaiters.push_back({syncedWrites + unsynced.size(), kj::mv(paf.fulfiller)});
   return kj::mv(paf.promise);
 }
 
 // What is about to be cut is not told any more (R9).
 std::uint64_t MemoryStore::durableIndex() const {
-  return std::min(durable.logEnd().index, cutTo);
+  auto index = durable.logEnd().index;
+  for (auto& write: unsynced) index = std::min(index, write.cutTo);
+  return index;
 }
 
 kj::Promise<Image> MemoryStore::load() {
@@ -175,13 +190,14 @@ kj::Promise<void> MemoryStore::cut(Position end) {
   KJ_REQUIRE(written.holds(end), "a cut where no batch ends", end.epoch, end.index);
   KJ_REQUIRE(end.index >= written.checkpoint.index, "a cut into the checkpoint", end.index,
              written.checkpoint.index);
-  cutTo = std::min(cutTo, end.index);
-  write([end](Contents& contents) {
-    while (contents.logEnd() != end) contents.log.pop_back();
-    // Nothing is what it holds now, and no part of something.
-    if (contents.installing) contents.clear();
-    contents.installing = false;
-  });
+  write(
+      [end](Contents& contents) {
+        while (contents.logEnd() != end) contents.log.pop_back();
+        // Nothing is what it holds now, and no part of something.
+        if (contents.installing) contents.clear();
+        contents.installing = false;
+      },
+      end.index);
   return whenSynced();
 }
 
@@ -256,11 +272,12 @@ kj::Own<SnapshotReader> MemoryStore::openSnapshot() {
 }
 
 kj::Promise<void> MemoryStore::beginInstall() {
-  cutTo = 0;
-  write([](Contents& contents) {
-    contents.clear();
-    contents.installing = true;
-  });
+  write(
+      [](Contents& contents) {
+        contents.clear();
+        contents.installing = true;
+      },
+      0);
   return whenSynced();
 }
 

@@ -34,6 +34,8 @@ public:
     std::size_t retainedBytes = 4096;
     // A snapshot comes in parts of this size, and a record more.
     std::size_t partBytes = 1024;
+    // Whether restart() syncs what it leaves, or load() waits until the owner has done so.
+    bool syncAtRestart = true;
   };
 
   MemoryStore(std::uint64_t storeId, Sync sync): MemoryStore(storeId, sync, Options()) {}
@@ -41,14 +43,21 @@ public:
   ~MemoryStore() noexcept(false) override = default;
   KJ_DISALLOW_COPY(MemoryStore);
 
-  // What the next process finds if this one ends now.
-  kj::Own<MemoryStore> restart(Crash crash) const;
+  // What the next process finds if this one ends now.  Power may be lost when the disk had `kept`
+  // of the unsynced writes: those that came first.
+  kj::Own<MemoryStore> restart(Crash crash, std::size_t kept = 0) const;
 
   // Makes all that was written so far durable.
-  void syncNow();
+  void syncNow() { sync(unsynced.size()); }
+  // Makes the first `writes` of those that are not durable so, like a sync that began when there
+  // were no more.
+  void sync(std::size_t writes);
+  std::size_t unsyncedWrites() const { return unsynced.size(); }
 
-  // What was written of the log, the configuration that is durable, and where the checkpoint is.
+  // What was written of the log and what of it is durable, the configuration that is durable, and
+  // where the checkpoint is.
   const std::deque<BatchPtr>& batches() const { return written.log; }
+  Position durableEnd() const { return durable.logEnd(); }
   const Configuration& configuration() const { return durable.configuration; }
   const Position& checkpointed() const { return written.checkpoint; }
 
@@ -91,7 +100,7 @@ private:
     bool holds(Position position) const;
     void clear();
   };
-  using Write = std::function<void(Contents&)>;
+  using Change = std::function<void(Contents&)>;
 
   class Ended final: public auction::EndedAuctions {
   public:
@@ -106,21 +115,29 @@ private:
     std::uint64_t above;
     kj::Own<kj::PromiseFulfiller<std::uint64_t>> fulfiller;
   };
+  struct SyncWaiter {
+    std::uint64_t writes;  // How many have to be durable, counted from the start.
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+  };
   static constexpr std::uint64_t NO_CUT = std::numeric_limits<std::uint64_t>::max();
 
-  Sync sync;
+  Sync sync_;
   Options options;
   Recovered recovered_;
   Contents written, durable;
-  std::vector<Write> unsynced;
-  std::uint64_t cutTo = NO_CUT;  // The lowest end of the log that is written but not durable.
+  struct Write {
+    Change change;
+    std::uint64_t cutTo;  // Where the log ends after it, if it is a cut.
+  };
+  std::deque<Write> unsynced;
+  std::uint64_t syncedWrites = 0;
   Ended ended_{written.records};
   // The positions of the snapshots that are being read.  Shared, since they may outlive the store.
   std::shared_ptr<Readers> readers = std::make_shared<Readers>();
   kj::Maybe<Waiter> waiter;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> syncWaiters;
+  std::deque<SyncWaiter> syncWaiters;
 
-  void write(Write change);
+  void write(Change change, std::uint64_t cutTo = NO_CUT);
   // Resolves when all that is written now is durable.
   kj::Promise<void> whenSynced();
   std::uint64_t durableIndex() const;

@@ -42,7 +42,8 @@ kj::Promise<void> Ledger::watch() {
         KJ_IF_MAYBE (write, writing) {
           return write->addBranch();
         }
-        if (adopt(kj::mv(stored))) {
+        // An answer may have been on its way while replace() has read something newer.
+        if (stored.version > version && adopt(kj::mv(stored))) {
           KJ_IF_MAYBE (callback, changed) {
             (*callback)();
           }

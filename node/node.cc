@@ -55,7 +55,8 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setCommit(replica_.commit());
   builder.setApplied(replica_.state().lastIndex());
   builder.setLogStart(replica_.store().logStart().index);
-  builder.setWallClock(clock.wall());
+  // What it would stamp with, which a step of the wall clock does not change, nor mend (R15).
+  builder.setWallClock(chainClock.now());
   if (withStateHash) {
     auto hash = replica_.state().hash();
     builder.setStateHash(kj::arrayPtr(hash.data(), hash.size()));

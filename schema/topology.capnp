@@ -77,7 +77,8 @@ struct NodeStatus {
   # Where it does not serve: why, and what to do.
 
   wallClock @12 :Int64;
-  # Its wall clock when it said this (R15).
+  # Its time when it said this, by which it would stamp as head: the wall clock as it was when the
+  # process started, and as it ran since (R15).
 
   generation @13 :UInt64;
   # How many processes have been started on its data directory, this one included (R11).

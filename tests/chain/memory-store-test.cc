@@ -195,6 +195,67 @@ TEST_F(MemoryStoreTest, LosesWithThePowerWhatWasNotSynced) {
   EXPECT_TRUE(writer(Sync::manual).store->restart(Crash::process)->recovered().empty);
 }
 
+TEST_F(MemoryStoreTest, SyncsTheFirstOfWhatWasWritten) {
+  auto w = writer(Sync::manual);
+  w.open();
+  auto saved = w.store->saveConfiguration(inEpoch(3));
+  w.create("lamp");
+  auto savedLater = w.store->saveConfiguration(inEpoch(4));
+  EXPECT_EQ(w.store->unsyncedWrites(), 4u);
+  w.store->sync(2);
+  EXPECT_EQ(w.store->unsyncedWrites(), 2u);
+  EXPECT_EQ(w.store->durableAbove(0).wait(waitScope), 1u);
+  EXPECT_EQ(w.store->durableEnd().index, 1u);
+  saved.wait(waitScope);
+  EXPECT_FALSE(savedLater.poll(waitScope));
+  EXPECT_EQ(w.store->configuration(), inEpoch(3));
+  w.store->sync(2);
+  savedLater.wait(waitScope);
+  EXPECT_EQ(w.store->durableEnd().index, 2u);
+}
+
+TEST_F(MemoryStoreTest, HidesACutUntilThatIsSynced) {
+  auto w = writer(Sync::manual);
+  w.open();
+  auto first = w.end();
+  w.create("lamp");
+  w.store->syncNow();
+  w.create("vase");
+  auto cut = w.store->cut(first);
+  w.store->sync(1);
+  EXPECT_EQ(w.store->durableAbove(0).wait(waitScope), 1u) << "not what is about to go";
+  EXPECT_FALSE(cut.poll(waitScope));
+  w.store->sync(1);
+  cut.wait(waitScope);
+}
+
+TEST_F(MemoryStoreTest, KeepsTheFirstWritesAfterALossOfPower) {
+  auto w = writer(Sync::manual);
+  w.open();
+  w.store->syncNow();
+  w.create("lamp");
+  w.create("vase");
+  for (std::size_t kept = 0; kept <= 2; ++kept) {
+    auto left = w.store->restart(Crash::power, kept);
+    EXPECT_EQ(left->load().wait(waitScope).end().index, 1 + kept);
+    EXPECT_EQ(left->durableEnd().index, 1 + kept);
+  }
+}
+
+TEST_F(MemoryStoreTest, MayLeaveToItsOwnerWhatARestartHasToSync) {
+  MemoryStore::Options options;
+  options.syncAtRestart = false;
+  Writer w{kj::heap<MemoryStore>(7, Sync::manual, options)};
+  w.open();
+  auto killed = w.store->restart(Crash::process);
+  auto image = killed->load();
+  EXPECT_FALSE(image.poll(waitScope));
+  EXPECT_EQ(killed->restart(Crash::power)->batches().size(), 0u);
+  killed->syncNow();
+  EXPECT_EQ(image.wait(waitScope).end().index, 1u);
+  EXPECT_EQ(killed->restart(Crash::power)->batches().size(), 1u);
+}
+
 TEST_F(MemoryStoreTest, LoadsOnlyWhatIsDurable) {
   auto w = writer(Sync::manual);
   w.open();

@@ -151,11 +151,15 @@ Finished Cluster::gavel(const std::string& as, Flags arguments) {
 }
 
 std::unique_ptr<client::Client> Cluster::newClient(kj::Duration timeout) {
+  client::Client::Limits limits;
+  limits.timeout = timeout;
+  return newClient(limits);
+}
+
+std::unique_ptr<client::Client> Cluster::newClient(client::Client::Limits limits) {
   seeds.clear();
   for (auto& address: nodeAddresses) seeds.push_back(kj::str(address.c_str()));
   seeds.push_back(kj::str(masterAddress_.c_str()));
-  client::Client::Limits limits;
-  limits.timeout = timeout;
   return std::make_unique<client::Client>(io.provider->getNetwork(), io.provider->getTimer(),
                                           random, kj::arrayPtr(seeds.data(), seeds.size()), limits);
 }

@@ -64,6 +64,7 @@ public:
   // A client that knows all nodes and the master.
   std::unique_ptr<client::Client> newClient() override { return newClient(options.clientTimeout); }
   std::unique_ptr<client::Client> newClient(kj::Duration timeout);
+  std::unique_ptr<client::Client> newClient(client::Client::Limits limits);
 
   // What a process says of the chain, asked over a connection of its own.
   capnp::Response<schema::Topology::ConfigurationResults> configuration(const std::string& address);

@@ -250,6 +250,47 @@ TEST_F(LedgerTest, FollowsOtherMasters) {
   EXPECT_EQ(changes, 1u);  // One's own is no news.
 }
 
+// Found by the simulation: stores that are reached over a network may answer out of order.
+class LateWatches final: public ConfigStore {
+public:
+  explicit LateWatches(ConfigStore& inner): inner(inner) {}
+
+  kj::Promise<Stored> get() override { return inner.get(); }
+  kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
+      std::uint64_t expected, kj::Array<const kj::byte> document) override {
+    return inner.compareAndSwap(expected, kj::mv(document));
+  }
+  kj::Promise<Stored> watch(std::uint64_t version) override {
+    return inner.watch(version).then([this](Stored&& stored) {
+      auto paf = kj::newPromiseAndFulfiller<void>();
+      arrive = kj::mv(paf.fulfiller);
+      return paf.promise.then([stored = kj::mv(stored)]() mutable { return kj::mv(stored); });
+    });
+  }
+
+  kj::Own<kj::PromiseFulfiller<void>> arrive;  // The answer to the watch that was answered last.
+
+private:
+  ConfigStore& inner;
+};
+
+TEST_F(LedgerTest, PassesOverAnAnswerThatComesAfterANewerOne) {
+  LateWatches late(store);
+  auto mine = Ledger::open(late).wait(waitScope);
+  auto other = Ledger::open(store).wait(waitScope);
+  unsigned changes = 0;
+  auto following = mine->follow([&]() { ++changes; });
+  other->replace(other->document().with(configuration(1, "other's"))).wait(waitScope);
+  EXPECT_FALSE(following.poll(waitScope));
+  auto first = kj::mv(late.arrive);
+  mine->replace(mine->document().with(configuration(1, "mine"))).wait(waitScope);
+  mine->replace(mine->document().with(configuration(2, "mine"))).wait(waitScope);
+  first->fulfill();
+  EXPECT_FALSE(following.poll(waitScope));
+  EXPECT_EQ(mine->current().cause, "mine");
+  EXPECT_EQ(changes, 0u);  // replace() has told.
+}
+
 TEST_F(LedgerTest, RefusesToGoOnFromAnotherHistory) {
   auto mine = Ledger::open(store).wait(waitScope);
   mine->replace(mine->document().with(configuration(1, "mine"))).wait(waitScope);

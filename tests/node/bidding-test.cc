@@ -175,6 +175,23 @@ TEST_F(Bidding, ClosesOnTimeWithoutAnybodyCalling) {
         [&]() { return result(tail, "brief").getAnswer().getAuction().getState().isSold(); });
 }
 
+// Found by the simulation: the master judges by what is told here whom it lets in (R15).
+TEST_F(Bidding, ClockThatIsSetIsNotTakenForTheTimeOfTheChain) {
+  startChain(1);
+  auto told = [&]() {
+    capnp::MallocMessageBuilder message;
+    auto status = message.initRoot<schema::NodeStatus>();
+    nodes[0]->node.writeStatus(status, false);
+    return status.getWallClock();
+  };
+  auto before = told();
+  EXPECT_EQ(before, clock.wall());
+  clock.wallNow += 5'000'000'000;
+  EXPECT_EQ(told(), before);
+  clock.bootNow += 1'000'000;
+  EXPECT_EQ(told(), before + 1'000'000);
+}
+
 TEST_F(Bidding, ReserveIsNeverShown) {
   auto create = client.createRequest();
   create.initRequest().setSession(session);

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include <kj/async.h>
+
+#include "client/client.h"
+#include "tests/history/history.h"
+
+namespace gavel::history {
+
+// What an answer to a query says.  `unknown` if it is that nobody could tell.
+Outcome outcomeOf(schema::Auctioneer::Answer::Reader answer);
+
+// Somebody who acts under a name, and records what was asked and what came of it.
+//
+// A call's promise that is dropped leaves its operation in the history, without an end.  `client`
+// and `history` must outlive this object, and this object its promises.
+class RecordingClient {
+public:
+  struct Settings {
+    std::uint32_t number = 0;
+    std::string name;
+    // Shows another credential than those who are not, under the same name.  Somebody who is not
+    // must have registered the name before.
+    bool impostor = false;
+  };
+  using Now = std::function<std::int64_t()>;
+
+  // `now` is the clock that all clients of the history share.  Events at the same time are kept in
+  // their order all the same: see History::moment().
+  RecordingClient(client::Client& client, History& history, Settings settings, Now now);
+  KJ_DISALLOW_COPY(RecordingClient);
+
+  const std::string& name() const { return settings.name; }
+
+  // Each resolves, once the operation has ended, to its number in the history.
+  kj::Promise<History::Id> create(const std::string& auction, const Terms& terms);
+  kj::Promise<History::Id> bid(const std::string& auction, std::int64_t amount);
+  kj::Promise<History::Id> close(const std::string& auction);
+  kj::Promise<History::Id> cancel(const std::string& auction);
+  kj::Promise<History::Id> result(const std::string& auction);
+
+  // Whether that operation has ended with an outcome that is unknown and can be asked for again.
+  bool mayAskAgain(History::Id id) const { return requests.count(id) > 0; }
+  // Asks again, by its request id.
+  kj::Promise<History::Id> askAgain(History::Id id);
+
+  // Reads all versions of an auction, for as long as it takes, and records them.  Nothing may be
+  // under way on it.
+  kj::Promise<void> readFinal(const std::string& auction);
+
+private:
+  client::Client& client;
+  History& history;
+  Settings settings;
+  kj::Array<kj::byte> credential;
+  Now now;
+  // Of operations with an unknown outcome.
+  std::map<History::Id, client::RequestId> requests;
+
+  client::Identity identity() const;
+  Operation operation(Kind kind, const std::string& auction) const;
+  History::Id begin(Operation operation);
+  kj::Promise<client::WriteResult> send(const Operation& operation,
+                                        kj::Maybe<client::RequestId> retryOf);
+  kj::Promise<History::Id> write(History::Id id, kj::Maybe<client::RequestId> retryOf);
+  kj::Promise<void> readPages(FinalHistory final);
+};
+
+}  // namespace gavel::history

@@ -1,0 +1,264 @@
+#include "tests/simulation/checks.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+
+#include "tests/master/validate.h"
+
+namespace gavel::simulation {
+namespace {
+
+// One index in so many has its state compared, which takes its time.
+constexpr std::uint64_t HASHED = 8;
+
+// Whether the log that is kept has a batch that ends there.  Null if it begins later.
+std::optional<bool> holds(const chain::MemoryStore& store, const chain::Position& position) {
+  auto start = store.logStart();
+  if (position.index < start.index) return std::nullopt;
+  if (position.index == start.index) return position == start;
+  auto& log = store.batches();
+  auto found = std::lower_bound(
+      log.begin(), log.end(), position.index,
+      [](const chain::BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
+  return found != log.end() && (*found)->end() == position;
+}
+
+std::string text(const chain::Position& position) {
+  return fmt::format("{}/{}/{:x}", position.epoch, position.index, position.checksum);
+}
+
+bool same(const chain::Configuration& a, const master::Configuration& b) {
+  return a.clusterId == b.clusterId && a.epoch == b.epoch &&
+         std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
+                    [](auto& x, auto& y) {
+                      return x.incarnation == y.incarnation && x.storeId == y.storeId &&
+                             x.serving == (y.state == master::MemberState::serving);
+                    });
+}
+
+}  // namespace
+
+Checks::Checks(Cluster& cluster): cluster(cluster) {
+  stored[0] = {};
+}
+
+void Checks::fail(std::string text) {
+  if (!failure_.empty()) return;
+  failure_ = std::move(text);
+  cluster.engine.note("FAILURE: " + failure_);
+}
+
+void Checks::turned(Process& process) {
+  auto* machine = cluster.nodeOf(process);
+  if (machine == nullptr || machine->node() == nullptr) return;
+  auto& replica = machine->node()->replica();
+  auto& known = seen[process.id()];
+  auto role = replica.role();
+  bool serving = role != chain::Role::waiting && role != chain::Role::syncing;
+
+  bool newEpoch = replica.newest().epoch != known.epoch;
+  if (newEpoch) {
+    if (replica.newest().epoch < known.epoch) {
+      fail(fmt::format("{} went back from epoch {} to {}", machine->name(), known.epoch,
+                       replica.newest().epoch));
+    }
+    checkEpoch(machine->name(), replica.newest());
+    known.epoch = replica.newest().epoch;
+  }
+  auto commit = replica.commit();
+  if (serving) {
+    if (commit < known.servingCommit) {
+      fail(fmt::format("{} went back from commit index {} to {}", machine->name(),
+                       known.servingCommit, commit));
+    }
+    known.servingCommit = commit;
+  }
+  if (commit > known.commit) checkCommit(*machine, known.commit, commit);
+  known.commit = commit;
+  if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {
+    checkPrefix(*machine, replica);
+  }
+  if (chain::isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica);
+  known.acting = serving;
+  known.end = replica.logEnd();
+  checkHash(*machine, replica, known);
+}
+
+void Checks::ended(Process& process, bool clocksOff) {
+  seen.erase(process.id());
+  if (process.lastWords().empty()) return;
+  auto* machine = cluster.nodeOf(process);
+  if (machine != nullptr && !machine->disk().reasonToDie().empty()) return;
+  // A node that belongs to no cluster and is refused by its master is ended, for the operator.
+  if (machine != nullptr && process.lastWords().find("refuses this node") != std::string::npos) {
+    ++counts["refused"];
+    return;
+  }
+  fail(fmt::format("{} died without a reason: {}", process.name(), process.lastWords()));
+}
+
+void Checks::changed(const master::Document& before, const master::Document& after) {
+  auto& old = before.current();
+  auto& next = after.current();
+  if (old == next) return;
+  if (next.epoch != old.epoch + 1) {
+    fail(fmt::format("epoch {} is followed by {}", old.epoch, next.epoch));
+  }
+  if (auto broken = master::validate(old, next)) {
+    fail(fmt::format("epoch {} ({}) is followed by {} ({}): {}", old.epoch, old.describe(),
+                     next.epoch, next.describe(), *broken));
+  }
+  cluster.engine.note(
+      fmt::format("stored epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
+  stored[next.epoch] = next;
+  ++counts["epochs"];
+  if (next.cause.find("total outage") != std::string::npos) ++counts["outages survived"];
+  if (next.cause.find("has joined") != std::string::npos) ++counts["joined"];
+  checkHolders(next);
+}
+
+void Checks::checkEpoch(const std::string& name, const chain::Configuration& configuration) {
+  auto found = stored.find(configuration.epoch);
+  if (found == stored.end()) {
+    fail(fmt::format("{} has heard of epoch {} before it was stored", name, configuration.epoch));
+  } else if (!same(configuration, found->second)) {
+    fail(fmt::format("{} has another epoch {} than was stored: {}, not {}", name,
+                     configuration.epoch, configuration.describe(), found->second.describe()));
+  }
+}
+
+// A node takes what is between the two for committed.
+void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now) {
+  auto& store = machine.disk().store();
+  auto known = highest();
+  // It may have dropped the oldest of it from its log already.
+  auto start = store.logStart();
+  if (start.index > before && start.index <= now) checkCommitted(machine, start, nullptr);
+  auto& log = store.batches();
+  auto batch = std::lower_bound(
+      log.begin(), log.end(), before + 1,
+      [](const chain::BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
+  for (; batch != log.end() && (*batch)->lastIndex() <= now; ++batch) {
+    checkCommitted(machine, (*batch)->end(), &(*batch)->previous());
+  }
+  if (now > highest()) {
+    fail(fmt::format("{} has commit index {}, which is not the end of a batch of its log behind {}",
+                     machine.name(), now, highest()));
+  }
+  if (highest() > known) checkHolders(cluster.configStore.current());
+}
+
+void Checks::checkCommitted(NodeMachine& machine, const chain::Position& end,
+                            const chain::Position* previous) {
+  if (end.index > highest()) {
+    if (previous != nullptr && !committed.empty() && !(*previous == committed.back().end)) {
+      fail(fmt::format("{} commits {} behind {}, where {} was committed", machine.name(), text(end),
+                       text(*previous), text(committed.back().end)));
+    }
+    committed.push_back({end, previous == nullptr});
+    return;
+  }
+  auto found = std::lower_bound(
+      committed.begin(), committed.end(), end.index,
+      [](const Committed& each, std::uint64_t index) { return each.end.index < index; });
+  if (found->end == end) return;
+  if (found->end.index > end.index && found->gap) {
+    committed.insert(found, {end, true});
+    return;
+  }
+  fail(fmt::format("{} takes {} for committed, where {} was", machine.name(), text(end),
+                   text(found->end)));
+}
+
+// Whoever serves by the newest configuration has on disk what was ever committed.
+void Checks::checkHolders(const master::Configuration& configuration) {
+  if (committed.empty()) return;
+  for (auto& member: configuration.members) {
+    if (member.state != master::MemberState::serving) continue;
+    auto* machine = cluster.nodeWithStore(member.storeId);
+    if (machine == nullptr) {
+      fail(fmt::format("the directory of {}, which serves, is gone", member.name));
+      continue;
+    }
+    auto& store = machine->disk().store();
+    auto durable = store.durableEnd().index;
+    if (durable < highest()) {
+      fail(fmt::format("{} is committed, and {}, which serves, has {} on disk", highest(),
+                       member.name, durable));
+    } else if (holds(store, committed.back().end) == false) {
+      fail(fmt::format("{} is committed, and {}, which serves, has something else there",
+                       text(committed.back().end), member.name));
+    }
+  }
+}
+
+void Checks::checkPrefix(NodeMachine& machine, const chain::Replica& replica) {
+  auto& configuration = replica.newest();
+  auto* predecessor = configuration.predecessor(replica.incarnation());
+  if (predecessor == nullptr) return;
+  for (auto& other: cluster.nodes) {
+    auto* node = other->node();
+    if (node == nullptr || node->replica().incarnation() != predecessor->incarnation) continue;
+    if (holds(other->disk().store(), replica.logEnd()) == false) {
+      fail(fmt::format(
+          "in epoch {} the log of {} ends at {}, which its predecessor {} does not hold",
+          configuration.epoch, machine.name(), text(replica.logEnd()), other->name()));
+    }
+  }
+}
+
+// What the head has added in this turn.
+void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica) {
+  auto& log = machine.disk().store().batches();
+  if (log.empty() || log.back()->epoch() != replica.newest().epoch) return;
+  for (auto& master: cluster.masters)
+    masterClockWasOff = masterClockWasOff || master->wallOffset != 0;
+  if (masterClockWasOff) return;  // Then it lets in whoever is as wrong.
+  auction::Stamp stamp = 0;
+  log.back()->forEach([&](const auction::Entry& entry) { stamp = entry.stamp; });
+  auto off = stamp - Engine::WALL_AT_START - cluster.engine.now() / kj::NANOSECONDS;
+  if (std::abs(off) > cluster.plan.master.maxSkew / kj::NANOSECONDS) {
+    fail(fmt::format("{} stamps as head with a time that is off by {} ms", machine.name(),
+                     off / 1'000'000));
+  }
+}
+
+void Checks::checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& known) {
+  auto index = replica.state().lastIndex();
+  if (index == known.hashed || index > replica.commit() || index > highest()) return;
+  if (index * 0x9e3779b97f4a7c15 >> 32 & (HASHED - 1)) return;
+  known.hashed = index;
+  auto hash = replica.state().hash();
+  auto [found, isNew] = hashes.emplace(index, hash);
+  if (!isNew && found->second != hash) {
+    fail(fmt::format("the state of {} as of {} is another than somebody else's", machine.name(),
+                     index));
+  }
+}
+
+bool Checks::allApplied() const {
+  auto& members = cluster.configStore.current().members;
+  std::uint64_t last = 0;
+  for (auto* node: cluster.actingMembers()) {
+    last = std::max(last, node->replica().logEnd().index);
+  }
+  auto acting = cluster.actingMembers();
+  return acting.size() == members.size() &&
+         std::all_of(acting.begin(), acting.end(), [&](node::Node* node) {
+           return node->replica().commit() == last && node->replica().state().lastIndex() == last;
+         });
+}
+
+void Checks::checkEqual() {
+  std::optional<std::array<std::uint8_t, 32>> first;
+  for (auto* node: cluster.actingMembers()) {
+    auto& state = node->replica().state();
+    if (!first) first = state.hash();
+    if (*first != state.hash()) {
+      fail("in the end, the states of members differ: " + cluster.describe());
+    }
+  }
+}
+
+}  // namespace gavel::simulation

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/cluster.h"
+
+namespace gavel::simulation {
+
+// What must hold at every moment of a run, looked at after each event of a process and each change
+// of the configuration; apart from what the bidders were told, which a history tells.
+//
+// - Configurations: each follows from the one before by the rules (R2, R3, R9, R11); no node acts
+// in
+//   one that is not stored; the same epoch is the same configuration everywhere (R1).
+// - The committed log is one: what a node takes for committed agrees with every other node, to the
+//   end of time; every serving member of the stored configuration has it on disk (R4, R5, R9, R11).
+// - The log of a serving member is a prefix of its predecessor's (R4).
+// - A serving node's commit index never goes back.
+// - At equal index, states are equal.
+// - The head stamps by the true time, within the skew that the master allows, whatever is wrong
+// with
+//   the clocks of nodes (R15).
+// - Nobody dies by himself but for a fault of his disk (R12).
+class Checks final {
+public:
+  explicit Checks(Cluster& cluster);
+  KJ_DISALLOW_COPY(Checks);
+
+  // The first that was broken; empty: all holds.
+  const std::string& failure() const { return failure_; }
+  void fail(std::string text);
+
+  // Hooks of the engine and the store of configurations.
+  void turned(Process& process);
+  void ended(Process& process, bool clocksOff);
+  void changed(const master::Document& before, const master::Document& after);
+
+  // Whether all members act in the stored configuration and have applied the same log to its end.
+  bool allApplied() const;
+  // Once that is so: their states are equal.
+  void checkEqual();
+
+  // For people: what happened.
+  std::map<std::string, std::uint64_t> counts;
+
+private:
+  // What was seen of a process.
+  struct Seen {
+    std::uint64_t epoch = 0;
+    bool acting = false;
+    chain::Position end;
+    std::uint64_t commit = 0;
+    std::uint64_t servingCommit = 0;
+    std::uint64_t hashed = 0;
+  };
+
+  // The end of a batch that some node has taken for committed.
+  struct Committed {
+    chain::Position end;
+    bool gap;  // There may be others between the one before and this one.
+  };
+
+  Cluster& cluster;
+  std::string failure_;
+  std::map<std::uint32_t, Seen> seen;                            // By process.
+  std::map<std::uint64_t, master::Configuration> stored;         // By epoch.
+  std::vector<Committed> committed;                              // By index.
+  std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
+
+  bool masterClockWasOff = false;
+
+  void checkEpoch(const std::string& name, const chain::Configuration& configuration);
+  void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
+  // `previous` is null where the batch is not in the log any more.
+  void checkCommitted(NodeMachine& machine, const chain::Position& end,
+                      const chain::Position* previous);
+  void checkHolders(const master::Configuration& configuration);
+  void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
+  void checkStamp(NodeMachine& machine, const chain::Replica& replica);
+  void checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
+  std::uint64_t highest() const { return committed.empty() ? 0 : committed.back().end.index; }
+};
+
+}  // namespace gavel::simulation

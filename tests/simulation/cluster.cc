@@ -1,0 +1,141 @@
+#include "tests/simulation/cluster.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace gavel::simulation {
+
+Plan Plan::draw(Dice& dice) {
+  Plan plan;
+  constexpr unsigned LENGTHS[] = {1, 2, 3, 3, 3, 3, 3, 4};
+  plan.replicas = LENGTHS[dice.below(kj::size(LENGTHS))];
+  plan.nodes = plan.replicas + static_cast<unsigned>(dice.between(plan.replicas < 3 ? 1 : 0, 2));
+
+  plan.master.replicas = plan.replicas;
+  plan.master.flapDelay = dice.chance(0.5) ? 0 * kj::SECONDS : 200 * kj::MILLISECONDS;
+  plan.master.outageWait = dice.skewed(300 * kj::MILLISECONDS, 3 * kj::SECONDS);
+
+  // Small, so that logs are truncated and snapshots are needed.
+  plan.node.replica.checkpointBytes = std::size_t(512) << dice.below(6);
+  plan.node.replica.memoryBytes = std::size_t(512) << dice.below(6);
+  plan.disk.store.retainedBytes = std::size_t(512) << dice.below(7);
+  plan.disk.store.partBytes = std::size_t(256) << dice.below(6);
+  plan.disk.longestSync = dice.skewed(500 * kj::MICROSECONDS, 40 * kj::MILLISECONDS);
+
+  plan.bidding.hosts = 3;
+  plan.bidding.clients = static_cast<unsigned>(dice.between(4, 8));
+  plan.bidding.inquirers = static_cast<unsigned>(dice.between(1, 3));
+  plan.bidding.bidders.hot = dice.between(1, 2);
+  plan.bidding.bidders.cold = dice.between(1, 4);
+  plan.bidding.bidders.thinkAtMost = dice.between(40, 250) * kj::MILLISECONDS;
+  plan.bidding.bidders.duration = dice.between(500, 4000) * kj::MILLISECONDS;
+  plan.bidding.limits.timeout = dice.between(1500, 5000) * kj::MILLISECONDS;
+  return plan;
+}
+
+std::string Plan::describe() const {
+  return fmt::format(
+      "plan: {} replicas, {} nodes, checkpoint {} memory {} retained {} part {}, sync up to {} us, "
+      "{} bidders",
+      replicas, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
+      disk.store.retainedBytes, disk.store.partBytes, disk.longestSync / kj::MICROSECONDS,
+      bidding.clients);
+}
+
+Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
+    : plan(std::move(clusterPlan)),
+      engine(trace),
+      wire(engine, dice.fork()),
+      configStore(engine, dice.fork()) {
+  std::vector<std::string> masterAddresses;
+  for (unsigned i = 0; i < plan.masters; ++i) {
+    auto name = "m" + std::to_string(i + 1);
+    masters.push_back(
+        std::make_unique<MasterMachine>(engine, wire, dice.fork(), name, configStore, plan.master));
+    masterAddresses.push_back(masters.back()->address());
+  }
+  auto options = plan.node;
+  options.masters = masterAddresses;
+  auto clients = plan.bidding;
+  for (unsigned i = 0; i < plan.nodes; ++i) {
+    auto name = "n" + std::to_string(i + 1);
+    nodes.push_back(
+        std::make_unique<NodeMachine>(engine, wire, dice.fork(), name, plan.disk, options));
+    clients.seeds.push_back(nodes.back()->address());
+    clients.nodes.push_back(nodes.back()->address());
+  }
+  clients.seeds.push_back(masterAddresses[0]);
+  bidding = std::make_unique<Bidding>(engine, wire, dice.fork(), std::move(clients));
+}
+
+Cluster::~Cluster() noexcept(false) {
+  engine.shutDown();
+}
+
+void Cluster::start() {
+  masters[0]->start();
+  for (auto& node: nodes) node->start();
+  bidding->start();
+}
+
+std::vector<node::Node*> Cluster::actingMembers() const {
+  auto& current = configStore.current();
+  std::vector<node::Node*> found;
+  for (auto& member: current.members) {
+    for (auto& machine: nodes) {
+      auto* node = machine->node();
+      if (node == nullptr || node->replica().incarnation() != member.incarnation) continue;
+      auto& replica = node->replica();
+      if (replica.acting() && replica.newest().epoch == current.epoch) found.push_back(node);
+    }
+  }
+  return found;
+}
+
+bool Cluster::whole() const {
+  auto& members = configStore.current().members;
+  bool joining = std::any_of(members.begin(), members.end(), [](const master::Member& member) {
+    return member.state != master::MemberState::serving;
+  });
+  return !joining && members.size() == plan.replicas && actingMembers().size() == plan.replicas;
+}
+
+NodeMachine* Cluster::nodeOf(const Process& process) {
+  for (auto& machine: nodes) {
+    if (machine->is(process)) return machine.get();
+  }
+  return nullptr;
+}
+
+NodeMachine* Cluster::nodeWithStore(std::uint64_t storeId) {
+  for (auto& machine: nodes) {
+    if (machine->disk().store().recovered().storeId == storeId) return machine.get();
+  }
+  return nullptr;
+}
+
+std::string Cluster::describe() const {
+  auto& current = configStore.current();
+  std::string text = fmt::format("stored: epoch {} {}", current.epoch, current.describe());
+  for (auto& machine: masters) {
+    text += fmt::format("; {}: {}", machine->name(), machine->runs() ? "runs" : "down");
+    if (auto* master = machine->master()) {
+      text += fmt::format(" ({}) {}", master->current().epoch, master->notice());
+    }
+  }
+  for (auto& machine: nodes) {
+    text += "; " + machine->name() + ": ";
+    auto* node = machine->node();
+    if (node == nullptr) {
+      text += machine->runs() ? "starts" : "down";
+      continue;
+    }
+    auto& replica = node->replica();
+    text += fmt::format("{} epoch {} last {} durable {} commit {}", chain::roleName(replica.role()),
+                        replica.newest().epoch, replica.logEnd().index, replica.durable(),
+                        replica.commit());
+  }
+  return text;
+}
+
+}  // namespace gavel::simulation

@@ -1,0 +1,107 @@
+#include "tests/simulation/config-store.h"
+
+#include <utility>
+
+namespace gavel::simulation {
+
+class SharedConfigStore::View final: public master::ConfigStore {
+public:
+  View(SharedConfigStore& shared, Process& process): shared(shared), process(process) {}
+  KJ_DISALLOW_COPY(View);
+
+  kj::Promise<master::Stored> get() override {
+    auto paf = kj::newPromiseAndFulfiller<master::Stored>();
+    bool own = std::exchange(won, false);
+    auto fulfiller = kj::mv(paf.fulfiller);
+    shared.engine.after(shared.delay(), [&shared = shared, &process = process, own,
+                                         fulfiller = kj::mv(fulfiller)]() mutable {
+      if (own) shared.tell(Step::readBack, process);
+      shared.answer(process, kj::mv(fulfiller), own ? Step::announced : Step::none);
+    });
+    return kj::mv(paf.promise);
+  }
+
+  kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
+      std::uint64_t expected, kj::Array<const kj::byte> document) override {
+    auto paf = kj::newPromiseAndFulfiller<kj::Maybe<std::uint64_t>>();
+    shared.engine.after(shared.delay(),
+                        [&shared = shared, &process = process, expected,
+                         document = kj::mv(document), fulfiller = kj::mv(paf.fulfiller)]() mutable {
+                          bool alive = process.alive();
+                          shared.tell(Step::asked, process);
+                          // What left the master before it died arrives; but here it is the request
+                          // that did not.
+                          if (alive && !process.alive()) return;
+                          auto result = shared.swap(expected, kj::mv(document));
+                          if (result != nullptr) shared.tell(Step::swapped, process);
+                          shared.engine.after(shared.delay(), process,
+                                              [result, fulfiller = kj::mv(fulfiller)]() mutable {
+                                                fulfiller->fulfill(kj::mv(result));
+                                              });
+                        });
+    return paf.promise.then([this](kj::Maybe<std::uint64_t> result) {
+      won = result != nullptr;
+      return result;
+    });
+  }
+
+  kj::Promise<master::Stored> watch(std::uint64_t version) override {
+    auto paf = kj::newPromiseAndFulfiller<master::Stored>();
+    shared.engine.after(shared.delay(), [&shared = shared, &process = process, version,
+                                         fulfiller = kj::mv(paf.fulfiller)]() mutable {
+      if (shared.version > version) {
+        shared.answer(process, kj::mv(fulfiller), Step::none);
+      } else {
+        shared.watchers.push_back({process, version, kj::mv(fulfiller)});
+      }
+    });
+    return kj::mv(paf.promise);
+  }
+
+private:
+  SharedConfigStore& shared;
+  Process& process;
+  bool won = false;  // The last swap, and has not read it back.
+};
+
+kj::Own<master::ConfigStore> SharedConfigStore::open(Process& process) {
+  return kj::heap<View>(*this, process);
+}
+
+void SharedConfigStore::tell(Step step, Process& process) {
+  if (onStep && process.alive()) onStep(step, process);
+}
+
+void SharedConfigStore::answer(Process& process,
+                               kj::Own<kj::PromiseFulfiller<master::Stored>> fulfiller,
+                               Step after) {
+  engine.after(
+      delay(), [this, &process, after, stored = stored(), fulfiller = kj::mv(fulfiller)]() mutable {
+        engine.deliver(process, [stored = kj::mv(stored), fulfiller = kj::mv(fulfiller)]() mutable {
+          fulfiller->fulfill(kj::mv(stored));
+        });
+        if (after != Step::none) tell(after, process);
+      });
+}
+
+kj::Maybe<std::uint64_t> SharedConfigStore::swap(std::uint64_t expected,
+                                                 kj::Array<const kj::byte> next) {
+  if (expected != version) return nullptr;
+  auto after = master::Document::decode(next);
+  if (onChange) onChange(document_, after);
+  document_ = std::move(after);
+  bytes = kj::mv(next);
+  ++version;
+  auto waiting = kj::mv(watchers);
+  watchers.clear();
+  for (auto& each: waiting) {
+    if (each.version < version) {
+      answer(each.process, kj::mv(each.fulfiller), Step::none);
+    } else {
+      watchers.push_back({each.process, each.version, kj::mv(each.fulfiller)});
+    }
+  }
+  return version;
+}
+
+}  // namespace gavel::simulation

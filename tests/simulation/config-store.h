@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "master/config-store.h"
+#include "master/document.h"
+#include "tests/simulation/engine.h"
+
+namespace gavel::simulation {
+
+// The one document that all masters share, on a service of its own that never fails: each call goes
+// there and comes back, both later.
+class SharedConfigStore final {
+public:
+  // Where a master is with a decision of its own.
+  enum class Step {
+    none,
+    asked,      // The swap has come to the store and is not done yet.
+    swapped,    // It is done, and the master has not heard it.
+    readBack,   // The master knows that it won, and reads the document back.
+    announced,  // It has read it, and has sent it to the nodes.
+  };
+
+  SharedConfigStore(Engine& engine, Dice dice): engine(engine), dice(dice) {}
+  KJ_DISALLOW_COPY(SharedConfigStore);
+
+  // For one process.  Must not outlive this object.
+  kj::Own<master::ConfigStore> open(Process& process);
+
+  // Told each step, from an event of the world: it may kill the process.
+  std::function<void(Step, Process&)> onStep;
+  // Told each change, before anybody hears of it.
+  std::function<void(const master::Document& before, const master::Document& after)> onChange;
+
+  const master::Document& document() const { return document_; }
+  const master::Configuration& current() const { return document_.current(); }
+
+private:
+  class View;
+  struct Watcher {
+    Process& process;
+    std::uint64_t version;
+    kj::Own<kj::PromiseFulfiller<master::Stored>> fulfiller;
+  };
+
+  Engine& engine;
+  Dice dice;
+  std::uint64_t version = 0;
+  kj::Array<const kj::byte> bytes;
+  master::Document document_;
+  std::vector<Watcher> watchers;
+
+  Time delay() { return dice.skewed(20 * kj::MICROSECONDS, 5 * kj::MILLISECONDS); }
+  master::Stored stored() const { return {version, kj::heapArray<kj::byte>(bytes)}; }
+  kj::Maybe<std::uint64_t> swap(std::uint64_t expected, kj::Array<const kj::byte> next);
+  void tell(Step step, Process& process);
+  // Sends what is stored; when that has been taken in, the step is `after`.
+  void answer(Process& process, kj::Own<kj::PromiseFulfiller<master::Stored>> fulfiller,
+              Step after);
+};
+
+}  // namespace gavel::simulation

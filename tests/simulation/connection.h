@@ -1,0 +1,100 @@
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include <kj/async-io.h>
+#include <kj/refcount.h>
+
+#include "tests/simulation/engine.h"
+
+namespace gavel::simulation {
+
+class Wire;
+using Host = std::uint32_t;
+
+// A TCP connection between two processes: two directions of bytes, each in order, with what the
+// kernels at both ends keep of it.  Held by both streams and by what is under way on the wire.
+class TcpConnection final: public kj::Refcounted {
+public:
+  TcpConnection(Wire& wire, std::uint64_t id, Process& client, Host from, Process& server, Host to,
+                std::size_t bufferBytes);
+  KJ_DISALLOW_COPY(TcpConnection);
+
+  kj::Own<TcpConnection> addRef() { return kj::addRef(*this); }
+  // What the process at that end uses: 0 is who has connected, 1 who has accepted.
+  kj::Own<kj::AsyncIoStream> stream(unsigned end);
+
+  std::uint64_t id() const { return id_; }
+  Host host(unsigned end) const { return ends[end].host; }
+  bool belongsTo(unsigned end, const Process& process) const {
+    return ends[end].process == &process && ends[end].open;
+  }
+  bool usable(unsigned end) const { return ends[end].open && !ends[end].reset; }
+  bool over() const;
+
+  // Closes an end as a kernel does: in order, or by a reset if something was not read.
+  void close(unsigned end);
+  // Its machine has lost power: nothing is told to anybody.
+  void vanish(unsigned end);
+  // The machine of an end that has vanished runs again, and does not know this connection.
+  void machineIsBack(unsigned end);
+  // Breaks that end: by a reset that has arrived, or since its kernel has given up.
+  void breakEnd(unsigned end);
+  // The cut between the two is healed: what was held up is sent again.
+  void healed();
+
+private:
+  class Stream;
+  class Read;
+  class Write;
+
+  struct Packet {
+    Time arrival;
+    kj::Array<kj::byte> bytes;  // None: the end of the stream.
+  };
+  struct End {
+    Process* process;
+    Host host;
+    bool open = true;
+    bool vanished = false;
+    bool reset = false;
+    bool ended = false;  // All of the peer's bytes have come.
+    bool shut = false;   // Its own stream has ended.
+    std::vector<kj::byte> received;
+    std::size_t consumed = 0;  // Of `received`.
+    Read* reader = nullptr;
+    Write* writer = nullptr;
+    std::vector<kj::Own<kj::PromiseFulfiller<void>>> whenBroken;
+
+    std::size_t available() const { return received.size() - consumed; }
+  };
+  // From ends[i] to ends[1 - i].
+  struct Direction {
+    std::deque<Packet> inFlight;
+    Time lastArrival = 0 * kj::NANOSECONDS;
+    bool stalled = false;     // By a cut, until it is healed.
+    std::size_t unread = 0;   // Bytes under way and not read.
+    bool wakeQueued = false;  // The writer will hear that there is room.
+  };
+
+  Wire& wire;
+  std::uint64_t id_;
+  std::size_t bufferBytes;
+  End ends[2];
+  Direction directions[2];
+
+  kj::Promise<std::size_t> read(unsigned end, void* buffer, std::size_t min, std::size_t max);
+  kj::Promise<void> write(unsigned end, kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces);
+  void shutdownWrite(unsigned end);
+  std::size_t take(unsigned end, kj::byte* buffer, std::size_t max);
+  std::size_t put(unsigned end, kj::ArrayPtr<const kj::byte> bytes);
+  void send(unsigned end, kj::Array<kj::byte> bytes);
+  void arrive(unsigned from);
+  void stall(unsigned from);
+  void wakeReader(unsigned end);
+  void wakeWriter(unsigned end);
+  void sendReset(unsigned to);
+};
+
+}  // namespace gavel::simulation

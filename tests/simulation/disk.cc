@@ -1,0 +1,183 @@
+#include "tests/simulation/disk.h"
+
+#include <algorithm>
+
+#include <kj/debug.h>
+
+#include "base/logging.h"
+
+namespace gavel::simulation {
+namespace {
+
+// Until the storage thread has noticed that there is something to write.
+constexpr auto LONGEST_WAKE = 30 * kj::MICROSECONDS;
+constexpr auto LONGEST_READ = 300 * kj::MICROSECONDS;
+// One sync in so many takes long.
+constexpr unsigned SLOW_SYNCS = 200;
+constexpr const char* HANGS = "disk hang";
+constexpr auto LONGEST_SLOW_SYNC = 400 * kj::MILLISECONDS;
+
+}  // namespace
+
+// The store as one process sees it.
+class Disk::View final: public chain::Store {
+public:
+  explicit View(Disk& disk): disk(disk), inner(*disk.store_) {}
+  KJ_DISALLOW_COPY(View);
+
+  const chain::Recovered& recovered() const override { return inner.recovered(); }
+  kj::Promise<chain::Image> load() override {
+    disk.wrote();  // What the last process has left unsynced.
+    return later([this]() { return inner.load(); });
+  }
+  void append(chain::BatchPtr batch) override {
+    disk.checkRoom();
+    inner.append(kj::mv(batch));
+    disk.wrote();
+  }
+  kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) override {
+    return inner.durableAbove(index);
+  }
+  kj::Promise<void> cut(chain::Position end) override {
+    return written([&]() { return inner.cut(end); });
+  }
+  chain::Position logStart() const override { return inner.logStart(); }
+  kj::Promise<std::vector<chain::BatchPtr>> readLog(std::uint64_t after,
+                                                    std::size_t maxBytes) override {
+    return later([this, after, maxBytes]() { return inner.readLog(after, maxBytes); });
+  }
+  kj::Promise<kj::Maybe<chain::Position>> lastWithin(chain::Position limit) override {
+    return later([this, limit]() { return inner.lastWithin(limit); });
+  }
+  kj::Promise<void> saveConfiguration(const chain::Configuration& configuration) override {
+    return written([&]() { return inner.saveConfiguration(configuration); });
+  }
+  kj::Promise<void> checkpoint(chain::Position at, auction::Changes changes) override {
+    auto done = written([&]() { return inner.checkpoint(at, kj::mv(changes)); });
+    return canceler.wrap(done.then([this]() { return disk.readDelay(); }));
+  }
+  kj::Own<chain::SnapshotReader> openSnapshot() override { return inner.openSnapshot(); }
+  kj::Promise<void> beginInstall() override {
+    return written([&]() { return inner.beginInstall(); });
+  }
+  kj::Promise<void> install(kj::Array<kj::byte> records) override {
+    return written([&]() { return inner.install(kj::mv(records)); });
+  }
+  kj::Promise<void> finishInstall(chain::Position at) override {
+    return written([&]() { return inner.finishInstall(at); });
+  }
+  const auction::EndedAuctions& ended() const override { return inner.ended(); }
+  kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
+                                                     std::uint64_t first,
+                                                     std::uint64_t count) override {
+    return later([this, auction, first, count]() { return inner.history(auction, first, count); });
+  }
+  kj::Promise<std::vector<auction::Auction>> auctions(auction::AuctionId after,
+                                                      std::size_t limit) override {
+    return later([this, after, limit]() { return inner.auctions(after, limit); });
+  }
+
+private:
+  Disk& disk;
+  chain::MemoryStore& inner;
+  kj::Canceler canceler;  // Calls may outlive this, and the process.
+
+  template <typename Write>
+  kj::Promise<void> written(Write write) {
+    disk.checkRoom();
+    auto done = write();
+    disk.wrote();
+    return done;
+  }
+  template <typename Read>
+  auto later(Read read) -> decltype(read()) {
+    return canceler.wrap(disk.readDelay().then(kj::mv(read)));
+  }
+};
+
+Disk::Disk(Engine& engine, Dice dice, Settings diskSettings)
+    : engine(engine), dice(dice), settings(diskSettings) {
+  settings.store.syncAtRestart = false;
+  wipe();
+}
+
+Disk::~Disk() noexcept(false) = default;
+
+kj::Own<chain::Store> Disk::open(Process& process) {
+  KJ_REQUIRE(user == nullptr);
+  user = &process;
+  reason.clear();
+  return kj::heap<View>(*this);
+}
+
+void Disk::processEnded() {
+  user = nullptr;
+  syncing = false;
+  syncFails = false;
+  store_ = store_->restart(chain::MemoryStore::Crash::process);
+}
+
+void Disk::powerLost() {
+  user = nullptr;
+  syncing = false;
+  syncFails = false;
+  auto kept = dice.below(store_->unsyncedWrites() + 1);
+  store_ = store_->restart(chain::MemoryStore::Crash::power, kept);
+}
+
+void Disk::wipe() {
+  KJ_REQUIRE(user == nullptr);
+  store_ =
+      kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual, settings.store);
+}
+
+void Disk::checkRoom() {
+  if (!full) return;
+  reason = "disk full";
+  if (onStruck) onStruck("disk full");
+  die("no space left for the data directory: leaving the chain");
+}
+
+void Disk::wrote() {
+  if (syncing || user == nullptr || store_->unsyncedWrites() == 0) return;
+  syncing = true;
+  auto& process = *user;
+  engine.after(dice.between(Engine::SHORTEST_DELAY, LONGEST_WAKE), process,
+               [this, &process]() { beginSync(process); });
+}
+
+void Disk::beginSync(Process& process) {
+  auto writes = store_->unsyncedWrites();
+  auto time = dice.below(SLOW_SYNCS) == 0
+                  ? dice.skewed(settings.longestSync, LONGEST_SLOW_SYNC)
+                  : dice.skewed(settings.shortestSync, settings.longestSync);
+  auto end = engine.now() + time;
+  if (hangsUntil > engine.now()) {
+    end = std::max(end, hangsUntil);
+    if (onStruck && reason != HANGS) onStruck(HANGS);
+    reason = HANGS;
+  }
+  engine.at(end, process, [this, writes]() { endSync(writes); });
+}
+
+void Disk::endSync(std::size_t writes) {
+  if (syncFails) {
+    syncFails = false;
+    reason = "sync failed";
+    if (onStruck) onStruck("sync error");
+    die("the data directory failed: leaving the chain", {{"error", "sync: input/output error"}});
+  }
+  syncing = false;
+  store_->sync(writes);
+  wrote();
+}
+
+kj::Promise<void> Disk::readDelay() {
+  if (user == nullptr) return kj::NEVER_DONE;
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  engine.after(dice.between(Engine::SHORTEST_DELAY, LONGEST_READ), *user,
+               [fulfiller = kj::mv(paf.fulfiller)]() mutable { fulfiller->fulfill(); });
+  return kj::mv(paf.promise);
+}
+
+}  // namespace gavel::simulation

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <string>
+
+#include "chain/memory-store.h"
+#include "tests/simulation/engine.h"
+
+namespace gavel::simulation {
+
+// The disk of one machine with its data directory: what the processes that use it one after the
+// other have written, and what of it would survive a loss of power.
+//
+// Syncs take the time that the seed says; one is under way at a time, and takes with it what had
+// been written when it began.  A fault ends the process that meets it, as a real store does (R12).
+class Disk final {
+public:
+  struct Settings {
+    chain::MemoryStore::Options store;
+    Time shortestSync = 50 * kj::MICROSECONDS;
+    Time longestSync = 5 * kj::MILLISECONDS;
+  };
+
+  Disk(Engine& engine, Dice dice, Settings settings);
+  ~Disk() noexcept(false);
+  KJ_DISALLOW_COPY(Disk);
+
+  // The data directory as a process opens it; until the process ends, which ended() tells.
+  kj::Own<chain::Store> open(Process& process);
+
+  // At the moment of the process's death.  After a loss of power only what was synced is left, and
+  // some of what was written after it, in order.
+  void processEnded();
+  void powerLost();
+  // A new, empty directory.  Only while no process uses it.
+  void wipe();
+
+  // -- faults
+
+  // Each write fails; the next sync fails; no sync ends before `until`.
+  void setFull(bool value) { full = value; }
+  bool isFull() const { return full; }
+  void failNextSync() { syncFails = true; }
+  void hang(Time until) { hangsUntil = until; }
+
+  // Why the process that uses this disk, or used it last, had to die; empty: it had no reason.
+  const std::string& reasonToDie() const { return reason; }
+  // Called when a fault has struck: "disk full", "sync failed".
+  std::function<void(const char*)> onStruck;
+
+  const chain::MemoryStore& store() const { return *store_; }
+
+private:
+  class View;
+
+  Engine& engine;
+  Dice dice;
+  Settings settings;
+  kj::Own<chain::MemoryStore> store_;
+  Process* user = nullptr;
+  bool syncing = false;
+  bool full = false;
+  bool syncFails = false;
+  Time hangsUntil = 0 * kj::NANOSECONDS;
+  std::string reason;
+
+  // Before and after each write.
+  void checkRoom();
+  void wrote();
+  void beginSync(Process& process);
+  void endSync(std::size_t writes);
+  // As long as another thread takes to read something.
+  kj::Promise<void> readDelay();
+};
+
+}  // namespace gavel::simulation

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/cluster.h"
+#include "tests/simulation/dice.h"
+
+namespace gavel::simulation {
+
+enum class Fault : unsigned {
+  crash,      // A node or master, like SIGKILL.
+  powerLoss,  // A node, with what its disk has not synced; nobody is told.
+  outage,     // All nodes at once, and sometimes the masters.
+  pause,      // A node or master stands still, and finds everything at once when it goes on.
+  cutOneWay,  // Between two machines.
+  cutBothWays,
+  isolation,      // One machine from all others.
+  cutFromMaster,  // A node from the masters, and nobody else.
+  slowLink,
+  reset,  // All connections between two machines.
+  diskFull,
+  syncError,
+  diskHang,
+  clockStep,     // By up to some hours.
+  masterStep,    // The master dies in the middle of a decision.
+  secondMaster,  // Two at a time.
+};
+constexpr unsigned FAULTS = 16;
+const char* name(Fault fault);
+
+// Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
+// starts again what has ended.
+//
+// Each run has its own kinds of faults, as what one kind leads to is easily hidden by the others.
+// They come in bursts, with time between them for the chain to get somewhere.
+class Faults final {
+public:
+  Faults(Cluster& cluster, Dice dice);
+  KJ_DISALLOW_COPY(Faults);
+
+  // Strikes from now until `end`.
+  void begin(Time end);
+  // Repairs everything now, and strikes no more.
+  void healAll();
+
+  // A process begins on a machine.
+  void started(Machine& machine);
+  // A process has ended: has it started again some time.
+  void ended(Process& process);
+  // Whether a clock is off, or was a moment ago.
+  bool clocksOff() const;
+
+  // How often each kind really struck, as the cluster met it, and what followed.
+  const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
+
+private:
+  struct Repair {
+    bool done = false;
+    std::function<void()> carryOut;
+  };
+
+  Cluster& cluster;
+  Engine& engine;
+  Dice dice;
+  std::vector<Fault> kinds;  // Of this run; those that come more often are in it more often.
+  Time calm;                 // Between bursts, at most.
+  Time end = 0 * kj::NANOSECONDS;
+  bool healed = false;
+  double wipes;  // How likely a late start is one with an empty disk.
+  std::vector<std::unique_ptr<Repair>> repairs;
+  std::vector<const Process*> startedWrong;  // While the clock of their machine was off.
+  SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
+  std::map<std::string, std::uint64_t> counts_;
+
+  void count(const char* what) { ++counts_[what]; }
+  void burst();
+  void strike(Fault fault);
+  bool tryStrike(Fault fault);
+  void repairAfter(Time delay, std::function<void()> repair);
+  void startAfter(Machine& machine, Time delay, bool empty);
+
+  bool crash();
+  bool powerLoss();
+  bool outage();
+  bool pause();
+  bool cut(bool bothWays);
+  bool isolate();
+  bool cutFromMaster();
+  bool slowLink();
+  bool reset();
+  bool diskFull();
+  bool syncError();
+  bool diskHang();
+  bool stepClock();
+  bool secondMaster();
+
+  Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }
+  void cutFor(Host from, Host to, Time duration);
+  NodeMachine& anyNode() { return *cluster.nodes[dice.below(cluster.nodes.size())]; }
+  // Mostly a node.
+  Machine& anyMachine();
+  Host anyHost();
+  bool mayWipe(NodeMachine& machine) const;
+};
+
+}  // namespace gavel::simulation

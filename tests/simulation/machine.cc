@@ -1,0 +1,145 @@
+#include "tests/simulation/machine.h"
+
+#include <kj/debug.h>
+
+#include "master/service.h"
+
+namespace gavel::simulation {
+namespace {
+
+constexpr unsigned MAX_CONNECTIONS = 1000;
+
+// A port of this machine.  `network` must outlive the promise.
+kj::Promise<kj::Own<kj::ConnectionReceiver>> listen(kj::Network& network,
+                                                    const std::string& address) {
+  return network.parseAddress(address.c_str()).then([](kj::Own<kj::NetworkAddress> parsed) {
+    return parsed->listen();
+  });
+}
+
+}  // namespace
+
+void Machine::start() {
+  KJ_REQUIRE(!runs(), "it runs already", name_.c_str());
+  if (!wire.hasPower(host_)) wire.powerOn(host_);
+  ++starts_;
+  process_ = &engine.newProcess(name_, dice.fork(), wallOffset);
+  process_->onDeath = [this]() {
+    if (!losingPower) wire.processEnded(*process_);
+    ended(losingPower);
+  };
+  engine.deliver(*process_, [this]() {
+    engine.note("started");
+    run(*process_);
+  });
+}
+
+void Machine::kill(std::string_view why) {
+  engine.kill(*process_, why);
+}
+
+void Machine::losePower() {
+  losingPower = true;
+  wire.powerOff(host_);
+  engine.kill(*process_, "power lost");
+  // Its listeners go now that nobody is told.
+  wire.processEnded(*process_);
+  losingPower = false;
+}
+
+// What main() of gavel-node does.
+class NodeMachine::Program final {
+public:
+  Program(NodeMachine& machine, Process& process)
+      : network(machine.wire.network(process, machine.host())),
+        store(machine.disk_.open(process)),
+        running(listen(*network, machine.address())
+                    .then([this](kj::Own<kj::ConnectionReceiver> opened) {
+                      listener = kj::mv(opened);
+                      return store->load();
+                    })
+                    .then([this, &machine, &process](chain::Image image) {
+                      node = kj::heap<node::Node>(*network, process.timer(), process.clock(),
+                                                  process.random(), *store, kj::mv(image),
+                                                  machine.options);
+                      server = kj::heap<Server>(node->service(), process.timer(), MAX_CONNECTIONS);
+                      machine.node_ = node.get();
+                      return server->listen(*listener).exclusiveJoin(node->run());
+                    })
+                    .eagerlyEvaluate([&process](kj::Exception&& exception) {
+                      process.engine().exit(
+                          kj::str("gave up: ", exception.getDescription()).cStr());
+                    })) {}
+  KJ_DISALLOW_COPY(Program);
+
+private:
+  kj::Own<kj::Network> network;
+  kj::Own<chain::Store> store;
+  kj::Own<kj::ConnectionReceiver> listener;
+  kj::Own<node::Node> node;
+  kj::Own<Server> server;
+  kj::Promise<void> running;
+};
+
+NodeMachine::NodeMachine(Engine& engine, Wire& wire, Dice dice, std::string name,
+                         Disk::Settings disk, node::NodeOptions nodeOptions)
+    : Machine(engine, wire, dice, std::move(name)),
+      disk_(engine, this->dice.fork(), disk),
+      options(std::move(nodeOptions)) {
+  options.name = this->name();
+  options.address = address();
+}
+
+void NodeMachine::run(Process& process) {
+  process.program = kj::heap<Program>(*this, process);
+}
+
+void NodeMachine::ended(bool power) {
+  node_ = nullptr;
+  if (power) {
+    disk_.powerLost();
+  } else {
+    disk_.processEnded();
+  }
+}
+
+// What main() of gavel-master does.
+class MasterMachine::Program final {
+public:
+  Program(MasterMachine& machine, Process& process)
+      : network(machine.wire.network(process, machine.host())),
+        store(machine.store.open(process)),
+        running(listen(*network, machine.address())
+                    .then([this, &machine, &process](kj::Own<kj::ConnectionReceiver> opened) {
+                      listener = kj::mv(opened);
+                      return master::Master::open(process.timer(), *network, *store,
+                                                  process.clock(), process.random(),
+                                                  machine.settings);
+                    })
+                    .then([this, &machine, &process](kj::Own<master::Master> made) {
+                      master = kj::mv(made);
+                      server = kj::heap<Server>(master::serve(*master), process.timer(),
+                                                MAX_CONNECTIONS);
+                      machine.master_ = master.get();
+                      return server->listen(*listener).exclusiveJoin(master->failure());
+                    })
+                    .eagerlyEvaluate([&process](kj::Exception&& exception) {
+                      process.engine().exit(
+                          kj::str("this master cannot go on: ", exception.getDescription()).cStr());
+                    })) {}
+  KJ_DISALLOW_COPY(Program);
+
+private:
+  kj::Own<kj::Network> network;
+  kj::Own<master::ConfigStore> store;
+  kj::Own<kj::ConnectionReceiver> listener;
+  kj::Own<master::Master> master;
+  kj::Own<Server> server;
+  kj::Promise<void> running;
+};
+
+void MasterMachine::run(Process& process) {
+  process.program = kj::heap<Program>(*this, process);
+}
+
+}  // namespace gavel::simulation

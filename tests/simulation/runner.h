@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/scenario.h"
+
+namespace gavel::simulation {
+
+// What came of many runs.
+struct Summary {
+  std::uint64_t seeds = 0;
+  std::vector<std::pair<std::uint64_t, std::string>> failures;  // By seed.
+  double virtualSeconds = 0;
+  double wallSeconds = 0;
+  std::uint64_t events = 0;
+  history::Bidders::Counts operations;
+  std::map<std::string, std::uint64_t> faults;
+  std::map<std::string, std::uint64_t> results;
+
+  void add(const Report& report);
+  // For people, in several lines.
+  std::string text() const;
+};
+
+struct Seeds {
+  std::uint64_t first = 1;
+  std::uint64_t count = 100;
+  unsigned jobs = 1;  // Processes.
+  // After so many failures no other seed is begun.
+  std::uint64_t mostFailures = 20;
+  // A run that takes longer, in real seconds, has failed.
+  unsigned timeout = 120;
+};
+
+// Runs the seeds in processes of their own, so that one that crashes or hangs is a failure like any
+// other.  Prints each failure when it comes, with the command that shows it again.
+Summary runSeeds(const Seeds& seeds);
+
+}  // namespace gavel::simulation

@@ -1,0 +1,156 @@
+#include "tests/simulation/scenario.h"
+
+#include <fmt/format.h>
+
+#include <kj/debug.h>
+
+#include "base/logging.h"
+#include "tests/history/checker.h"
+#include "tests/simulation/checks.h"
+#include "tests/simulation/cluster.h"
+#include "tests/simulation/faults.h"
+
+namespace gavel::simulation {
+namespace {
+
+// From when all is repaired until the chain is whole, and has served bidders.
+constexpr auto TIME_TO_HEAL = 40 * kj::SECONDS;
+constexpr std::uint64_t SUCCESSES_AFTER = 10;
+// For the bidders to end what they are at, and to read everything back.
+constexpr auto TIME_TO_END = 30 * kj::SECONDS;
+// A run in which fewer bids, creates and so on succeed until then has proved nothing, and fails.
+constexpr std::uint64_t LEAST_SUCCESSES = 40;
+
+// What processes log that shows where a run has been, and what it is called in the summary.
+constexpr std::pair<std::string_view, const char*> COUNTED[] = {
+    {"dropping entries that the chain does not have", "logs cut"},
+    {"dropping everything for a snapshot", "snapshots begun"},
+    {"snapshot installed", "snapshots installed"},
+    {"dropping what is left of a damaged log or an unfinished snapshot", "unfinished dropped"},
+    {"gating: nothing is committed any more that the joiner has not on disk", "gates"},
+    {"another master has changed the configuration", "swaps lost"},
+    {"this process was paused or starved: all nodes get a fresh grace", "masters woken"},
+};
+
+class Scenario final {
+public:
+  Scenario(std::uint64_t seed, Trace& trace)
+      : dice(seed),
+        cluster(trace, dice, Plan::draw(dice)),
+        checks(cluster),
+        faults(cluster, dice.fork()),
+        engine(cluster.engine) {
+    engine.onTurn = [this](Process& process) { checks.turned(process); };
+    engine.onEnd = [this](Process& process) {
+      checks.ended(process, faults.clocksOff());
+      faults.ended(process);
+    };
+    engine.onLog = [this](std::string_view event) {
+      for (auto& [logged, name]: COUNTED) {
+        if (event == logged) ++checks.counts[name];
+      }
+    };
+    cluster.configStore.onChange = [this](auto& before, auto& after) {
+      checks.changed(before, after);
+    };
+  }
+  KJ_DISALLOW_COPY(Scenario);
+
+  void run() {
+    engine.note(cluster.plan.describe());
+    cluster.start();
+    auto calmAt = dice.between(4000, 14000) * kj::MILLISECONDS;
+    faults.begin(calmAt);
+    until(calmAt, [&]() { return false; });
+    faults.healAll();
+    heal();
+    finish();
+    judge();
+  }
+
+  void fill(Report& report) const {
+    report.failure = checks.failure();
+    report.hash = engine.trace().hash();
+    report.seconds = static_cast<double>(engine.now() / kj::MILLISECONDS) / 1000;
+    report.events = engine.eventCount();
+    report.operations = cluster.bidding->counts();
+    report.counts = faults.counts();
+    report.results = checks.counts;
+  }
+
+private:
+  Dice dice;
+  Cluster cluster;
+  Checks checks;
+  Faults faults;
+  Engine& engine;
+
+  bool failed() const { return !checks.failure().empty(); }
+
+  // Whether `condition` came about.
+  template <typename Condition>
+  bool until(Time end, Condition condition) {
+    bool reached = condition();
+    if (!reached) engine.run(end, [&]() { return failed() || (reached = condition()); });
+    return reached;
+  }
+
+  void heal() {
+    auto& counts = cluster.bidding->counts();
+    auto before = counts.successes;
+    auto healed = [&]() { return counts.successes >= before + SUCCESSES_AFTER && cluster.whole(); };
+    if (!until(engine.now() + TIME_TO_HEAL, healed) && !failed()) {
+      checks.fail(fmt::format(
+          "no progress within {} s after everything was repaired ({} successes, {} in all): {}",
+          TIME_TO_HEAL / kj::SECONDS, counts.successes - before, counts.successes,
+          cluster.describe()));
+    }
+    if (!failed()) engine.note("healed");
+  }
+
+  void finish() {
+    if (failed()) return;
+    auto& bidding = *cluster.bidding;
+    auto in = [&](Bidding::Phase phase) {
+      return [&bidding, phase]() {
+        return bidding.phase() == phase || bidding.phase() == Bidding::Phase::failed;
+      };
+    };
+    bidding.stop();
+    bool stopped = until(engine.now() + TIME_TO_END, in(Bidding::Phase::stopped));
+    if (stopped && bidding.phase() == Bidding::Phase::stopped) bidding.readFinals();
+    if (!until(engine.now() + TIME_TO_END, in(Bidding::Phase::done)) ||
+        bidding.phase() == Bidding::Phase::failed) {
+      checks.fail("the bidders did not come to their end: " + bidding.problem() + "; " +
+                  cluster.describe());
+    }
+  }
+
+  void judge() {
+    if (failed()) return;
+    if (until(engine.now() + TIME_TO_END, [&]() { return checks.allApplied(); })) {
+      checks.checkEqual();
+    } else {
+      checks.fail("in the end, members have not applied the same: " + cluster.describe());
+    }
+    if (failed()) return;
+    auto verdict = history::check(cluster.bidding->history());
+    if (!verdict.linearizable()) {
+      checks.fail("the history is not linearizable:\n" + verdict.text());
+    }
+  }
+};
+
+}  // namespace
+
+Report runSeed(std::uint64_t seed, Trace& trace) {
+  KjLogForwarder libraryLog;
+  Report report;
+  report.seed = seed;
+  Scenario scenario(seed, trace);
+  scenario.run();
+  scenario.fill(report);
+  return report;
+}
+
+}  // namespace gavel::simulation
