@@ -1,12 +1,17 @@
 #include "bench/load.h"
 
 #include <algorithm>
+#include <fstream>
+#include <string>
 #include <time.h>
+#include <unistd.h>
 #include <vector>
 
 #include <kj/debug.h>
 #include <kj/thread.h>
 #include <kj/vector.h>
+
+#include "base/process.h"
 
 namespace gavel::bench {
 namespace {
@@ -62,7 +67,8 @@ private:
   kj::Promise<void> slot() {
     if (over) return kj::READY_NOW;
     ++tally.calls;
-    return caller.call().then([this, begin = now()]() {
+    auto begin = now();
+    return caller.call().then([this, begin]() {
       if (counting) tally.latencies.push_back((now() - begin) / kj::NANOSECONDS);
       return slot();
     });
@@ -90,7 +96,7 @@ Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& loa
     threads.add(
         kj::heap<kj::Thread>([&make, &load, inFlight, fulfiller = kj::mv(paf.fulfiller)]() mutable {
           fulfiller->rejectIfThrows([&]() {
-            auto threadIo = kj::setupAsyncIo();
+            auto threadIo = setUpEventLoop();
             auto caller = make(threadIo);
             fulfiller->fulfill(Client(threadIo, *caller).run(inFlight, load));
           });
@@ -115,6 +121,19 @@ kj::Duration cpuTimeOf(int pid) {
   int error = clock_getcpuclockid(pid, &clock);
   KJ_REQUIRE(error == 0, "no such process", pid, error);
   return read(clock);
+}
+
+MachineTime machineTime() {
+  // "cpu  user nice system idle iowait irq softirq steal ...", in ticks.
+  std::ifstream file("/proc/stat");
+  std::string name;
+  std::int64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0;
+  std::int64_t steal = 0;
+  file >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal;
+  KJ_REQUIRE(file.good() && name == "cpu", "/proc/stat is not as expected");
+  auto tick = kj::SECONDS / sysconf(_SC_CLK_TCK);
+  auto used = user + nice + system + steal;
+  return {used * tick, (used + idle + iowait + irq + softirq) * tick};
 }
 
 }  // namespace gavel::bench

@@ -49,4 +49,11 @@ Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& loa
 // CPU time that a process has used so far; throws if there is none with that id.
 kj::Duration cpuTimeOf(int pid);
 
+// CPU time of the whole machine since it was started.
+struct MachineTime {
+  kj::Duration used = 0 * kj::SECONDS;  // By all processes, and by other machines of this host.
+  kj::Duration total = 0 * kj::SECONDS;
+};
+MachineTime machineTime();
+
 }  // namespace gavel::bench

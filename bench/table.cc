@@ -50,10 +50,11 @@ std::string line(const Row& row, const Row& compared) {
   auto client = median(row, [](auto& row, auto i) {
     return perCall(row.rounds[i], row.rounds[i].measured.clientCpu);
   });
+  auto elsewhere = median(row, [](auto& row, auto i) { return row.rounds[i].elsewhere; });
   auto speed = sorted(row, perSecond);
-  auto result = format("| %s | %.0f | %.0f–%.0f | %.2f | %.2f ms | %.2f ms | %.1f |",
+  auto result = format("| %s | %.0f | %.0f–%.0f | %.2f | %.2f ms | %.2f ms | %.0f %% | %.1f |",
                        row.name.c_str(), median(row, perSecond), speed.front(), speed.back(), ratio,
-                       p50 / 1000, p99 / 1000, client);
+                       p50 / 1000, p99 / 1000, 100 * elsewhere, client);
   for (std::size_t server = 0; server < row.rounds.front().serverCpu.size(); ++server) {
     auto cpu = median(row, [&](auto& row, auto i) {
       return perCall(row.rounds[i], row.rounds[i].serverCpu[server]);
@@ -67,10 +68,11 @@ std::string line(const Row& row, const Row& compared) {
 
 std::string table(const std::vector<Row>& rows) {
   std::string result =
-      "| asked | calls/s | lowest–highest | of the echo | p50 | p99 | CPU of the clients, µs a "
+      "| asked | calls/s | lowest–highest | of the echo | p50 | p99 | elsewhere | CPU of the "
+      "clients, µs a "
       "call | "
       "CPU of the servers, head to tail, µs a call |\n"
-      "|---|--:|--:|--:|--:|--:|--:|--:|\n";
+      "|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (auto& row: rows) result += line(row, rows.front());
   return result;
 }

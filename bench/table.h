@@ -12,6 +12,8 @@ struct Round {
   Measured measured;
   // CPU time of each server process, in the order of the chain.
   std::vector<kj::Duration> serverCpu;
+  // Of all the CPU time that there was, the share that went to anything else.
+  double elsewhere = 0;
 };
 
 // A thing that is measured again and again, in turn with the others.

@@ -7,9 +7,11 @@
 namespace gavel::client {
 
 struct Retry::Attempt: public kj::Refcounted {
-  // Resolves when it has come to nothing; never, if it settled the call.
-  kj::ForkedPromise<void> over = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> failed;
+  // Resolves when it has come to nothing; never, if it settled the call.  Destroyed before its
+  // fulfiller, which otherwise would make an exception, with a stack trace, for each call that goes
+  // well.
+  kj::ForkedPromise<void> over = nullptr;
   kj::TimePoint patienceEnds;
   std::uint64_t epoch = 0;
   kj::Maybe<kj::Own<Peer>> peer;  // Once it is connected.
