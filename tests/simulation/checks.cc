@@ -89,7 +89,7 @@ void Checks::ended(Process& process, bool clocksOff) {
   seen.erase(process.id());
   if (process.lastWords().empty()) return;
   auto* machine = cluster.nodeOf(process);
-  if (machine != nullptr && !machine->disk().reasonToDie().empty()) return;
+  if (machine != nullptr && machine->disk().explains(process.lastWords())) return;
   // A node that belongs to no cluster and is refused by its master is ended, for the operator.
   if (machine != nullptr && process.lastWords().find("refuses this node") != std::string::npos) {
     ++counts["refused"];
@@ -200,6 +200,8 @@ void Checks::checkPrefix(NodeMachine& machine, const chain::Replica& replica) {
   for (auto& other: cluster.nodes) {
     auto* node = other->node();
     if (node == nullptr || node->replica().incarnation() != predecessor->incarnation) continue;
+    // It may have joined anew since, and have dropped what only it had.
+    if (node->replica().newest().epoch != configuration.epoch) continue;
     if (holds(other->disk().store(), replica.logEnd()) == false) {
       fail(fmt::format(
           "in epoch {} the log of {} ends at {}, which its predecessor {} does not hold",
