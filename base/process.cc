@@ -7,6 +7,12 @@
 #include <kj/debug.h>
 
 namespace gavel {
+namespace {
+
+// Events in a row.
+constexpr unsigned BUSY_POLL = 1000;
+
+}  // namespace
 
 unsigned raiseFileLimit() {
   struct rlimit limit {};
@@ -19,6 +25,12 @@ unsigned raiseFileLimit() {
 void captureStopSignals() {
   kj::UnixEventPort::captureSignal(SIGINT);
   kj::UnixEventPort::captureSignal(SIGTERM);
+}
+
+kj::AsyncIoContext setUpEventLoop() {
+  auto io = kj::setupAsyncIo();
+  io.waitScope.setBusyPollInterval(BUSY_POLL);
+  return io;
 }
 
 kj::Promise<int> onStopSignal(kj::UnixEventPort& port) {

@@ -11,6 +11,11 @@ unsigned raiseFileLimit();
 // To be called in main() before the event loop exists.
 void captureStopSignals();
 
+// This thread's event loop, sockets and timers.  One that is never idle looks for other events and
+// at its clock all the same: KJ's own would not, so that calls time out that have only just been
+// made, and signs of life are neither given nor taken.
+kj::AsyncIoContext setUpEventLoop();
+
 // Resolves with the signal's number on SIGINT or SIGTERM.
 kj::Promise<int> onStopSignal(kj::UnixEventPort& port);
 

@@ -11,6 +11,8 @@
 #include <kj/thread.h>
 #include <kj/vector.h>
 
+#include "base/process.h"
+
 namespace gavel::bench {
 namespace {
 
@@ -65,7 +67,8 @@ private:
   kj::Promise<void> slot() {
     if (over) return kj::READY_NOW;
     ++tally.calls;
-    return caller.call().then([this, begin = now()]() {
+    auto begin = now();
+    return caller.call().then([this, begin]() {
       if (counting) tally.latencies.push_back((now() - begin) / kj::NANOSECONDS);
       return slot();
     });
@@ -93,7 +96,7 @@ Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& loa
     threads.add(
         kj::heap<kj::Thread>([&make, &load, inFlight, fulfiller = kj::mv(paf.fulfiller)]() mutable {
           fulfiller->rejectIfThrows([&]() {
-            auto threadIo = kj::setupAsyncIo();
+            auto threadIo = setUpEventLoop();
             auto caller = make(threadIo);
             fulfiller->fulfill(Client(threadIo, *caller).run(inFlight, load));
           });

@@ -63,7 +63,9 @@ using HistoryPage = Message<schema::Auctioneer::HistoryResults>;
 //
 // Calls may overlap freely; they share connections, the configuration and the session, which is
 // opened by the first that needs one.  Dropping a call's promise abandons it, with an unknown
-// outcome. When the client is destroyed, calls under way fail.  One event loop.
+// outcome. When the client is destroyed, calls under way fail.  One event loop; one that is kept
+// busy without a break has to look at its clock all the same (kj::WaitScope::setBusyPollInterval),
+// as calls would else be measured by an old time.
 class Client final {
 public:
   struct Limits {

@@ -33,7 +33,8 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
       namesake->storeId != candidate.member.storeId) {
     return "a member with another data directory has its name";
   }
-  if (newcomer.skewed) return "its clock is wrong: synchronize it with the master's (NTP), and restart the node";
+  if (newcomer.skewed)
+    return "its clock is wrong: synchronize it with the master's (NTP), and restart the node";
   if (newcomer.drained) {
     return "drained: `gavel chain add " + name + "` lets it join again";
   }

@@ -132,7 +132,7 @@ unsigned boundConnections(unsigned wanted) {
 void run(const Options& options) {
   captureStopSignals();
   unsigned connections = boundConnections(options.maxConnections);
-  auto io = kj::setupAsyncIo();
+  auto io = setUpEventLoop();
   auto& timer = io.provider->getTimer();
   auto& network = io.provider->getNetwork();
 

@@ -204,7 +204,8 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
     return refuse(name + " holds no entries: there is nothing to recover from it");
   }
   if (newcomer->skewed) {
-    return refuse("the clock of " + name + " is wrong: synchronize it with the master's (NTP), and restart the node");
+    return refuse("the clock of " + name +
+                  " is wrong: synchronize it with the master's (NTP), and restart the node");
   }
 
   Ruling ruling;

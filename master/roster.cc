@@ -116,7 +116,8 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
     return kj::str("the clock of node ", member.name.c_str(), " is ",
                    formatDuration(magnitude(application.skew)),
                    application.skew > 0 ? " ahead of" : " behind", " the master's, more than ",
-                   formatDuration(maxSkew), " (--max-skew): synchronize the clocks (NTP), and restart the node");
+                   formatDuration(maxSkew),
+                   " (--max-skew): synchronize the clocks (NTP), and restart the node");
   }
   return nullptr;
 }

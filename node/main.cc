@@ -103,7 +103,7 @@ int serve(const Flags& flags) {
   auto maxConnections = std::min(flags.maxConnections,
                                  files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2);
 
-  auto io = kj::setupAsyncIo();
+  auto io = setUpEventLoop();
   auto& network = io.provider->getNetwork();
   auto& timer = io.provider->getTimer();
   SystemRandom random;

@@ -99,7 +99,7 @@ int carryOut(const Command& command, const Run& run, const Settings& settings,
   KjLogForwarder forwarder;
   captureStopSignals();
   kj::UnixEventPort::captureChildExit();
-  auto io = kj::setupAsyncIo();
+  auto io = setUpEventLoop();
   SystemRandom random;
   Context context(io, random, settings, std::move(words));
   auto promise = run(context);

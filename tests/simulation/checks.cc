@@ -89,7 +89,7 @@ void Checks::ended(Process& process, bool clocksOff) {
   seen.erase(process.id());
   if (process.lastWords().empty()) return;
   auto* machine = cluster.nodeOf(process);
-  if (machine != nullptr && !machine->disk().reasonToDie().empty()) return;
+  if (machine != nullptr && machine->disk().explains(process.lastWords())) return;
   // A node that belongs to no cluster and is refused by its master is ended, for the operator.
   if (machine != nullptr && process.lastWords().find("refuses this node") != std::string::npos) {
     ++counts["refused"];

@@ -131,6 +131,12 @@ void Disk::wipe() {
       kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual, settings.store);
 }
 
+bool Disk::explains(const std::string& lastWords) const {
+  if (reason.empty()) return false;
+  // After the others, the process ends in the same turn.
+  return reason != HANGS || lastWords.find("the disk does not answer") != std::string::npos;
+}
+
 void Disk::checkRoom() {
   if (!full) return;
   reason = "disk full";

@@ -42,8 +42,8 @@ public:
   void failNextSync() { syncFails = true; }
   void hang(Time until) { hangsUntil = until; }
 
-  // Why the process that uses this disk, or used it last, had to die; empty: it had no reason.
-  const std::string& reasonToDie() const { return reason; }
+  // Whether what a process that used this disk last has said at its end is what a fault explains.
+  bool explains(const std::string& lastWords) const;
   // Called when a fault has struck: "disk full", "sync failed".
   std::function<void(const char*)> onStruck;
 
@@ -61,7 +61,7 @@ private:
   bool full = false;
   bool syncFails = false;
   Time hangsUntil = 0 * kj::NANOSECONDS;
-  std::string reason;
+  std::string reason;  // Of the newest fault that its user has met.
 
   // Before and after each write.
   void checkRoom();

@@ -1,0 +1,288 @@
+#include <algorithm>
+
+#include "docs/model/transition.h"
+
+// What nodes do: R1, R2, R4, R5, R6, R9.
+namespace gavel::model {
+namespace {
+
+// Not present if there is nobody to send to, which is also so until a joiner has attached.
+Append appendFor(const State& state, int slot) {
+  auto& node = state.nodes[slot];
+  auto& config = state.configs[node.config];
+  int place = placeOf(state, config, slot);
+  Append append;
+  if (place < 0 || place + 1 >= config.size) return append;
+  bool toJoiner = !config.members[place + 1].serving;
+  if (toJoiner && !config.attached) return append;
+  append.log = node.log;
+  append.durable = static_cast<Byte>(durableForSuccessor(node, place));
+  append.commit = toJoiner ? node.commit : 0;
+  append.present = 1;
+  return append;
+}
+
+// 0 if there is nobody to tell.
+Byte ackFor(const State& state, int slot) {
+  auto& node = state.nodes[slot];
+  auto& config = state.configs[node.config];
+  int place = placeOf(state, config, slot);
+  if (place <= 0) return 0;
+  if (config.members[place].serving) return static_cast<Byte>(node.commit + 1);
+  return config.attached ? static_cast<Byte>(node.durable + 1) : 0;
+}
+
+}  // namespace
+
+int placeOf(const State& state, const Configuration& config, int slot) {
+  for (int place = 0; place < config.size; ++place) {
+    auto& member = config.members[place];
+    if (member.slot == slot && member.incarnation == state.nodes[slot].incarnation) return place;
+  }
+  return -1;
+}
+
+bool runs(const State& state, Member member) {
+  return state.nodes[member.slot].incarnation == member.incarnation;
+}
+
+bool actsIn(const State& state, Member member, int config) {
+  return runs(state, member) && state.nodes[member.slot].config == config;
+}
+
+int durableForSuccessor(const Node& node, int place) {
+  if (place == 0) return node.durable;
+  return std::min(node.durable, node.heard);
+}
+
+// R5: the head orders, and sends at once.
+bool Transition::bid(int slot) {
+  auto& node = state.nodes[slot];
+  if (node.config == 0 || placeOf(state, state.configs[node.config], slot) != 0) return false;
+  if (!state.configs[node.config].members[0].serving) return false;
+  if (state.bids >= options.bounds.bids) return false;
+  node.log.append(state.bids++);
+  settle(slot);
+  if (is(Variant::answerBeforeCommit)) tell(node.log, node.log.size());
+  return true;
+}
+
+bool Transition::persist(int slot, int upTo) {
+  auto& node = state.nodes[slot];
+  if (upTo > node.log.size() || upTo <= node.synced) return false;
+  node.synced = static_cast<Byte>(upTo);
+  node.durable = std::max(node.durable, node.synced);
+  settle(slot);
+  return true;
+}
+
+bool Transition::takeAppend(int number, int place) {
+  auto& config = state.configs[number];
+  auto append = config.appends[place - 1];
+  auto member = config.members[place];
+  if (append.present == 0 || !runs(state, member)) return false;
+  auto& node = state.nodes[member.slot];
+  if (node.config != number && !(is(Variant::skipEpochCheck) && node.config > number)) return false;
+  config.appends[place - 1] = {};
+  takeLog(node, append.log);
+  auto& own = state.configs[node.config];
+  bool serving = own.members[placeOf(state, own, member.slot)].serving != 0;
+  // A syncing member has no use for the durable number, unless it keeps it.
+  if (serving || is(Variant::keepNumbers) || is(Variant::keepUpstream)) {
+    node.heard = std::max(node.heard, append.durable);
+  }
+  if (!serving) node.heardCommit = std::max<Byte>(node.heardCommit, append.commit);
+  settle(member.slot);
+  return true;
+}
+
+// R4: appends what follows.
+void Transition::takeLog(Node& node, const Log& sent) {
+  if (options.nets && !sent.startsWith(node.log)) {
+    breaks("a node holds what its predecessor does not, and halts (R4, R6)");
+    return;
+  }
+  for (int index = node.log.size(); index < sent.size(); ++index) node.log.append(sent[index]);
+}
+
+bool Transition::takeAck(int number, int place) {
+  auto& config = state.configs[number];
+  int told = config.acks[place - 1] - 1;
+  auto member = config.members[place - 1];
+  if (told < 0 || !runs(state, member)) return false;
+  auto& node = state.nodes[member.slot];
+  if (node.config != number && !(is(Variant::skipEpochCheck) && node.config > number)) return false;
+  config.acks[place - 1] = 0;
+  if (options.nets && told > node.log.size()) {
+    breaks("a node hears of entries that it does not hold, and halts (R4)");
+  }
+  auto known = static_cast<Byte>(std::min(told, node.log.size()));
+  if (config.members[place].serving) {
+    node.commit = std::max(node.commit, known);
+  } else {
+    node.joinerDurable = std::max(node.joinerDurable, known);
+  }
+  settle(member.slot);
+  return true;
+}
+
+// R1, R6.  Announcements are as late as they like: any stored configuration that is newer than the
+// node's own may come.
+bool Transition::adopt(int slot, int number) {
+  auto& node = state.nodes[slot];
+  auto& config = state.configs[number];
+  if (config.epoch <= state.configs[node.config].epoch) return false;
+  int place = placeOf(state, config, slot);
+  if (place < 0) return false;
+  bool wasTail = node.config != 0 && placeOf(state, state.configs[node.config], slot) ==
+                                         state.configs[node.config].tail();
+  node.config = static_cast<Byte>(number);
+  if (!is(Variant::keepNumbers) && !is(Variant::keepUpstream)) node.heard = 0;
+  if (!is(Variant::keepNumbers)) node.joinerDurable = 0;
+  if (is(Variant::passUnheard)) node.heard = node.durable;
+  node.heardCommit = 0;
+  node.gated = 0;
+  bool noted = place == config.tail() && !is(Variant::noBarrier);
+  bool kept = noted && wasTail && is(Variant::barrierForNewTailOnly);
+  if (!kept) node.barrier = noted ? static_cast<Byte>(node.log.size()) : 0;
+  settle(slot);
+  return true;
+}
+
+// R9 (a): both act in the configuration.  In one step, as neither log changes in between but by
+// what would end the attachment.
+bool Transition::attach(int slot, bool snapshot) {
+  auto& tail = state.nodes[slot];
+  if (tail.config == 0) return false;
+  auto& config = state.configs[tail.config];
+  if (!config.hasJoiner() || config.attached || placeOf(state, config, slot) != config.tail()) {
+    return false;
+  }
+  auto member = config.members[config.size - 1];
+  if (!actsIn(state, member, tail.config)) return false;
+  auto& joiner = state.nodes[member.slot];
+  auto durableBefore = joiner.durable;
+  if (snapshot) {
+    // Its log may begin above the joiner's end, where all up to that is committed.
+    if (joiner.log.size() >= tail.commit) return false;
+    joiner.log = tail.log.prefix(tail.commit);
+    joiner.durable = joiner.synced = joiner.commit = 0;
+  } else {
+    bool cuts =
+        !is(Variant::noCut) && (!is(Variant::cutAfterRestartOnly) || joiner.incarnation > 0);
+    int shared = cuts ? joiner.log.shared(tail.log) : joiner.log.size();
+    if (options.nets && shared < joiner.commit) {
+      breaks("a joiner would have to drop what is committed, and halts (R9)");
+    }
+    joiner.log.truncate(shared);
+    joiner.durable = std::min<Byte>(joiner.durable, static_cast<Byte>(shared));
+    joiner.synced = std::min<Byte>(joiner.synced, static_cast<Byte>(shared));
+    joiner.commit = std::min<Byte>(joiner.commit, static_cast<Byte>(shared));
+  }
+  config.attached = 1;
+  if (!is(Variant::keepNumbers)) tail.joinerDurable = 0;
+  if (is(Variant::joinerDurableBeforeCut)) {
+    tail.joinerDurable = std::min<Byte>(durableBefore, static_cast<Byte>(tail.log.size()));
+  }
+  settle(slot);
+  settle(member.slot);
+  return true;
+}
+
+// R9 (b).
+bool Transition::gate(int slot) {
+  auto& node = state.nodes[slot];
+  if (node.config == 0) return false;
+  if (node.gated) {
+    // R9 (d) knows no such step.
+    if (!is(Variant::gateGivenUp)) return false;
+    node.gated = 0;
+    settle(slot);
+    return true;
+  }
+  auto& config = state.configs[node.config];
+  if (!config.attached || placeOf(state, config, slot) != config.tail()) return false;
+  node.gated = 1;
+  return true;
+}
+
+bool Transition::report(int slot) {
+  auto& node = state.nodes[slot];
+  if (!node.gated) return false;
+  auto& config = state.configs[node.config];
+  // Of no use in an epoch that is over.
+  if (node.config != state.last) return false;
+  if (!is(Variant::gateBeforeBarrier) && node.commit < node.barrier) return false;
+  if (!is(Variant::gateBeforeCaughtUp) && node.joinerDurable < node.commit) return false;
+  auto gateOf = config.members[config.size - 1];
+  gateOf.serving = 1;
+  if (state.gateOf == gateOf) return false;
+  state.gateOf = gateOf;
+  return true;
+}
+
+// R2.  The next process finds `kept` entries, which may be more than were synced. It starts at once
+// and does nothing until it is named.
+bool Transition::crash(int slot, int kept, bool powerLoss) {
+  auto& node = state.nodes[slot];
+  if (state.crashes >= options.bounds.crashes) return false;
+  ++state.crashes;
+  Node next;
+  next.served = node.served;
+  next.log = node.log;
+  next.log.truncate(kept);
+  next.synced = std::min<Byte>(node.synced, static_cast<Byte>(next.log.size()));
+  next.durable = next.synced;
+  if (is(Variant::readIsDurable)) next.durable = static_cast<Byte>(next.log.size());
+  // From its checkpoint, which may be the newest, and is not synced.
+  next.commit = powerLoss ? 0 : std::min<Byte>(node.commit, static_cast<Byte>(next.log.size()));
+  next.incarnation = node.incarnation;
+  if (is(Variant::restartInPlace)) {
+    next.config = node.config;
+  } else {
+    ++next.incarnation;
+  }
+  node = next;
+  settle(slot);
+  return true;
+}
+
+void Transition::settle(int slot) {
+  auto& node = state.nodes[slot];
+  if (node.config == 0) return;
+  auto& config = state.configs[node.config];
+  int place = placeOf(state, config, slot);
+  if (place < 0) return;
+  decide(node, config, place);
+  if (place == 0) tell(node.log, node.commit);
+  send(slot);
+}
+
+void Transition::decide(Node& node, const Configuration& config, int place) {
+  if (!config.members[place].serving) {
+    node.commit = std::max(node.commit, std::min(node.heardCommit, node.durable));
+    return;
+  }
+  if (place != config.tail()) return;
+  int limit = durableForSuccessor(node, place);
+  if (node.gated) limit = std::min<int>(limit, node.joinerDurable);
+  if (limit <= node.commit) return;
+  node.commit = static_cast<Byte>(limit);
+  committedAtTail(node, limit);
+}
+
+// Whatever is new in what the neighbours should know.
+void Transition::send(int slot) {
+  auto number = state.nodes[slot].config;
+  auto& config = state.configs[number];
+  int place = placeOf(state, config, slot);
+  bool anew = before.nodes[slot].config != number || before.crashes != state.crashes;
+  auto append = appendFor(state, slot);
+  if (append.present && (anew || append != appendFor(before, slot))) {
+    config.appends[place] = append;
+  }
+  auto ack = ackFor(state, slot);
+  if (ack != 0 && (anew || ack != ackFor(before, slot))) config.acks[place - 1] = ack;
+}
+
+}  // namespace gavel::model
