@@ -53,9 +53,13 @@ Faults::Faults(Cluster& cluster, Dice faultDice)
       engine(cluster.engine),
       dice(faultDice),
       calm(dice.skewed(300 * kj::MILLISECONDS, 4 * kj::SECONDS)),
-      ambush(dice.chance(0.5) ? 0 : 0.4),
+      ambush(dice.chance(0.4)   ? 0
+             : dice.chance(0.5) ? 0.3
+                                : 0.7),
       wipes(dice.chance(0.5) ? 0.3 : 0) {
-  auto share = dice.chance(0.3) ? 1.0 : 0.4;
+  // All kinds, some, or few.
+  constexpr double SHARES[] = {1, 0.4, 0.4, 0.12, 0.12};
+  auto share = SHARES[dice.below(kj::size(SHARES))];
   while (kinds.empty()) {
     for (unsigned i = 0; i < FAULTS; ++i) {
       auto fault = static_cast<Fault>(i);
@@ -92,10 +96,30 @@ void Faults::burst() {
 }
 
 // What a re-link or a join leaves open for a moment is seldom hit by chance.
-void Faults::changed() {
+void Faults::changed(const master::Configuration& next) {
   if (healed || engine.now() >= end || !dice.chance(ambush)) return;
-  engine.after(dice.skewed(200 * kj::MICROSECONDS, 150 * kj::MILLISECONDS),
-               [this]() { strike(kinds[dice.below(kinds.size())]); });
+  auto victim = next.members[dice.below(next.members.size())].storeId;
+  engine.after(dice.skewed(200 * kj::MICROSECONDS, 150 * kj::MILLISECONDS), [this, victim]() {
+    if (dice.chance(0.5)) {
+      strikeMember(victim);
+    } else {
+      strike(kinds[dice.below(kinds.size())]);
+    }
+  });
+}
+
+// Ends that process, if it runs.
+void Faults::strikeMember(std::uint64_t storeId) {
+  auto* machine = cluster.nodeWithStore(storeId);
+  bool power = dice.chance(0.5);
+  auto fault = power ? Fault::powerLoss : Fault::crash;
+  if (healed || machine == nullptr || !machine->runs()) return;
+  count(name(fault));
+  if (power) {
+    machine->losePower();
+  } else {
+    machine->kill("crash");
+  }
 }
 
 void Faults::strike(Fault fault) {
@@ -342,7 +366,8 @@ bool Faults::isolate() {
 }
 
 bool Faults::split() {
-  auto duration = dice.skewed(200 * kj::MILLISECONDS, 8 * kj::SECONDS);
+  // Mostly long enough for one part to go on without the other.
+  auto duration = dice.skewed(800 * kj::MILLISECONDS, 8 * kj::SECONDS);
   std::vector<std::uint64_t> side(cluster.wire.hostCount());
   for (auto& each: side) each = dice.below(2);
   // Some of those who serve may still serve each other.

@@ -48,7 +48,7 @@ public:
   void healAll();
 
   // A configuration is about to be stored: a good moment to strike.
-  void changed();
+  void changed(const master::Configuration& next);
   // A process begins on a machine.
   void started(Machine& machine);
   // A process has ended: has it started again some time.
@@ -83,6 +83,7 @@ private:
   void count(const char* what) { ++counts_[what]; }
   void burst();
   void strike(Fault fault);
+  void strikeMember(std::uint64_t storeId);
   bool tryStrike(Fault fault);
   void repairAfter(Time delay, std::function<void()> repair);
   void startAfter(Machine& machine, Time delay, bool empty);

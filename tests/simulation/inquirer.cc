@@ -8,6 +8,7 @@ namespace {
 // Auctions that were named lately are those that change.
 constexpr std::size_t LATELY = 30;
 constexpr auto PATIENCE = 3 * kj::SECONDS;
+constexpr unsigned MOST_UNDER_WAY = 16;
 
 }  // namespace
 
@@ -17,14 +18,24 @@ Inquirer::Inquirer(client::Client& client, kj::Timer& timer, history::History& h
       timer(timer),
       history(history),
       dice(dice),
-      settings(std::move(inquirerSettings)) {}
+      settings(std::move(inquirerSettings)),
+      tasks(*this) {}
 
 kj::Promise<void> Inquirer::run() {
   return timer.afterDelay(dice.between(0 * kj::SECONDS, settings.thinkAtMost))
       .then([this]() -> kj::Promise<void> {
-        if (!running) return kj::READY_NOW;
-        return ask().then([this]() { return run(); });
+        if (!running) return tasks.onEmpty();
+        // It does not wait for answers: nodes that are cut off give none.
+        if (underWay < MOST_UNDER_WAY) {
+          ++underWay;
+          tasks.add(ask().then([this]() { --underWay; }));
+        }
+        return run();
       });
+}
+
+void Inquirer::taskFailed(kj::Exception&& exception) {
+  kj::throwFatalException(kj::mv(exception));
 }
 
 kj::Promise<void> Inquirer::ask() {

@@ -13,7 +13,7 @@ namespace gavel::simulation {
 
 // Asks any node how an auction stands, be it a member or not as far as anybody knows, and records
 // what it is told: nodes that do not know that they are out are who could tell something old.
-class Inquirer final {
+class Inquirer final: private kj::TaskSet::ErrorHandler {
 public:
   struct Settings {
     std::uint32_t number = 0;        // Of the client, in the history.
@@ -37,9 +37,12 @@ private:
   Dice dice;
   Settings settings;
   bool running = true;
+  unsigned underWay = 0;
+  kj::TaskSet tasks;
 
   std::int64_t now() const { return (timer.now() - kj::origin<kj::TimePoint>()) / kj::NANOSECONDS; }
   kj::Promise<void> ask();
+  void taskFailed(kj::Exception&& exception) override;
 };
 
 }  // namespace gavel::simulation

@@ -52,7 +52,7 @@ public:
     };
     cluster.configStore.onChange = [this](auto& before, auto& after) {
       checks.changed(before, after);
-      faults.changed();
+      faults.changed(after.current());
     };
   }
   KJ_DISALLOW_COPY(Scenario);
