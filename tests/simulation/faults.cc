@@ -98,6 +98,7 @@ void Faults::burst() {
 // What a re-link or a join leaves open for a moment is seldom hit by chance.
 void Faults::changed(const master::Configuration& next) {
   if (healed || engine.now() >= end || !dice.chance(ambush)) return;
+  if (next.joiner() != nullptr && dice.chance(0.4)) delayGate(next);
   auto victim = next.members[dice.below(next.members.size())].storeId;
   engine.after(dice.skewed(200 * kj::MICROSECONDS, 150 * kj::MILLISECONDS), [this, victim]() {
     if (dice.chance(0.5)) {
@@ -106,6 +107,19 @@ void Faults::changed(const master::Configuration& next) {
       strike(kinds[dice.below(kinds.size())]);
     }
   });
+}
+
+// The tail's word that it gates comes late: perhaps into another epoch.
+void Faults::delayGate(const master::Configuration& next) {
+  auto* tail = cluster.nodeWithStore(next.tail()->storeId);
+  if (tail == nullptr) return;
+  auto extra = dice.skewed(20 * kj::MILLISECONDS, 400 * kj::MILLISECONDS);
+  count(name(Fault::slowLink));
+  auto set = [this, host = tail->host()](Time value) {
+    for (auto& master: cluster.masters) cluster.wire.slow(host, master->host(), value);
+  };
+  set(extra);
+  repairAfter(1 * kj::SECONDS, [set]() { set(0 * kj::NANOSECONDS); });
 }
 
 // Ends that process, if it runs.
@@ -366,8 +380,11 @@ bool Faults::isolate() {
 }
 
 bool Faults::split() {
+  // Two at a time leave no part that can go on.
+  if (engine.now() < splitUntil) return false;
   // Mostly long enough for one part to go on without the other.
   auto duration = dice.skewed(800 * kj::MILLISECONDS, 8 * kj::SECONDS);
+  splitUntil = engine.now() + 2 * duration;
   std::vector<std::uint64_t> side(cluster.wire.hostCount());
   for (auto& each: side) each = dice.below(2);
   // Some of those who serve may still serve each other.

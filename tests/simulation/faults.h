@@ -74,6 +74,7 @@ private:
   bool healed = false;
   // How likely a configuration on its way meets a fault.
   double ambush;
+  Time splitUntil = 0 * kj::NANOSECONDS;
   double wipes;  // How likely a late start is one with an empty disk.
   std::vector<std::unique_ptr<Repair>> repairs;
   std::vector<const Process*> startedWrong;  // While the clock of their machine was off.
@@ -83,6 +84,7 @@ private:
   void count(const char* what) { ++counts_[what]; }
   void burst();
   void strike(Fault fault);
+  void delayGate(const master::Configuration& next);
   void strikeMember(std::uint64_t storeId);
   bool tryStrike(Fault fault);
   void repairAfter(Time delay, std::function<void()> repair);
