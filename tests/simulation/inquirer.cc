@@ -8,7 +8,8 @@ namespace {
 // Auctions that were named lately are those that change.
 constexpr std::size_t LATELY = 30;
 constexpr auto PATIENCE = 3 * kj::SECONDS;
-constexpr unsigned MOST_UNDER_WAY = 16;
+// At one node.
+constexpr unsigned MOST_UNDER_WAY = 4;
 
 }  // namespace
 
@@ -19,6 +20,7 @@ Inquirer::Inquirer(client::Client& client, kj::Timer& timer, history::History& h
       history(history),
       dice(dice),
       settings(std::move(inquirerSettings)),
+      underWay(settings.nodes.size()),
       tasks(*this) {}
 
 kj::Promise<void> Inquirer::run() {
@@ -26,9 +28,10 @@ kj::Promise<void> Inquirer::run() {
       .then([this]() -> kj::Promise<void> {
         if (!running) return tasks.onEmpty();
         // It does not wait for answers: nodes that are cut off give none.
-        if (underWay < MOST_UNDER_WAY) {
-          ++underWay;
-          tasks.add(ask().then([this]() { --underWay; }));
+        auto node = dice.below(settings.nodes.size());
+        if (underWay[node] < MOST_UNDER_WAY) {
+          ++underWay[node];
+          tasks.add(ask(settings.nodes[node]).then([this, node]() { --underWay[node]; }));
         }
         return run();
       });
@@ -38,7 +41,7 @@ void Inquirer::taskFailed(kj::Exception&& exception) {
   kj::throwFatalException(kj::mv(exception));
 }
 
-kj::Promise<void> Inquirer::ask() {
+kj::Promise<void> Inquirer::ask(const std::string& node) {
   auto& operations = history.operations();
   if (operations.empty()) return kj::READY_NOW;
   auto back = dice.below(std::min(LATELY, operations.size()));
@@ -47,7 +50,6 @@ kj::Promise<void> Inquirer::ask() {
   operation.kind = history::Kind::result;
   operation.auction = operations[operations.size() - 1 - back].auction;
   operation.invoked = now();
-  auto& node = settings.nodes[dice.below(settings.nodes.size())];
   auto asked =
       client.locator()
           .peer(node.c_str())

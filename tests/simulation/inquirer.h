@@ -36,12 +36,12 @@ private:
   history::History& history;
   Dice dice;
   Settings settings;
+  std::vector<unsigned> underWay;  // By node.
   bool running = true;
-  unsigned underWay = 0;
   kj::TaskSet tasks;
 
   std::int64_t now() const { return (timer.now() - kj::origin<kj::TimePoint>()) / kj::NANOSECONDS; }
-  kj::Promise<void> ask();
+  kj::Promise<void> ask(const std::string& node);
   void taskFailed(kj::Exception&& exception) override;
 };
 
