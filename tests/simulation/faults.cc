@@ -387,9 +387,12 @@ bool Faults::split() {
   splitUntil = engine.now() + 2 * duration;
   std::vector<std::uint64_t> side(cluster.wire.hostCount());
   for (auto& each: side) each = dice.below(2);
-  // Some of those who serve may still serve each other.
+  // Those at the head go on with the masters, while those behind them still have each other.
   auto& members = cluster.configStore.current().members;
-  auto before = dice.below(members.size() + 1);
+  auto before = members.size() < 2 ? members.size() : 1 + dice.below(members.size() - 1);
+  for (auto& master: cluster.masters) {
+    if (dice.chance(0.7)) side[master->host()] = 1;
+  }
   for (std::size_t i = 0; i < members.size(); ++i) {
     auto* machine = cluster.nodeWithStore(members[i].storeId);
     if (machine != nullptr && dice.chance(0.9)) side[machine->host()] = i < before;
