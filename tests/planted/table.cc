@@ -2,31 +2,51 @@
 
 namespace gavel::plants {
 
+// About one seed in a hundred finds those with the high bounds; one in some hundreds the gate of an
+// old epoch and the neighbour's word.  What hides them, so that much has to come together:
+//
+// - keep-numbers-of-old-epoch: a number stays true as long as the chain upstream only shrinks.  It
+//   takes a joiner that was lost, another one behind the same tail, and nothing committed
+//   meanwhile.
+// - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor,
+// which
+//   has to confirm as well.
+// - gate-behind-barrier, take-gate-of-old-epoch: whatever a joiner lacks is on its way to it, and
+//   mostly comes before anybody asks.
+// - confirm-by-neighbour: the members that were removed together must still have each other and a
+//   reader, who must ask about something that has changed without them.
+// - join-confirm-as-asker: links keep their order, and who knows of a commit has mostly let the
+//   asker know of it.  It takes a slow link towards the asker, and a reader elsewhere.
+// - join-confirm-as-relay: mostly seen as a standstill, as two that ask each other wait for each
+//   other.
+// - stamp-by-clock-alone: the state machine refuses a stamp that goes back, and the head dies; it
+//   takes a new head whose clock is behind, by less than what keeps it from joining.
+// - count-read-as-durable: planted at the store in memory, which takes the place of the real one.
 const std::vector<Plant>& allPlants() {
   static const std::vector<Plant> ALL = {
-      {Bug::obeyOldLinks, "obey-old-links", "R1", 300},
-      {Bug::restartInPlace, "restart-in-place", "R2", 300},
-      {Bug::countReadAsDurable, "count-read-as-durable", "R2", 300},
-      {Bug::announceBeforeStore, "announce-before-store", "R3", 300},
-      {Bug::reorderMembers, "reorder-members", "R3", 300},
-      {Bug::answerBeforeCommit, "answer-before-commit", "R5", 300},
-      {Bug::keepNumbersOfOldEpoch, "keep-numbers-of-old-epoch", "R5", 300},
-      {Bug::tellNumberUnheard, "tell-number-unheard", "R5", 300},
-      {Bug::answerBehindBarrier, "answer-behind-barrier", "R6", 300},
-      {Bug::forgetRequests, "forget-requests", "R7", 300},
-      {Bug::rejectOnUncommitted, "reject-on-uncommitted", "R8", 300},
-      {Bug::skipGate, "skip-gate", "R9", 300},
-      {Bug::gateBeforeCaughtUp, "gate-before-caught-up", "R9", 300},
-      {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 300},
-      {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 300},
-      {Bug::truncateNothing, "truncate-nothing", "R9", 300},
-      {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300},
-      {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 300},
-      {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 300},
-      {Bug::joinConfirmAsRelay, "join-confirm-as-relay", "R10", 300},
-      {Bug::joinerAsSource, "joiner-as-source", "R11", 300},
-      {Bug::formerMemberAsSource, "former-member-as-source", "R11", 300},
-      {Bug::stampByClockAlone, "stamp-by-clock-alone", "R15", 300},
+      {Bug::obeyOldLinks, "obey-old-links", "R1", 150},
+      {Bug::restartInPlace, "restart-in-place", "R2", 150},
+      {Bug::countReadAsDurable, "count-read-as-durable", "R2", 150},
+      {Bug::announceBeforeStore, "announce-before-store", "R3", 150},
+      {Bug::reorderMembers, "reorder-members", "R3", 150},
+      {Bug::answerBeforeCommit, "answer-before-commit", "R5", 150},
+      {Bug::keepNumbersOfOldEpoch, "keep-numbers-of-old-epoch", "R5", 1000},
+      {Bug::tellNumberUnheard, "tell-number-unheard", "R5", 150},
+      {Bug::answerBehindBarrier, "answer-behind-barrier", "R6", 1000},
+      {Bug::forgetRequests, "forget-requests", "R7", 150},
+      {Bug::rejectOnUncommitted, "reject-on-uncommitted", "R8", 150},
+      {Bug::skipGate, "skip-gate", "R9", 150},
+      {Bug::gateBeforeCaughtUp, "gate-before-caught-up", "R9", 150},
+      {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000},
+      {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000},
+      {Bug::truncateNothing, "truncate-nothing", "R9", 150},
+      {Bug::readWithoutConfirm, "read-without-confirm", "R10", 150},
+      {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 1000},
+      {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 1000},
+      {Bug::joinConfirmAsRelay, "join-confirm-as-relay", "R10", 150},
+      {Bug::joinerAsSource, "joiner-as-source", "R11", 150},
+      {Bug::formerMemberAsSource, "former-member-as-source", "R11", 150},
+      {Bug::stampByClockAlone, "stamp-by-clock-alone", "R15", 1000},
   };
   return ALL;
 }
