@@ -6,11 +6,9 @@ namespace gavel::plants {
 // old epoch and the neighbour's word.  What hides them, so that much has to come together:
 //
 // - keep-numbers-of-old-epoch: a number stays true as long as the chain upstream only shrinks.  It
-//   takes a joiner that was lost, another one behind the same tail, and nothing committed
-//   meanwhile.
-// - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor,
-// which
-//   has to confirm as well.
+//   takes a joiner that was lost, another one behind the same tail, and no commit meanwhile.
+// - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor, and
+//   that one has to confirm as well.
 // - gate-behind-barrier, take-gate-of-old-epoch: whatever a joiner lacks is on its way to it, and
 //   mostly comes before anybody asks.
 // - confirm-by-neighbour: the members that were removed together must still have each other and a
