@@ -40,13 +40,13 @@ kj::Promise<kj::Own<Connection>> Connection::open(kj::Network& network, kj::Time
                                            auto connecting = parsed->connect();
                                            return connecting.attach(kj::mv(parsed));
                                          })
-                                         .then([](kj::Own<kj::AsyncIoStream> stream) {
-                                           return kj::heap<Connection>(kj::mv(stream));
+                                         .then([&timer](kj::Own<kj::AsyncIoStream> stream) {
+                                           return kj::heap<Connection>(kj::mv(stream), timer);
                                          }));
 }
 
-Connection::Connection(kj::Own<kj::AsyncIoStream> stream)
-    : stream(kj::mv(stream)), client(*this->stream) {}
+Connection::Connection(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer)
+    : stream(kj::mv(stream), timer), client(this->stream) {}
 
 bool isHostPort(kj::StringPtr address) {
   KJ_IF_MAYBE (colon, address.findLast(':')) {

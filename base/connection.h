@@ -4,6 +4,8 @@
 #include <kj/async-io.h>
 #include <kj/timer.h>
 
+#include "base/buffered-stream.h"
+
 namespace gavel {
 
 // One RPC connection to an address, as a client.  It breaks for good: to reconnect, open another.
@@ -17,7 +19,8 @@ public:
   static kj::Promise<kj::Own<Connection>> open(kj::Network& network, kj::Timer& timer,
                                                kj::StringPtr address, kj::Duration timeout);
 
-  explicit Connection(kj::Own<kj::AsyncIoStream> stream);
+  // `timer` must outlive this object.
+  Connection(kj::Own<kj::AsyncIoStream> stream, kj::Timer& timer);
   KJ_DISALLOW_COPY(Connection);
 
   // The peer's bootstrap capability.
@@ -30,7 +33,7 @@ public:
   kj::Promise<void> onDisconnect() { return client.onDisconnect(); }
 
 private:
-  kj::Own<kj::AsyncIoStream> stream;
+  BufferedStream stream;
   capnp::TwoPartyClient client;
 };
 

@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "base/buffered-stream.h"
 #include "base/logging.h"
 
 namespace gavel {
@@ -38,8 +39,9 @@ void Server::serve(kj::Own<kj::AsyncIoStream> stream) {
   }
   saidFull = false;
   ++open;
-  auto& reference = *stream;
-  tasks.add(server.accept(reference).attach(kj::mv(stream), kj::defer([this]() { --open; })));
+  auto buffered = kj::heap<BufferedStream>(kj::mv(stream), timer);
+  auto& reference = *buffered;
+  tasks.add(server.accept(reference).attach(kj::mv(buffered), kj::defer([this]() { --open; })));
 }
 
 void Server::taskFailed(kj::Exception&& exception) {

@@ -5,7 +5,6 @@
 #include <capnp/rpc-twoparty.h>
 #include <kj/debug.h>
 
-#include "base/connection.h"
 #include "base/random.h"
 
 namespace gavel::bench {
@@ -33,10 +32,9 @@ class OverRpc final: public Caller {
 public:
   OverRpc(kj::AsyncIoContext& io, kj::StringPtr address, Auctions auctions)
       : turns(std::move(auctions)),
-        connection(Connection::open(io.provider->getNetwork(), io.provider->getTimer(), address,
-                                    CONNECT_LIMIT)
-                       .wait(io.waitScope)),
-        node(connection->bootstrap<Auctioneer>()) {}
+        stream(connect(io, address)),
+        connection(*stream),
+        node(connection.bootstrap().castAs<Auctioneer>()) {}
 
   kj::Promise<void> call() override {
     auto request = node.resultRequest();
@@ -46,8 +44,16 @@ public:
 
 private:
   Turns turns;
-  kj::Own<Connection> connection;
+  kj::Own<kj::AsyncIoStream> stream;
+  capnp::TwoPartyClient connection;
   Auctioneer::Client node;
+
+  static kj::Own<kj::AsyncIoStream> connect(kj::AsyncIoContext& io, kj::StringPtr address) {
+    auto parsed = io.provider->getNetwork().parseAddress(address).wait(io.waitScope);
+    return io.provider->getTimer()
+        .timeoutAfter(CONNECT_LIMIT, parsed->connect())
+        .wait(io.waitScope);
+  }
 };
 
 class OverLibrary final: public Caller {

@@ -157,7 +157,7 @@ kj::Promise<void> FakeNode::live() {
 
 kj::Promise<void> FakeNode::connectOnce() {
   if (world.masterServer.get() == nullptr) return kj::READY_NOW;
-  connection = kj::heap<Connection>(world.masterServer->connect());
+  connection = kj::heap<PlainConnection>(world.masterServer->connect());
   auto request = connection->bootstrap<schema::MasterService>().registerRequest();
   request.setProtocolVersion(protocolVersion);
   request.setClusterId(clusterId);
@@ -300,7 +300,7 @@ bool World::adoptedBy(std::initializer_list<FakeNode*> those) const {
 }
 
 schema::MasterService::Client World::client() {
-  clients.push_back(kj::heap<Connection>(masterServer->connect()));
+  clients.push_back(kj::heap<PlainConnection>(masterServer->connect()));
   return clients.back()->bootstrap<schema::MasterService>();
 }
 

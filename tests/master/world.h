@@ -11,7 +11,6 @@
 #include <kj/debug.h>
 #include <kj/timer.h>
 
-#include "base/connection.h"
 #include "master/master.h"
 #include "master/service.h"
 #include "schema/peer.capnp.h"
@@ -82,6 +81,24 @@ private:
 
 class World;
 
+// A connection over which what is sent in one turn of the event loop arrives in that turn, in order.
+class PlainConnection {
+public:
+  explicit PlainConnection(kj::Own<kj::AsyncIoStream> stream)
+      : stream(kj::mv(stream)), client(*this->stream) {}
+  KJ_DISALLOW_COPY(PlainConnection);
+
+  template <typename Interface>
+  typename Interface::Client bootstrap() {
+    return client.bootstrap().castAs<Interface>();
+  }
+  kj::Promise<void> onDisconnect() { return client.onDisconnect(); }
+
+private:
+  kj::Own<kj::AsyncIoStream> stream;
+  capnp::TwoPartyClient client;
+};
+
 // What a node is to the master: it registers, sends heartbeats and takes configurations, and begins
 // anew when its connection is gone.
 class FakeNode {
@@ -138,8 +155,8 @@ private:
   class Control;
   class Service;
 
-  kj::Own<Connection> first;
-  kj::Own<Connection> connection;
+  kj::Own<PlainConnection> first;
+  kj::Own<PlainConnection> connection;
   kj::Maybe<schema::Registration::Client> registration;
   kj::Own<StreamServer> server;
   kj::Promise<void> life = nullptr;
@@ -206,7 +223,7 @@ public:
 
 private:
   std::uint64_t lastId = 1000;
-  std::vector<kj::Own<Connection>> clients;
+  std::vector<kj::Own<PlainConnection>> clients;
 };
 
 }  // namespace gavel::master

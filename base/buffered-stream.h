@@ -1,0 +1,68 @@
+#pragma once
+
+#include <vector>
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+namespace gavel {
+
+// Gathers what is written to a stream, and reads ahead of what is asked for, so that many small
+// messages cost few system calls: Cap'n Proto by itself makes one call to write a message and two
+// to read one.
+//
+// What is written leaves at the end of the event loop's turn, or sooner where much has gathered.
+// write() resolves as soon as the bytes are taken over; a failure to send them is told by the next
+// write, as with a socket.  Once more than a bound waits, write() waits too.
+class BufferedStream final: public kj::AsyncIoStream, private kj::TaskSet::ErrorHandler {
+public:
+  // `timer` must outlive this object.
+  BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer);
+  // Sends what the kernel takes at once of what has not left yet.
+  ~BufferedStream() noexcept(false);
+  KJ_DISALLOW_COPY(BufferedStream);
+
+  kj::Promise<std::size_t> tryRead(void* buffer, std::size_t minBytes,
+                                   std::size_t maxBytes) override;
+  kj::Promise<void> write(const void* buffer, std::size_t size) override;
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
+  kj::Promise<void> whenWriteDisconnected() override { return inner->whenWriteDisconnected(); }
+  // After what has been written.
+  void shutdownWrite() override;
+  void abortRead() override { inner->abortRead(); }
+  void getsockopt(int level, int option, void* value, unsigned* length) override {
+    inner->getsockopt(level, option, value, length);
+  }
+  void setsockopt(int level, int option, const void* value, unsigned length) override {
+    inner->setsockopt(level, option, value, length);
+  }
+
+private:
+  kj::Own<kj::AsyncIoStream> inner;
+  kj::Timer& timer;
+
+  kj::Array<kj::byte> ahead;  // Read, and not asked for yet: from `begin` to `end`.
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  kj::TimePoint turn;  // In which `fills` reads were made.
+  unsigned fills = 0;
+
+  std::vector<kj::byte> gathered;
+  std::vector<kj::byte> leaving;
+  bool scheduled = false;
+  bool writing = false;
+  bool closing = false;
+  kj::Maybe<kj::Exception> failure;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> room;
+  kj::TaskSet tasks;
+
+  std::size_t take(kj::byte* to, std::size_t most);
+  kj::Promise<std::size_t> readMore(kj::byte* to, std::size_t have, std::size_t minBytes,
+                                    std::size_t maxBytes);
+  kj::Promise<void> turnToRead();
+  kj::Promise<void> gather(std::size_t size);
+  kj::Promise<void> flush();
+  void taskFailed(kj::Exception&& exception) override;
+};
+
+}  // namespace gavel
