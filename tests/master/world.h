@@ -81,7 +81,8 @@ private:
 
 class World;
 
-// A connection over which what is sent in one turn of the event loop arrives in that turn, in order.
+// A connection over which what is sent in one turn of the event loop arrives in that turn, in
+// order.
 class PlainConnection {
 public:
   explicit PlainConnection(kj::Own<kj::AsyncIoStream> stream)
