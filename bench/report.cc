@@ -33,9 +33,9 @@ void declare(CLI::App& app, Load& load) {
 std::string json(const Measured& measured, unsigned perCall) {
   char text[256];
   snprintf(text, sizeof(text),
-           R"({"perSecond": %.1f, "p50Us": %.1f, "p99Us": %.1f, "calls": %llu})",
+           R"({"perSecond": %.1f, "p50Us": %.1f, "p99Us": %.1f, "calls": %llu, "perCall": %u})",
            measured.perSecond * perCall, microseconds(measured.p50), microseconds(measured.p99),
-           static_cast<unsigned long long>(measured.calls));
+           static_cast<unsigned long long>(measured.calls), perCall);
   return text;
 }
 
