@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include <kj/debug.h>
+
 namespace gavel::bench {
 namespace {
 
@@ -31,6 +33,7 @@ void declare(CLI::App& app, Load& load) {
 }
 
 std::string json(const Measured& measured, unsigned perCall) {
+  KJ_REQUIRE(measured.perSecond > 0, "nothing was answered in the time that counts");
   char text[256];
   snprintf(text, sizeof(text),
            R"({"perSecond": %.1f, "p50Us": %.1f, "p99Us": %.1f, "calls": %llu, "perCall": %u})",
