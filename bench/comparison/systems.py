@@ -30,12 +30,21 @@ def environment():
 
 
 class System:
-    """Starts processes, and ends them all."""
+    """Starts processes, and ends them all.  start() may fail or be interrupted halfway; stop() ends
+    what there is then."""
 
-    def __init__(self, directory):
+    def __init__(self, binaries, directory):
+        self.binaries = binaries
         self.directory = directory
         self.processes = []
         os.makedirs(directory)
+
+    def start(self):
+        """Returns when it is ready, with its address in `server`."""
+        raise NotImplementedError
+
+    def program_of_ours(self, name):
+        return os.path.join(self.binaries, name)
 
     def spawn(self, name, command):
         log = open(os.path.join(self.directory, name + ".log"), "w")
@@ -92,27 +101,28 @@ class System:
 
 
 class Echo(System):
-    def __init__(self, binaries, directory):
-        super().__init__(directory)
+    def start(self):
         self.server = self.address(
-            self.spawn("echo", [os.path.join(binaries, "bench-load"), "serve-echo"]))
+            self.spawn("echo", [self.program_of_ours("bench-load"), "serve-echo"]))
 
 
 class Disk(System):
     """The directory itself."""
 
+    def start(self):
+        self.server = self.directory
+
 
 class Gavel(System):
     """A master and a chain of three, as shipped: every node syncs before a bid is answered."""
 
-    def __init__(self, binaries, directory):
-        super().__init__(directory)
+    def start(self):
         master = self.address(self.spawn("master", [
-            os.path.join(binaries, "gavel-master"), "--listen", "127.0.0.1:0", "--replicas", "3",
-            "--data", os.path.join(directory, "master")]))
+            self.program_of_ours("gavel-master"), "--listen", "127.0.0.1:0", "--replicas", "3",
+            "--data", os.path.join(self.directory, "master")]))
         nodes = [self.spawn(name, [
-            os.path.join(binaries, "gavel-node"), "--name", name, "--listen", "127.0.0.1:0",
-            "--master", master, "--data", os.path.join(directory, name)])
+            self.program_of_ours("gavel-node"), "--name", name, "--listen", "127.0.0.1:0",
+            "--master", master, "--data", os.path.join(self.directory, name)])
             for name in ("n1", "n2", "n3")]
         self.server = ",".join([master] + [self.address(node) for node in nodes])
 
@@ -123,11 +133,10 @@ class Redis(System):
 
     program = "redis-server"
 
-    def __init__(self, binaries, directory):
-        super().__init__(directory)
+    def start(self):
         ports = free_ports(3)
         for port in ports:
-            data = os.path.join(directory, str(port))
+            data = os.path.join(self.directory, str(port))
             os.makedirs(data)
             command = [
                 self.program, "--port", str(port), "--bind", "127.0.0.1", "--dir", data,
@@ -160,15 +169,14 @@ class Etcd(System):
 
     program = "etcd"
 
-    def __init__(self, binaries, directory):
-        super().__init__(directory)
+    def start(self):
         ports = free_ports(6)
         clients, peers = ports[:3], ports[3:]
         url = "http://127.0.0.1:{}".format
         cluster = ",".join(f"m{i}={url(peer)}" for i, peer in enumerate(peers))
         for i in range(3):
             self.spawn(f"m{i}", [
-                self.program, "--name", f"m{i}", "--data-dir", os.path.join(directory, f"m{i}"),
+                self.program, "--name", f"m{i}", "--data-dir", os.path.join(self.directory, f"m{i}"),
                 "--listen-client-urls", url(clients[i]), "--advertise-client-urls", url(clients[i]),
                 "--listen-peer-urls", url(peers[i]), "--initial-advertise-peer-urls", url(peers[i]),
                 "--initial-cluster", cluster, "--initial-cluster-state", "new",
