@@ -137,20 +137,20 @@ def plot(rows, title):
                     "a second (bids; calls of the echo; syncs of the disk)", "middle"))
     out.append(text(18, (TOP + HEIGHT - BOTTOM) / 2, "latency: p50, and the line up to p99", "middle",
                     f'transform="rotate(-90 18 {(TOP + HEIGHT - BOTTOM) / 2:.0f})"'))
-    labels = []
+    labels, points = [], []
     for row in rows:
         colour = COLOURS[row.series]
         px, py = x.at(row.median("perSecond")), y.at(row.median("p50Us"))
         for one in row.rounds:
-            out.append(f'<circle cx="{x.at(one["perSecond"]):.1f}" cy="{y.at(one["p50Us"]):.1f}" '
+            points.append(f'<circle cx="{x.at(one["perSecond"]):.1f}" cy="{y.at(one["p50Us"]):.1f}" '
                        f'r="2" fill="{colour}" fill-opacity="0.3"/>')
-        out.append(f'<path d="M{px:.1f} {py:.1f}V{y.at(row.median("p99Us")):.1f}" '
+        points.append(f'<path d="M{px:.1f} {py:.1f}V{y.at(row.median("p99Us")):.1f}" '
                    f'stroke="{colour}" stroke-opacity="0.6"/>')
         filled = "white" if row.pinned else colour
-        out.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{filled}" stroke="{colour}" '
+        points.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{filled}" stroke="{colour}" '
                    f'stroke-width="2"/>')
         labels.append((px, py, colour, f"{row.series}: {row.text.replace(' under way', '')}"))
-    out += place(labels)
+    out += place(labels) + points
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
