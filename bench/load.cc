@@ -75,13 +75,6 @@ private:
   }
 };
 
-kj::Duration quantile(std::vector<std::int64_t>& values, double which) {
-  if (values.empty()) return 0 * kj::SECONDS;
-  auto at = values.begin() + static_cast<std::ptrdiff_t>(which * double(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at * kj::NANOSECONDS;
-}
-
 }  // namespace
 
 Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& load) {
@@ -114,6 +107,14 @@ Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& loa
   measured.p50 = quantile(latencies, 0.5);
   measured.p99 = quantile(latencies, 0.99);
   return measured;
+}
+
+kj::Duration quantile(std::vector<std::int64_t>& nanoseconds, double which) {
+  if (nanoseconds.empty()) return 0 * kj::SECONDS;
+  auto at =
+      nanoseconds.begin() + static_cast<std::ptrdiff_t>(which * double(nanoseconds.size() - 1));
+  std::nth_element(nanoseconds.begin(), at, nanoseconds.end());
+  return *at * kj::NANOSECONDS;
 }
 
 kj::Duration cpuTimeOf(int pid) {

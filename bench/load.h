@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <kj/async-io.h>
 #include <kj/memory.h>
@@ -45,6 +46,9 @@ struct Measured {
 // Makes calls for as long as `load` says: each that is answered is followed by another one.  The
 // event loop of `io` runs meanwhile.  Throws what a call was rejected with.
 Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& load);
+
+// The value of which a share `which`, from 0 to 1, is lower; 0 of none.  Reorders them.
+kj::Duration quantile(std::vector<std::int64_t>& nanoseconds, double which);
 
 // CPU time that a process has used so far; throws if there is none with that id.
 kj::Duration cpuTimeOf(int pid);

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/load.h"
+
+// Who bids, and where, for the comparison of whole systems.
+//
+// Bids mean the same everywhere: one succeeds only if it is higher than all before it on its
+// auction, and is answered only when it is durable on every member (etcd: on most).  Each client
+// makes auctions of its own and bids on them in turn, always higher, so that every bid succeeds;
+// one that does not ends the measurement.
+namespace gavel::bench {
+
+// Gavel, by the client library.  `seeds`: "host:port" of nodes and masters.  A call bids `batch`
+// times, by one bid or, if that is more than one, by one list of bids.
+MakeCaller overGavel(std::vector<std::string> seeds, unsigned auctions, unsigned batch);
+
+// Redis, on `connections` connections to the master.  A bid is a script, which the replicas and the
+// master write and sync (appendfsync always); WAIT says that `replicas` of them have.  As WAIT
+// holds up what follows it on its connection, all bids that gather meanwhile on one go out
+// together, with one WAIT.  Each connection has auctions of its own.
+MakeCaller overRedis(std::string address, unsigned connections, unsigned replicas);
+
+// Appends 4 KiB to a file in `directory` and syncs the data; one call at a time.
+MakeCaller onDisk(std::string directory);
+
+}  // namespace gavel::bench
