@@ -37,7 +37,8 @@ protected:
   // It does not answer, or with a failure; never with an old value.
   void expectNoOldAnswer(std::size_t node) {
     auto client = connect(node);
-    auto answer = within(ask(client), "the chain not to confirm").getAnswer();
+    auto response = within(ask(client), "the chain not to confirm");
+    auto answer = response.getAnswer();
     if (answer.isAuction()) {
       EXPECT_EQ(answer.getAuction().getState().getOpen().getHighest(), 200);
     } else {
@@ -57,7 +58,8 @@ TEST_F(Confirm, EveryMemberShowsWhatWasAcknowledged) {
                     .isSuccess());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       auto client = connect(i);
-      auto shown = result(client).getAnswer().getAuction();
+      auto response = result(client);
+      auto shown = response.getAnswer().getAuction();
       EXPECT_EQ(shown.getState().getOpen().getHighest(), amount) << "at node " << i;
     }
   }
@@ -121,7 +123,8 @@ TEST_F(Confirm, RejectWaitsForTheChain) {
   settle();
   EXPECT_FALSE(refused.poll(io.waitScope)) << "nobody has confirmed that this is the head";
   relink({0, 2});
-  auto outcome = within(kj::mv(refused), "the reject").getOutcome();
+  auto response = within(kj::mv(refused), "the reject");
+  auto outcome = response.getOutcome();
   ASSERT_TRUE(outcome.isFail());
   EXPECT_EQ(outcome.getFail().getHighest(), 100);
 }
@@ -159,7 +162,8 @@ TEST_F(Confirm, QueryThatWaitsWhileTheChainIsRelinkedIsToldToTryAgain) {
   auto asked = ask(client);
   settle();
   relink({1, 2});
-  auto answer = within(kj::mv(asked), "an answer").getAnswer();
+  auto response = within(kj::mv(asked), "an answer");
+  auto answer = response.getAnswer();
   ASSERT_TRUE(answer.isFailure());
   EXPECT_EQ(answer.getFailure().getReason(), schema::QueryFailure::Reason::UNAVAILABLE);
   EXPECT_EQ(result(client).getAnswer().getAuction().getState().getOpen().getHighest(), 100);
@@ -180,7 +184,8 @@ TEST_F(Confirm, ManyQueriesAtAllNodesWhileBidsGoOn) {
     }
     ASSERT_TRUE(within(kj::mv(bidding), "the bid").getOutcome().isSuccess());
     for (auto& each: asked) {
-      auto answer = within(kj::mv(each), "an answer").getAnswer();
+      auto response = within(kj::mv(each), "an answer");
+      auto answer = response.getAnswer();
       ASSERT_TRUE(answer.isAuction());
       auto shown = answer.getAuction().getState().getOpen().getHighest();
       EXPECT_TRUE(shown == amount || shown == (round == 0 ? 100 : amount - 1)) << shown;
