@@ -11,6 +11,8 @@ namespace {
 
 // One index in so many has its state compared, which takes its time.
 constexpr std::uint64_t HASHED = 8;
+// Nodes wait so long for a master to take them (node/master-session.cc).
+constexpr auto LONGEST_REGISTRATION = 2 * kj::SECONDS;
 
 // Whether the log that is kept has a batch that ends there.  Null if it begins later.
 std::optional<bool> holds(const chain::MemoryStore& store, const chain::Position& position) {
@@ -220,7 +222,10 @@ void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica) {
   auction::Stamp stamp = 0;
   log.back()->forEach([&](const auction::Entry& entry) { stamp = entry.stamp; });
   auto off = stamp - Engine::WALL_AT_START - cluster.engine.now() / kj::NANOSECONDS;
-  if (std::abs(off) > cluster.plan.master.maxSkew / kj::NANOSECONDS) {
+  // A clock that is ahead looks better by the time that the node's word of it is on its way, after
+  // which the node gives its registration up.
+  auto ahead = cluster.plan.master.maxSkew + LONGEST_REGISTRATION;
+  if (off > ahead / kj::NANOSECONDS || -off > cluster.plan.master.maxSkew / kj::NANOSECONDS) {
     fail(fmt::format("{} stamps as head with a time that is off by {} ms", machine.name(),
                      off / 1'000'000));
   }

@@ -19,6 +19,8 @@ constexpr std::uint64_t FRESH_SEEDS = 20;
 constexpr std::uint64_t FIXED_SEEDS = 200;
 constexpr std::uint64_t FRESH_SEEDS = 250;
 #endif
+// For everything that is rare to have happened.
+constexpr std::uint64_t ENOUGH = 200;
 constexpr unsigned JOBS = 2;
 
 std::string traceOf(std::uint64_t seed) {
@@ -66,6 +68,7 @@ void pass(std::uint64_t first, std::uint64_t count) {
   EXPECT_TRUE(summary.failures.empty());
   // Or they would have proved little: see what kinds there are.
   EXPECT_GE(summary.operations.successes, 60 * count);
+  if (count < ENOUGH) return;
   EXPECT_GE(summary.results["joined"], count);
   EXPECT_GE(summary.results["outages survived"], count / 4);
   EXPECT_GT(summary.results["snapshots installed"], 0u);
@@ -107,6 +110,12 @@ TEST(Found, MasterHearsLateOfAnOldVersion) {
 TEST(Found, ClockIsSetRightAfterTheStart) {
   EXPECT_EQ(failureOf(32), "");
   EXPECT_EQ(failureOf(115), "");
+}
+
+// The master saw less of a skew than there was, as the node's word was on its way for as long
+// (Checks::checkStamp allows for that).
+TEST(Found, RegistrationOnASlowLinkHidesSomeOfASkew) {
+  EXPECT_EQ(failureOf(1007272), "");
 }
 
 }  // namespace
