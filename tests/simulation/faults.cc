@@ -472,6 +472,12 @@ bool Faults::stepClock() {
   machine.wallOffset = dice.chance(0.5) ? step : -step;
   engine.note(
       fmt::format("clock of {} is off by {} ms", machine.name(), machine.wallOffset / 1'000'000));
+  // A node that is still opening its store has yet to look at its clock.
+  for (auto& node: cluster.nodes) {
+    if (node.get() == &machine && node->runs() && node->node() == nullptr) {
+      startedWrong.push_back(&node->process());
+    }
+  }
   repairAfter(shortOrLong(8 * kj::SECONDS), [this, &machine]() {
     machine.wallOffset = 0;
     engine.note("clock of " + machine.name() + " is right again");

@@ -112,6 +112,12 @@ TEST(Found, ClockIsSetRightAfterTheStart) {
   EXPECT_EQ(failureOf(115), "");
 }
 
+// A clock that went wrong while its node was opening its store was not put right by a restart
+// (Faults).
+TEST(Found, ClockGoesWrongDuringTheStart) {
+  EXPECT_EQ(failureOf(1006712), "");
+}
+
 // The master saw less of a skew than there was, as the node's word was on its way for as long
 // (Checks::checkStamp allows for that).
 TEST(Found, RegistrationOnASlowLinkHidesSomeOfASkew) {
