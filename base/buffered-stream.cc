@@ -89,22 +89,18 @@ kj::Promise<void> BufferedStream::write(const void* buffer, std::size_t size) {
   }
   auto* bytes = static_cast<const kj::byte*>(buffer);
   gathered.insert(gathered.end(), bytes, bytes + size);
-  return gather(size);
+  return gather();
 }
 
 kj::Promise<void> BufferedStream::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
   KJ_IF_MAYBE (exception, failure) {
     return kj::cp(*exception);
   }
-  std::size_t size = 0;
-  for (auto& piece: pieces) {
-    gathered.insert(gathered.end(), piece.begin(), piece.end());
-    size += piece.size();
-  }
-  return gather(size);
+  for (auto& piece: pieces) gathered.insert(gathered.end(), piece.begin(), piece.end());
+  return gather();
 }
 
-kj::Promise<void> BufferedStream::gather(std::size_t size) {
+kj::Promise<void> BufferedStream::gather() {
   if (!writing) {
     if (gathered.size() >= FLUSH_AT) {
       tasks.add(flush());

@@ -60,7 +60,7 @@ private:
   kj::Promise<std::size_t> readMore(kj::byte* to, std::size_t have, std::size_t minBytes,
                                     std::size_t maxBytes);
   kj::Promise<void> turnToRead();
-  kj::Promise<void> gather(std::size_t size);
+  kj::Promise<void> gather();
   kj::Promise<void> flush();
   void taskFailed(kj::Exception&& exception) override;
 };
