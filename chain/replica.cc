@@ -310,14 +310,19 @@ void Replica::answerWaiters() {
 }
 
 kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
+  auto epoch = configuration.epoch;
   return canceler.wrap(confirmed()
-                           .then([this](std::uint64_t epoch) -> kj::Promise<void> {
+                           .then([this, epoch](std::uint64_t) -> kj::Promise<void> {
                              if (!actsIn(epoch)) return relinked();
                              auto stored = checkpointer.whenStored(tracker.commit());
                              checkpointer.consider(log_, tracker.commit());
                              return stored;
                            })
-                           .then([this]() { return store_.openSnapshot(); }));
+                           .then([this, epoch]() -> kj::Promise<kj::Own<SnapshotReader>> {
+                             // Or the store may hold a part of another snapshot by now.
+                             if (!actsIn(epoch)) return relinked();
+                             return store_.openSnapshot();
+                           }));
 }
 
 // -- neighbours
@@ -348,9 +353,9 @@ kj::Promise<void> Replica::attach(AttachContext context) {
           rejected.setDetail("the caller is not this node's predecessor");
           return;
         }
-        retirePredecessorLink();
         // What was asked over the link before may never be answered.
-        confirm.interrupt();
+        if (predecessorLink != nullptr) confirm.interrupt();
+        retirePredecessorLink();
         auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
                                             : PredecessorLink::Kind::serving;
         auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,
