@@ -230,7 +230,7 @@ void Master::carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answ
         if (ruling.next) {
           written(document.current(), since);
         } else {
-          configurationChanged();
+          configurationChanged(By::others);  // If it is another: this one was to stay.
           evaluateSoon();
         }
       }));

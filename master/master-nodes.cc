@@ -22,6 +22,10 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
     schema::NodeControl::Client control) {
   wake();
   auto& member = application.candidate.member;
+  if (standsBy()) {
+    kj::throwFatalException(
+        KJ_EXCEPTION(OVERLOADED, "this master stands by, as another one leads: ask that one"));
+  }
   if (justWoke() && application.skew < 0 && magnitude(application.skew) > settings.maxSkew) {
     // Its clock may be right, and its message old: it must not be refused for good.
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
@@ -296,6 +300,7 @@ std::string Master::notice() const {
     if (!sentence.empty()) text += (text.empty() ? "" : " ") + sentence;
   };
   if (current().epoch == 0) return forming;
+  if (standsBy()) return "another master leads: this one stands by for a moment.";
   KJ_IF_MAYBE (waiting, outage) {
     add(master::describe(current(), *waiting));
     KJ_IF_MAYBE (since, sourceSince) {

@@ -57,9 +57,9 @@ Master::Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock,
     logInfo("leading the stored configuration",
             {{"epoch", current().epoch}, {"members", current().describe()}});
   }
-  configurationChanged();
+  configurationChanged(By::us);
   tasks.add(tick());
-  tasks.add(this->ledger->follow([this]() { configurationChanged(); }));
+  tasks.add(this->ledger->follow([this]() { configurationChanged(By::others); }));
 }
 
 void Master::wake() {
@@ -102,6 +102,7 @@ void Master::evaluate() {
   if (stopped) return;
   wake();
   startProbes();
+  if (standsBy()) return;
   if (ledger->busy()) return;  // written() comes back here.
   if (current().epoch == 0) {
     considerForming();
@@ -151,23 +152,22 @@ void Master::put(Configuration next, kj::TimePoint since) {
 
 void Master::written(const Configuration& mine, kj::TimePoint since) {
   evaluateSoon();
-  if (current() == mine) {
-    if (timing.begin(mine, since))
-      logInfo("re-link overtaken by the next one", {{"by", mine.epoch}});
-  } else {
-    logInfo("another master has changed the configuration",
-            {{"epoch", current().epoch}, {"members", current().describe()}});
+  bool stored = current() == mine;
+  if (stored && timing.begin(mine, since)) {
+    logInfo("re-link overtaken by the next one", {{"by", mine.epoch}});
   }
-  configurationChanged();
+  configurationChanged(stored ? By::us : By::others);
 }
 
 // To be called whenever ledger->current() may be another than before.
-void Master::configurationChanged() {
+void Master::configurationChanged(By by) {
+  if (by == By::others && current().epoch != lastSeen.epoch) standBy();
   noteMemberships();
   std::set<std::uint64_t> known;
   for (auto& [incarnation, node]: roster.all()) known.insert(incarnation);
   for (auto& member: current().members) {
-    if (known.insert(member.incarnation).second) suspicion.expect(member.incarnation, timer.now());
+    known.insert(member.incarnation);
+    suspicion.expect(member.incarnation, timer.now());  // Unless it has been heard of already.
   }
   suspicion.retain(known);
   for (auto& [incarnation, node]: roster.all()) {
@@ -178,6 +178,36 @@ void Master::configurationChanged() {
   timing.stored(ledger->document().relinks);
   announcer.announce(current());
   prune();
+}
+
+// Nodes find that they are not registered any more at their next heartbeat, and register elsewhere.
+// For how long differs, or masters that overtake each other would stand by in step.
+void Master::standBy() {
+  logInfo("another master has changed the configuration",
+          {{"epoch", current().epoch}, {"members", current().describe()}});
+  bool leads = false;
+  for (auto& [incarnation, node]: roster.all()) {
+    auto* registered = roster.find(incarnation);
+    if (registered->session == 0) continue;
+    leads = true;
+    registered->session = 0;
+    announcer.remove(incarnation);
+    suspicion.forget(incarnation);
+  }
+  if (!leads) return;  // There is nobody whom it could tell anything else.
+  auto permille = 1000 + static_cast<std::int64_t>(random.next() % 1000);
+  auto duration = settings.suspectAfter * permille / 1000;
+  standbyUntil = timer.now() + duration;
+  gated = nullptr;
+  logInfo("stands by, so that all nodes meet at the other master",
+          {{"for", formatDuration(duration)}});
+}
+
+bool Master::standsBy() const {
+  KJ_IF_MAYBE (until, standbyUntil) {
+    return timer.now() < *until;
+  }
+  return false;
 }
 
 // What follows from who is a member now and who was before.
@@ -241,7 +271,7 @@ void Master::storeDurations() {
     auto document = ledger->document();
     document.relinks = relinks();
     tasks.add(ledger->replace(document).then([this]() {
-      configurationChanged();
+      configurationChanged(By::others);  // If it is another: this one was to stay.
       evaluateSoon();
     }));
   }

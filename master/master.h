@@ -46,6 +46,10 @@ struct Settings {
 // master-decisions.cc: what is decided when.
 //
 // One decision is under way at a time.  What is learnt meanwhile is part of the next one.
+//
+// Of several masters on one store each may hear other nodes than the rest, and undo what those did
+// for theirs.  So one whose configuration was replaced by another's stands by for a while: it sends
+// its nodes away and decides nothing, until they have met at the other one.
 class Master final: private kj::TaskSet::ErrorHandler {
 public:
   // All references must outlive the master.
@@ -140,6 +144,7 @@ private:
   kj::Maybe<kj::TimePoint> wokeAt;  // From the last pause.
   bool stopped = false;             // After a failure.
   bool evaluating = false;          // evaluate() is about to run.
+  kj::Maybe<kj::TimePoint> standbyUntil;
   kj::Maybe<kj::TimePoint> gatherUntil;
   kj::Maybe<Outage> outage;              // While no serving member runs.
   kj::Maybe<kj::TimePoint> sourceSince;  // Since when somebody could go on.
@@ -175,7 +180,10 @@ private:
   Document documentWith(Configuration next) const;
   void put(Configuration next, kj::TimePoint since);
   void written(const Configuration& mine, kj::TimePoint since);
-  void configurationChanged();
+  enum class By { us, others };
+  void configurationChanged(By by);
+  void standBy();
+  bool standsBy() const;
   void noteMemberships();
   void complain(const std::string& why);
 

@@ -140,7 +140,7 @@ void Suspicion::checkSilence(Node& node, kj::TimePoint now) {
       break;
     case Link::expected:
       if (silent && node.probing == 0 && node.nextProbe == nullptr) {
-        wantProbe(node, "not registered since the master started", now, now);
+        wantProbe(node, "not registered with this master", now, now);
       }
       break;
   }

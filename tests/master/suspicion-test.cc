@@ -253,7 +253,7 @@ TEST_F(SuspicionTest, KeepsAnExpectedMemberAsLongAsItAnswers) {
   }
   passInSteps(1 * kj::SECONDS);
   suspicion.probed(takeProbe(), ProbeResult::refused, now);
-  EXPECT_EQ(cause(N1), "not registered since the master started, then refused");
+  EXPECT_EQ(cause(N1), "not registered with this master, then refused");
 }
 
 TEST_F(SuspicionTest, LosesAJoinerThatItsTailCannotReachForLongThoughItIsHeard) {

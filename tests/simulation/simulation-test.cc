@@ -124,5 +124,11 @@ TEST(Found, RegistrationOnASlowLinkHidesSomeOfASkew) {
   EXPECT_EQ(failureOf(1007272), "");
 }
 
+// Two masters undid each other's choices for as long as each had other nodes connected to it
+// (StandbyTest).
+TEST(Found, MastersWhoseNodesAreSplitBetweenThem) {
+  EXPECT_EQ(failureOf(1004839), "");
+}
+
 }  // namespace
 }  // namespace gavel::simulation
