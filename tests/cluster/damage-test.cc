@@ -160,9 +160,11 @@ private:
       EXPECT_EQ(refused->status, 1);
       EXPECT_THAT(refused->errors, HasSubstr(cluster->dataOf(victim)));
       // Without its ending, as RocksDB looks for a missing table under an older one, too.  A list
-      // of files that lost its end is the list of an older, perhaps empty, database.
+      // of files that lost its end is the list of an older, perhaps empty, database.  And RocksDB
+      // names the list of files where it is a table whose properties make no sense.
       EXPECT_THAT(refused->errors, AnyOf(HasSubstr(fs::path(file).stem().string()),
-                                         HasSubstr("it does not say which format it has")));
+                                         HasSubstr("it does not say which format it has"),
+                                         HasSubstr("Corruption: properties unsorted in file")));
       EXPECT_THAT(refused->errors, HasSubstr("--replace-damaged"));
       beginAnew(victim);
       return "refused to start, naming it; joined anew with --replace-damaged";
