@@ -144,6 +144,7 @@ int main(int argc, char** argv) {
   addAuctions(app, chosen);
   addChain(app, chosen);
   addReplay(app, chosen);
+  addBench(app, chosen);
   // Last, as commands would inherit it.
   app.footer(
       "Each global option but -v and -q may also be given as GAVEL_SERVER and so on in the\n"

@@ -52,7 +52,8 @@ TEST_F(CliTest, TellsItsVersion) {
 }
 
 TEST_F(CliTest, HelpsOnEachCommand) {
-  for (auto command: {"up", "bid", "result", "query", "history", "auctions", "chain", "replay"}) {
+  for (auto command:
+       {"up", "bid", "result", "query", "history", "auctions", "chain", "replay", "bench"}) {
     auto ran = gavel({command, "--help"});
     EXPECT_EQ(ran.code, 0) << command;
     EXPECT_THAT(ran.out, HasSubstr(std::string("Usage: gavel ") + command));

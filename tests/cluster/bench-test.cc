@@ -1,0 +1,63 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/cluster/process.h"
+#include "tests/cluster/seeded.h"
+#include "tests/support/fakes.h"
+
+// `gavel bench` on chains of its own: what it says is right, not how fast they are.
+namespace gavel::cluster {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Bench: public Seeded {
+protected:
+  ~Bench() noexcept override = default;
+
+  gavel::testing::TemporaryDirectory home;
+
+  Finished bench(std::vector<std::string> arguments) {
+    std::vector<std::string> command = {"/usr/bin/env", "XDG_CONFIG_HOME=" + home.path(),
+                                        "TMPDIR=" + home.path(), binary("gavel"), "bench"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return runToEnd(io, command);
+  }
+};
+
+TEST_F(Bench, CountsWhatItWasAskedForAndFindsItAll) {
+  auto ran = bench({"--nodes", "2", "--bids", "3000", "--warmup", "0", "--clients", "4",
+                    "--threads", "2", "--auctions", "8", "-o", "json"});
+  EXPECT_EQ(ran.status, 0) << ran.errors;
+  EXPECT_THAT(ran.output, AllOf(HasSubstr(R"("v":1,)"), HasSubstr(R"("bids":"3000")"),
+                                HasSubstr(R"("outcomes":{"success":"3000","tooLow":"0")"),
+                                HasSubstr(R"("verified":"3000","appeared":"0","kept":true)")));
+}
+
+TEST_F(Bench, BidsInListsOnOneAuctionAndAsksForResults) {
+  auto ran = bench({"--nodes", "1", "--duration", "300ms", "--warmup", "0", "--auctions", "1",
+                    "--batch", "16", "--in-flight", "4", "--mix", "3:2"});
+  EXPECT_EQ(ran.status, 0) << ran.errors;
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("latency of lists"), HasSubstr("results "),
+                                HasSubstr("exactly once"), Not(HasSubstr("tooLow"))));
+}
+
+TEST_F(Bench, LosesNothingWhenItKillsEachRole) {
+  auto ran = bench({"--nodes", "3", "--rate", "2000", "--duration", "3s", "--warmup", "100ms",
+                    "--kill", "master@2500ms", "--kill", "head@300ms", "--kill", "middle@1s",
+                    "--kill", "tail@1700ms", "--timeline", home.path() + "/timeline.csv"});
+  EXPECT_EQ(ran.status, 0) << ran.errors << ran.output;
+  EXPECT_THAT(ran.output,
+              AllOf(HasSubstr("the head, n"), HasSubstr("the middle, n"), HasSubstr("the tail, n"),
+                    HasSubstr("the master, master"), HasSubstr("exactly once")));
+  auto lines = runToEnd(io, {"/usr/bin/wc", "-l", home.path() + "/timeline.csv"});
+  EXPECT_THAT(lines.output, HasSubstr("301 "));
+  // Nothing stays of a chain that nobody asked to keep.
+  auto left = runToEnd(io, {"/usr/bin/find", home.path(), "-mindepth", "1", "-name", "gavel-*"});
+  EXPECT_EQ(left.output, "");
+}
+
+}  // namespace
+}  // namespace gavel::cluster
