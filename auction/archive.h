@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -75,9 +76,13 @@ private:
   }
   void write(const std::string& text) { write(std::string_view(text)); }
   template <class T>
-  void write(const std::vector<T>& elements) {
+  void write(std::span<const T> elements) {
     write(std::uint64_t{elements.size()});
     for (const T& element: elements) write(element);
+  }
+  template <class T>
+  void write(const std::vector<T>& elements) {
+    write(std::span<const T>(elements));
   }
   template <class K, class V>
   void write(const std::map<K, V>& elements) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <utility>
 
 #include "auction/records.h"
@@ -9,12 +10,22 @@
 namespace gavel::auction {
 namespace {
 
+// Many, as a record costs the store far more than the bytes in it; few enough for a page of history
+// not to read much more than it shows.
+constexpr std::size_t VERSIONS_PER_RECORD = 512;
+
 // The records that tell an auction's new versions.
 void captureAuction(const Auction& auction, RecordWriter& writer) {
   const bool isNew = auction.captured == 0;
   if (isNew) writer.put(nameKey(auction.name), encodeName(auction.id));
-  for (std::uint64_t number = auction.captured + 1; number <= auction.version(); ++number) {
-    writer.encode(versionKey(auction.id, number), *auction.findVersion(number));
+  std::span<const Version> added(auction.history);
+  added = added.subspan(auction.captured - auction.released);
+  std::uint64_t last = auction.captured;
+  while (!added.empty()) {
+    const auto part = added.first(std::min(added.size(), VERSIONS_PER_RECORD));
+    last += part.size();
+    writer.encode(versionsKey(auction.id, last), part);
+    added = added.subspan(part.size());
   }
   if (auction.phase == Auction::Phase::open) {
     writer.encode(auctionKey(auction.id), auction);

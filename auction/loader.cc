@@ -60,7 +60,7 @@ void Loader::add(std::string_view key, std::string_view value) {
       totals = decodeAs(key, value, decodeTotals);
       return;
     case RecordKind::endedAuction:
-    case RecordKind::version:
+    case RecordKind::versions:
     case RecordKind::name:
       return;
   }

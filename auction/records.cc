@@ -1,5 +1,6 @@
 #include "auction/records.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -66,9 +67,9 @@ std::string bidderKey(BidderId id) {
 std::string endedKey(AuctionId id) {
   return keyOf(RecordKind::endedAuction, id);
 }
-std::string versionKey(AuctionId id, std::uint64_t version) {
-  std::string key = keyOf(RecordKind::version, id);
-  appendId(key, version);
+std::string versionsKey(AuctionId id, std::uint64_t last) {
+  std::string key = keyOf(RecordKind::versions, id);
+  appendId(key, last);
   return key;
 }
 std::string nameKey(std::string_view name) {
@@ -91,7 +92,7 @@ RecordKind kindOf(std::string_view key) {
     case RecordKind::session:
       sound = size == 1 + ID_BYTES;
       break;
-    case RecordKind::version:
+    case RecordKind::versions:
       sound = size == 1 + 2 * ID_BYTES;
       break;
     case RecordKind::totals:
@@ -128,8 +129,8 @@ void encode(const Bidder& bidder, std::string& bytes) {
 void encode(const Session& session, std::string& bytes) {
   append(session, bytes);
 }
-void encode(const Version& version, std::string& bytes) {
-  append(version, bytes);
+void encode(std::span<const Version> versions, std::string& bytes) {
+  append(versions, bytes);
 }
 void encode(const Totals& totals, std::string& bytes) {
   append(totals, bytes);
@@ -149,8 +150,8 @@ Bidder decodeBidder(std::string_view bytes) {
 Session decodeSession(std::string_view bytes) {
   return readOnly<Session>(bytes);
 }
-Version decodeVersion(std::string_view bytes) {
-  return readOnly<Version>(bytes);
+std::vector<Version> decodeVersions(std::string_view bytes) {
+  return readOnly<std::vector<Version>>(bytes);
 }
 Totals decodeTotals(std::string_view bytes) {
   return readOnly<Totals>(bytes);
@@ -161,6 +162,21 @@ AuctionId decodeName(std::string_view bytes) {
                              " bytes");
   }
   return readId(bytes);
+}
+
+bool VersionsPage::add(std::string_view key, std::string_view value) {
+  if (kindOf(key) != RecordKind::versions || idOf(key) != auction) return false;
+  const std::uint64_t last = readId(key.substr(1 + ID_BYTES));
+  const std::vector<Version> found = decodeVersions(value);
+  const std::uint64_t next = first + versions_.size();
+  if (found.size() > last) throw std::runtime_error("bad record: too much in " + describeKey(key));
+  const std::uint64_t before = last - found.size();
+  if (before >= next || last < next) return false;
+  const std::size_t from = next - before - 1;
+  const std::size_t wanted = std::min<std::uint64_t>(found.size() - from, count - versions_.size());
+  const auto begin = found.begin() + static_cast<std::ptrdiff_t>(from);
+  versions_.insert(versions_.end(), begin, begin + static_cast<std::ptrdiff_t>(wanted));
+  return true;
 }
 
 std::size_t RecordWriter::begin(std::string_view key) {

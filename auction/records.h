@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,8 @@
 //   'a' id          an auction that is open                        Auction
 //   'b' id          a bidder                                       Bidder
 //   'e' id          an auction that is over                        Auction
-//   'h' id version  one version of an auction's history            Version
+//   'h' id version  an auction's versions from the record before   several Versions, in order
+//                   this one up to that version
 //   'm'             what there is of everything, and as of when    Totals
 //   'n' name        which auction has this name                    its id, 8 bytes big-endian
 //   's' id          a session with its request records             Session
@@ -40,7 +42,7 @@
 // states apart.
 namespace gavel::auction {
 
-constexpr std::uint32_t RECORD_FORMAT = 1;
+constexpr std::uint32_t RECORD_FORMAT = 2;
 
 // What the other records have to add up to.
 struct Totals {
@@ -60,7 +62,7 @@ enum class RecordKind : char {
   auction = 'a',
   bidder = 'b',
   endedAuction = 'e',
-  version = 'h',
+  versions = 'h',
   totals = 'm',
   name = 'n',
   session = 's',
@@ -70,7 +72,9 @@ constexpr std::string_view TOTALS_KEY = "m";
 std::string auctionKey(AuctionId id);
 std::string bidderKey(BidderId id);
 std::string endedKey(AuctionId id);
-std::string versionKey(AuctionId id, std::uint64_t version);
+// `last` of those that the record holds, so that the record with a version is the first one whose
+// key is not below its own.
+std::string versionsKey(AuctionId id, std::uint64_t last);
 std::string nameKey(std::string_view name);
 std::string sessionKey(std::uint64_t id);
 
@@ -87,7 +91,7 @@ std::string describeKey(std::string_view key);
 void encode(const Auction& auction, std::string& bytes);
 void encode(const Bidder& bidder, std::string& bytes);
 void encode(const Session& session, std::string& bytes);
-void encode(const Version& version, std::string& bytes);
+void encode(std::span<const Version> versions, std::string& bytes);
 void encode(const Totals& totals, std::string& bytes);
 std::string encodeName(AuctionId id);
 
@@ -96,9 +100,32 @@ std::string encodeName(AuctionId id);
 Auction decodeAuction(std::string_view bytes);
 Bidder decodeBidder(std::string_view bytes);
 Session decodeSession(std::string_view bytes);
-Version decodeVersion(std::string_view bytes);
+std::vector<Version> decodeVersions(std::string_view bytes);
 Totals decodeTotals(std::string_view bytes);
 AuctionId decodeName(std::string_view bytes);
+
+// Takes the versions from `first` on, `count` at most, of one auction's history out of the records
+// that have them.
+class VersionsPage {
+public:
+  VersionsPage(AuctionId auction, std::uint64_t first, std::uint64_t count)
+      : auction(auction), first(first), count(count) {}
+
+  // The record that has the first one is the first whose key is not below this.
+  std::string firstKey() const { return versionsKey(auction, first); }
+  bool complete() const { return versions_.size() == count; }
+  // The next record in order.  Returns false, and takes nothing, if it does not go on with the
+  // versions.  Throws std::runtime_error if it makes no sense.
+  bool add(std::string_view key, std::string_view value);
+
+  std::vector<Version>& versions() { return versions_; }
+
+private:
+  AuctionId auction;
+  std::uint64_t first;
+  std::uint64_t count;
+  std::vector<Version> versions_;
+};
 
 // -- several in bytes
 

@@ -314,14 +314,15 @@ kj::Promise<std::vector<auction::Version>> MemoryStore::history(auction::Auction
                                                                 std::uint64_t first,
                                                                 std::uint64_t count) {
   return kj::evalNow([&]() {
-    std::vector<auction::Version> versions;
-    for (auto number = first; number < first + count; ++number) {
-      auto found = written.records.find(auction::versionKey(auction, number));
-      KJ_REQUIRE(found != written.records.end(), "a version that is not in the checkpoint", auction,
-                 number);
-      versions.push_back(auction::decodeVersion(found->second));
+    auction::VersionsPage page(auction, first, count);
+    auto record = written.records.lower_bound(page.firstKey());
+    while (!page.complete() && record != written.records.end() &&
+           page.add(record->first, record->second)) {
+      ++record;
     }
-    return versions;
+    KJ_REQUIRE(page.complete(), "a version that is not in the checkpoint", auction,
+               first + page.versions().size());
+    return kj::mv(page.versions());
   });
 }
 

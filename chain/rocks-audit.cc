@@ -36,8 +36,8 @@ public:
         ended.add(over);
         return addAuction(key, over);
       }
-      case auction::RecordKind::version:
-        return addVersion(key, value);
+      case auction::RecordKind::versions:
+        return addVersions(key, value);
       case auction::RecordKind::totals:
         totals = auction::decodeTotals(value);
         return;
@@ -88,11 +88,15 @@ private:
     if (found == auctions.end()) fail(key, "there is no such auction");
     return found->second;
   }
-  void addVersion(std::string_view key, std::string_view value) {
+  void addVersions(std::string_view key, std::string_view value) {
     auto id = auction::idOf(key);
     auto& expected = find(key, id);
-    if (key != auction::versionKey(id, ++expected.seen)) fail(key, "one before it is missing");
-    expected.seenDigest = auction::digestAfter(expected.seenDigest, auction::decodeVersion(value));
+    auto versions = auction::decodeVersions(value);
+    expected.seen += versions.size();
+    if (key != auction::versionsKey(id, expected.seen)) fail(key, "one before it is missing");
+    for (auto& version: versions) {
+      expected.seenDigest = auction::digestAfter(expected.seenDigest, version);
+    }
   }
   void addName(std::string_view key, auction::AuctionId id) {
     auto& expected = find(key, id);

@@ -11,9 +11,9 @@ namespace gavel::chain {
 namespace {
 
 // Decodes what is in the database, where a record that cannot be decoded is damage.
-template <typename Value>
-Value decodeStored(const RocksDatabase& database, std::string_view key, std::string_view value,
-                   Value (*decode)(std::string_view)) {
+template <class Decode>
+auto decodeStored(const RocksDatabase& database, std::string_view key, std::string_view value,
+                  Decode decode) {
   try {
     return decode(value);
   } catch (const std::runtime_error& error) {
@@ -177,18 +177,19 @@ kj::Maybe<Position> readLastWithin(const RocksDatabase& database, RocksShared& s
 
 std::vector<auction::Version> readHistory(const Committed& committed, auction::AuctionId auction,
                                           std::uint64_t first, std::uint64_t count) {
-  std::vector<auction::Version> versions;
-  if (count == 0) return versions;
+  auction::VersionsPage page(auction, first, count);
+  if (count == 0) return {};
   auto& database = *committed.database;
-  auto number = first;
-  for (RecordCursor records(database, committed.snapshot, "h", auction::versionKey(auction, first));
-       records.valid() && number - first < count; records.next(), ++number) {
-    if (records.key() != auction::versionKey(auction, number)) break;
-    versions.push_back(
-        decodeStored(database, records.key(), records.value(), auction::decodeVersion));
+  for (RecordCursor records(database, committed.snapshot, "h", page.firstKey());
+       records.valid() && !page.complete(); records.next()) {
+    auto more = decodeStored(database, records.key(), records.value(), [&](std::string_view value) {
+      return page.add(records.key(), value);
+    });
+    if (!more) break;
   }
-  KJ_REQUIRE(versions.size() == count, "a version that is not in the checkpoint", auction, number);
-  return versions;
+  KJ_REQUIRE(page.complete(), "a version that is not in the checkpoint", auction,
+             first + page.versions().size());
+  return kj::mv(page.versions());
 }
 
 std::vector<auction::Auction> readAuctions(const Committed& committed, auction::AuctionId after,

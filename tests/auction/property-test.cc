@@ -275,14 +275,14 @@ TEST(AnyLog, GivesWhatTheModelGivesAndTheSameRecordsEachTime) {
     State again;
     for (const Entry& entry: log) again.apply(entry);
     EXPECT_EQ(again.hash(), state.hash()) << "the same log gives another state";
-    EXPECT_EQ(Shelf(again.capture()).records, shelf.records);
+    EXPECT_EQ(Shelf(again.capture()).contents(), shelf.contents());
 
     State resumed = early.load();
     EXPECT_EQ(resumed.lastIndex(), cut);
     for (std::size_t i = cut; i < log.size(); ++i) resumed.apply(log[i]);
     EXPECT_EQ(resumed.hash(), state.hash()) << "a capture and the rest of the log give another";
     early.put(resumed.capture());
-    EXPECT_EQ(early.records, shelf.records);
+    EXPECT_EQ(early.contents(), shelf.contents());
     if (HasFailure()) return;
   }
 
@@ -361,7 +361,7 @@ TEST(AnyLog, GivesTheSameWhereverItsStateIsKept) {
 
     node.finish();
     EXPECT_EQ(node.shelf.load().hash(), whole.hash());
-    EXPECT_EQ(node.shelf.records, Shelf(whole.capture()).records);
+    EXPECT_EQ(node.shelf.contents(), Shelf(whole.capture()).contents());
     EXPECT_TRUE(node.state.capture().records.empty()) << "all of it was captured";
     for (const Model::Lot& lot: model.lots) {
       const Auction* auction = node.state.findAuction(lot.name);

@@ -41,21 +41,21 @@ TEST(Key, IsTheKindAndBigEndianIds) {
   EXPECT_EQ(auctionKey(0x0102), "a\0\0\0\0\0\0\1\2"sv);
   EXPECT_EQ(bidderKey(UINT64_MAX), "b\xff\xff\xff\xff\xff\xff\xff\xff"sv);
   EXPECT_EQ(endedKey(3), "e\0\0\0\0\0\0\0\3"sv);
-  EXPECT_EQ(versionKey(3, 0x0400), "h\0\0\0\0\0\0\0\3\0\0\0\0\0\0\4\0"sv);
+  EXPECT_EQ(versionsKey(3, 0x0400), "h\0\0\0\0\0\0\0\3\0\0\0\0\0\0\4\0"sv);
   EXPECT_EQ(sessionKey(5), "s\0\0\0\0\0\0\0\5"sv);
   EXPECT_EQ(nameKey("lamp"), "nlamp");
   EXPECT_EQ(TOTALS_KEY, "m");
-  EXPECT_LT(versionKey(1, 255), versionKey(1, 256));
-  EXPECT_LT(versionKey(1, UINT64_MAX), versionKey(2, 1));
+  EXPECT_LT(versionsKey(1, 255), versionsKey(1, 256));
+  EXPECT_LT(versionsKey(1, UINT64_MAX), versionsKey(2, 1));
 }
 
 TEST(Key, TellsItsKindAndId) {
   EXPECT_EQ(kindOf(auctionKey(1)), RecordKind::auction);
-  EXPECT_EQ(kindOf(versionKey(1, 1)), RecordKind::version);
+  EXPECT_EQ(kindOf(versionsKey(1, 1)), RecordKind::versions);
   EXPECT_EQ(kindOf(nameKey("x")), RecordKind::name);
   EXPECT_EQ(kindOf(TOTALS_KEY), RecordKind::totals);
   EXPECT_EQ(idOf(auctionKey(0x0102030405060708)), 0x0102030405060708u);
-  EXPECT_EQ(idOf(versionKey(UINT64_MAX, 1)), UINT64_MAX);
+  EXPECT_EQ(idOf(versionsKey(UINT64_MAX, 1)), UINT64_MAX);
 }
 
 TEST(Key, ThatIsNoneIsRefused) {
@@ -88,11 +88,61 @@ TEST(Value, IsReadAsItWasWritten) {
   expectSame(log.auction("chair"), decodeAuction);
   expectSame(*log.state.findBidder("ann"), decodeBidder);
   expectSame(*log.state.findSession(log.session), decodeSession);
-  expectSame(log.auction("lamp").history.back(), decodeVersion);
+  expectSame(log.auction("lamp").history, decodeVersions);
   expectSame(Totals{1, 2, 3, 4, 5, 6, 7, {8, 9}}, decodeTotals);
   EXPECT_EQ(decodeName(encodeName(0x0102030405060708)), 0x0102030405060708u);
   EXPECT_THROW(decodeName("1234567"), std::runtime_error);
   EXPECT_THROW(decodeName("123456789"), std::runtime_error);
+}
+
+// Versions 1 to 10 of auction 7, in two records, of which the first ends at `split`.
+struct Pages {
+  std::vector<Version> all;
+  std::string first, second;
+  std::uint64_t split;
+
+  explicit Pages(std::uint64_t split): split(split) {
+    for (std::uint64_t i = 1; i <= 10; ++i) all.push_back({Version::Kind::bid, 0, i});
+    encode(std::span<const Version>(all).first(split), first);
+    encode(std::span<const Version>(all).subspan(split), second);
+  }
+
+  // The indexes of the versions that are found.
+  std::vector<std::uint64_t> take(std::uint64_t from, std::uint64_t count) const {
+    VersionsPage page(7, from, count);
+    if (page.firstKey() <= versionsKey(7, split)) {
+      EXPECT_TRUE(page.add(versionsKey(7, split), first));
+    }
+    if (!page.complete()) page.add(versionsKey(7, 10), second);
+    std::vector<std::uint64_t> indexes;
+    for (auto& version: page.versions()) indexes.push_back(version.index);
+    return indexes;
+  }
+};
+
+TEST(VersionsPage, TakesWhatIsAskedForOutOfTheRecords) {
+  for (std::uint64_t split = 1; split < 10; ++split) {
+    const Pages pages(split);
+    for (std::uint64_t from = 1; from <= 10; ++from) {
+      for (std::uint64_t count = 1; count <= 12; ++count) {
+        std::vector<std::uint64_t> expected;
+        for (auto i = from; i < from + count && i <= 10; ++i) expected.push_back(i);
+        EXPECT_EQ(pages.take(from, count), expected) << split << " " << from << " " << count;
+      }
+    }
+  }
+}
+
+TEST(VersionsPage, StopsAtAGapAndAtTheNextAuction) {
+  const Pages pages(4);
+  VersionsPage page(7, 2, 9);
+  EXPECT_FALSE(page.add(versionsKey(7, 10), pages.second));
+  EXPECT_TRUE(page.add(versionsKey(7, 4), pages.first));
+  EXPECT_FALSE(page.add(versionsKey(7, 11), pages.second));
+  EXPECT_FALSE(page.add(versionsKey(8, 10), pages.second));
+  EXPECT_FALSE(page.add(nameKey("lamp"), pages.second));
+  EXPECT_EQ(page.versions().size(), 3u);
+  EXPECT_THROW(page.add(versionsKey(7, 5), pages.second), std::runtime_error);
 }
 
 TEST(Value, OfAnAuctionHasNoVersionsButTheirNumberAndDigest) {
@@ -152,11 +202,11 @@ TEST(Framing, IsLengthsAndBytes) {
 }
 
 TEST(Framing, EncodesInPlaceWhatPutCopies) {
-  const Version version{Version::Kind::bid, 1, 2, 3, 4, 5};
+  const std::vector<Version> versions{{Version::Kind::bid, 1, 2, 3, 4, 5}};
   std::string value, copied, inPlace = "before";
-  encode(version, value);
+  encode(versions, value);
   RecordWriter(copied).put("key", value);
-  RecordWriter(inPlace).encode("key", version);
+  RecordWriter(inPlace).encode("key", versions);
   EXPECT_EQ(inPlace, "before" + copied);
 }
 
@@ -191,8 +241,8 @@ bool decodes(RecordKind kind, std::string_view bytes) {
       return tryOne(decodeAuction);
     case RecordKind::bidder:
       return tryOne(decodeBidder);
-    case RecordKind::version:
-      return tryOne(decodeVersion);
+    case RecordKind::versions:
+      return tryOne(decodeVersions);
     case RecordKind::totals:
       return tryOne(decodeTotals);
     case RecordKind::session:

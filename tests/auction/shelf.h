@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -48,14 +49,31 @@ public:
     return loader.finish(*this);
   }
 
+  // The records, with each version in one of its own: which are together in one depends on when
+  // they were captured.
+  std::map<std::string, std::string> contents() const {
+    std::map<std::string, std::string> apart;
+    for (const auto& [key, value]: records) {
+      if (kindOf(key) != RecordKind::versions) {
+        apart.emplace(key, value);
+        continue;
+      }
+      const std::vector<Version> versions = history(idOf(key));
+      for (std::uint64_t number = 1; number <= versions.size(); ++number) {
+        std::string one;
+        encode(std::span<const Version>(&versions[number - 1], 1), one);
+        apart.insert_or_assign(versionsKey(idOf(key), number), one);
+      }
+    }
+    return apart;
+  }
+
   // All versions of an auction that are here.
   std::vector<Version> history(AuctionId id) const {
-    std::vector<Version> versions;
-    for (auto i = records.find(versionKey(id, 1));
-         i != records.end() && i->first.starts_with(versionKey(id, 0).substr(0, 9)); ++i) {
-      versions.push_back(decodeVersion(i->second));
-    }
-    return versions;
+    VersionsPage page(id, 1, std::numeric_limits<std::uint64_t>::max());
+    auto record = records.lower_bound(page.firstKey());
+    while (record != records.end() && page.add(record->first, record->second)) ++record;
+    return page.versions();
   }
 };
 
