@@ -59,7 +59,11 @@ rocksdb::Options optionsFor(bool create) {
   options.info_log = std::make_shared<InfoLog>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
+  // What the first two levels hold is merged again soon: compressing it there took 8 % of a node's
+  // CPU time under bids in bulk.
   options.compression = rocksdb::kLZ4Compression;
+  options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression,
+                                   rocksdb::kLZ4Compression};
   // Closing an iterator is no time for deleting files: the event loop does that, too.
   options.avoid_unnecessary_blocking_io = true;
 

@@ -14,6 +14,7 @@ constexpr std::size_t MAX_CREDENTIAL_BYTES = 64;
 // Texts in the results point into the message.
 Request readOpenSession();
 Request readBid(schema::RequestId::Reader id, schema::Bid::Reader bid);
+std::vector<Request> readBids(capnp::List<schema::BidRequest>::Reader bids);
 Request readCreate(schema::Auctioneer::CreateParams::Reader params);
 Request readClose(schema::Auctioneer::CloseParams::Reader params);
 Request readCancel(schema::Auctioneer::CancelParams::Reader params);

@@ -65,15 +65,10 @@ kj::Promise<void> LocalDesk::bid(BidContext context) {
 kj::Promise<void> LocalDesk::bids(BidsContext context) {
   auto params = context.getParams();
   checkCount(params);
-  std::vector<head::Request> requests;
-  requests.reserve(params.getRequests().size());
-  for (auto request: params.getRequests()) {
-    requests.push_back(head::readBid(request.getRequest(), request.getBid()));
-  }
   auto count = params.getRequests().size();
   return node()
       .admission()
-      .submit(kj::mv(requests), bytesOf(params) + count * BYTES_PER_BID)
+      .submit(head::readBids(params.getRequests()), bytesOf(params) + count * BYTES_PER_BID)
       .then([context, count](head::Answer answer) mutable {
         auto outcomes = context.getResults().initOutcomes(count);
         for (unsigned i = 0; i < count; ++i) {
