@@ -71,9 +71,9 @@ def aims(rows):
 
     add("single bids, 256 under way: at least 0.5 × the echo", ("gavel-256", "echo-256"),
         lambda gavel, echo: (ratio(gavel, echo), 0.5), times)
-    add("the same: at least 10 × etcd", ("gavel-256", "etcd-256"),
+    add("single bids, 256 under way: at least 10 × etcd", ("gavel-256", "etcd-256"),
         lambda gavel, etcd: (ratio(gavel, etcd), 10), times)
-    add("the same: at least 1.5 × Redis, a WAIT for each bid", ("gavel-256", "redis-256"),
+    add("single bids, 256 under way: at least 1.5 × Redis, a WAIT for each", ("gavel-256", "redis-256"),
         lambda gavel, redis: (ratio(gavel, redis), 1.5), times)
     add("beyond the aims: Redis, one WAIT for all that gather", ("gavel-256", "redis-gathered"),
         lambda gavel, redis: (ratio(gavel, redis), 1), times)
