@@ -116,14 +116,16 @@ class Disk(System):
 class Gavel(System):
     """A master and a chain of three, as shipped: every node syncs before a bid is answered."""
 
+    members = 3
+
     def start(self):
         master = self.address(self.spawn("master", [
-            self.program_of_ours("gavel-master"), "--listen", "127.0.0.1:0", "--replicas", "3",
-            "--data", os.path.join(self.directory, "master")]))
+            self.program_of_ours("gavel-master"), "--listen", "127.0.0.1:0", "--replicas",
+            str(self.members), "--data", os.path.join(self.directory, "master")]))
         nodes = [self.spawn(name, [
             self.program_of_ours("gavel-node"), "--name", name, "--listen", "127.0.0.1:0",
             "--master", master, "--data", os.path.join(self.directory, name)])
-            for name in ("n1", "n2", "n3")]
+            for name in (f"n{i + 1}" for i in range(self.members))]
         self.server = ",".join([master] + [self.address(node) for node in nodes])
 
 

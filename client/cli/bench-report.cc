@@ -106,9 +106,12 @@ void printJson(Context& context, const BenchResult& result, const Summary& summa
   if (plan.callsPerSecond > 0) {
     line.number("late", seen.late).number("mostLateNs", static_cast<std::uint64_t>(seen.mostLate));
   }
-  line.number("verified", result.verdict.verified)
-      .number("appeared", result.verdict.appeared)
-      .boolean("kept", result.verdict.problems.empty() && seen.problems.empty());
+  if (result.cpuTime) line.number("cpuNs", static_cast<std::uint64_t>(*result.cpuTime));
+  if (result.checked) {
+    line.number("verified", result.verdict.verified)
+        .number("appeared", result.verdict.appeared)
+        .boolean("kept", result.verdict.problems.empty() && seen.problems.empty());
+  }
   context.print.result(line);
 }
 
@@ -158,7 +161,15 @@ void printText(Context& context, const BenchResult& result, const Summary& summa
                                             " s: " + milliseconds(summary.gapsOfKills[i].length()) +
                                             " without an accepted bid");
   }
+  if (result.cpuTime) {
+    print("CPU time", decimal(double(*result.cpuTime) / 1000 /
+                                  double(std::max<std::uint64_t>(
+                                      1, seen.came[static_cast<unsigned>(Came::success)])),
+                              2) +
+                          " µs for each accepted bid, of the processes of --pids");
+  }
   auto& verdict = result.verdict;
+  if (!result.checked) return print("verified", "no: it was not asked for");
   if (!verdict.problems.empty() || !seen.problems.empty()) return;  // Told already.
   auto unknown = verdict.appeared == 0 ? std::string()
                                        : "; of unknown outcome, " +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct BenchResult {
   Seen seen;
   kj::Duration counted = 0 * kj::SECONDS;
   std::vector<Kill> kills;
+  std::optional<std::int64_t> cpuTime;  // ns, of the processes that were asked for.
+  bool checked = true;                  // Whether the histories were read at all.
   Verdict verdict;
 };
 
