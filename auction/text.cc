@@ -1,5 +1,6 @@
 #include "auction/text.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,10 @@ bool isControl(char32_t point) {
 
 // Whether `text` is strict UTF-8 whose only control characters are in `allowed`.
 bool validText(std::string_view text, std::u32string_view allowed) {
+  const auto isPlain = [](char c) { return c >= 0x20 && c < 0x7f; };
+  // Most names are nothing but these, and every node looks at two for each bid.  It makes judging a
+  // bid 6 of 32 ns cheaper.
+  text.remove_prefix(std::find_if_not(text.begin(), text.end(), isPlain) - text.begin());
   while (!text.empty()) {
     const auto point = takeCodePoint(text);
     if (!point) return false;

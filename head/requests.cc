@@ -1,7 +1,9 @@
 #include "head/requests.h"
 
+#include <memory>
+
 #include <kj/debug.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 
 #include "chain/entry-codec.h"
 
@@ -12,10 +14,35 @@ using Kind = auction::Outcome::Kind;
 using Argument = auction::Outcome::Argument;
 using Reason = schema::Outcome::Exception::Reason;
 
+// SHA-256 of short secrets.  OpenSSL's SHA256() looks the algorithm up and makes a context each
+// time, which takes 250 ns for 32 bytes; with both kept it takes 70 ns.
+class SecretHasher {
+public:
+  SecretHasher() {
+    KJ_ASSERT(context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1,
+              "OpenSSL has no SHA-256");
+  }
+
+  auction::CredentialHash hash(capnp::Data::Reader secret) {
+    auction::CredentialHash hash;
+    static_assert(sizeof(hash) == 32);
+    bool done = EVP_DigestInit_ex(context.get(), nullptr, nullptr) == 1 &&
+                EVP_DigestUpdate(context.get(), secret.begin(), secret.size()) == 1 &&
+                EVP_DigestFinal_ex(context.get(), hash.data(), nullptr) == 1;
+    KJ_ASSERT(done, "SHA-256 failed");
+    return hash;
+  }
+
+private:
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
+};
+
 auction::CredentialHash hashOf(capnp::Data::Reader secret) {
-  auction::CredentialHash hash;
-  SHA256(secret.begin(), secret.size(), hash.data());
-  return hash;
+  static thread_local SecretHasher hasher;
+  return hasher.hash(secret);
 }
 
 auction::Identity readIdentity(schema::Identity::Reader reader) {
@@ -73,8 +100,7 @@ Request readBid(schema::RequestId::Reader id, schema::Bid::Reader bid) {
       auction::Bid{chain::view(bid.getAuction()), readIdentity(bid.getBidder()), bid.getAmount()});
 }
 
-// A list is one gateway's, whose bids mostly have the same secret: hashing it for each of them
-// takes 4 % of what they cost the head.
+// A list of one bidder's bids has the same secret in all of them, which need not be hashed again.
 std::vector<Request> readBids(capnp::List<schema::BidRequest>::Reader bids) {
   std::vector<Request> requests;
   requests.reserve(bids.size());
