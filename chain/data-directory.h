@@ -10,9 +10,9 @@ namespace gavel::chain {
 
 // What a data directory's format is called; it changes whenever an older program could not go on
 // with what a newer one leaves (R14).
-constexpr unsigned DATA_FORMAT = 2;
+constexpr unsigned DATA_FORMAT = 3;
 
-// The directory in which a node keeps its data, of format 2:
+// The directory in which a node keeps its data, of format 3:
 //
 //   lock            locked by the process that uses the directory
 //   db/             the RocksDB database (rocks-database.h), there once it is formatted

@@ -21,6 +21,9 @@ rocksdb::WriteOptions synced() {
   return options;
 }
 
+// Format 1 had its database elsewhere: see DataDirectory.
+constexpr unsigned OLDEST_IN_DATABASE = 2;
+
 // Makes an empty database in its place, or none at all.
 void format(RocksDatabase& database, std::uint64_t storeId) {
   auto& directory = database.directory;
@@ -66,12 +69,21 @@ void checkFormat(const RocksDatabase& database) {
   if (text == std::to_string(DATA_FORMAT)) return;
   bool number = !text.empty() && text.size() < 10 &&
                 text.find_first_not_of("0123456789") == std::string::npos;
-  if (!number || std::stoul(text) < DATA_FORMAT) {
+  if (!number || std::stoul(text) < OLDEST_IN_DATABASE) {
     database.failDamaged("its format is '" + text + "', which never was one");
+  }
+  if (std::stoul(text) < DATA_FORMAT) {
+    database.directory.refuse(
+        kj::str("has format ", text.c_str(),
+                ", made by an older version; this version of gavel-node knows only format ",
+                DATA_FORMAT,
+                ": start with an empty directory and let the node join the chain, or use the older "
+                "one"),
+        FORMAT_KEY);
   }
   database.directory.refuse(
       kj::str("has format ", text.c_str(),
-              ", made by a newer version; this version of gavel-node knows formats up to ",
+              ", made by a newer version; this version of gavel-node knows only format ",
               DATA_FORMAT, ": use the newer one, or start with an empty directory"),
       FORMAT_KEY);
 }
