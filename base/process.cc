@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <kj/debug.h>
 
@@ -20,6 +21,13 @@ unsigned raiseFileLimit() {
   limit.rlim_cur = limit.rlim_max;
   KJ_SYSCALL(setrlimit(RLIMIT_NOFILE, &limit));
   return static_cast<unsigned>(std::min<rlim_t>(limit.rlim_cur, 1u << 20));
+}
+
+kj::Maybe<kj::Duration> cpuTimeOf(int pid) {
+  clockid_t clock = 0;
+  struct timespec time {};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return nullptr;
+  return time.tv_sec * kj::SECONDS + time.tv_nsec * kj::NANOSECONDS;
 }
 
 void captureStopSignals() {

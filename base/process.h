@@ -8,6 +8,9 @@ namespace gavel {
 // Lets this process open as many files as the system allows it, and returns how many that is.
 unsigned raiseFileLimit();
 
+// CPU time that a process has used so far; null if there is none with that id.
+kj::Maybe<kj::Duration> cpuTimeOf(int pid);
+
 // To be called in main() before the event loop exists.
 void captureStopSignals();
 

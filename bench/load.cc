@@ -117,13 +117,6 @@ kj::Duration quantile(std::vector<std::int64_t>& nanoseconds, double which) {
   return *at * kj::NANOSECONDS;
 }
 
-kj::Duration cpuTimeOf(int pid) {
-  clockid_t clock = 0;
-  int error = clock_getcpuclockid(pid, &clock);
-  KJ_REQUIRE(error == 0, "no such process", pid, error);
-  return read(clock);
-}
-
 MachineTime machineTime() {
   // "cpu  user nice system idle iowait irq softirq steal ...", in ticks.
   std::ifstream file("/proc/stat");

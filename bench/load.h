@@ -50,9 +50,6 @@ Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& loa
 // The value of which a share `which`, from 0 to 1, is lower; 0 of none.  Reorders them.
 kj::Duration quantile(std::vector<std::int64_t>& nanoseconds, double which);
 
-// CPU time that a process has used so far; throws if there is none with that id.
-kj::Duration cpuTimeOf(int pid);
-
 // CPU time of the whole machine since it was started.
 struct MachineTime {
   kj::Duration used = 0 * kj::SECONDS;  // By all processes, and by other machines of this host.

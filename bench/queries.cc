@@ -7,12 +7,17 @@
 
 #include "base/connection.h"
 #include "base/logging.h"
+#include "base/process.h"
 #include "bench/callers.h"
 #include "bench/table.h"
 #include "tests/cluster/cluster.h"
 
 namespace gavel::bench {
 namespace {
+
+kj::Duration cpuOf(int pid) {
+  return KJ_REQUIRE_NONNULL(cpuTimeOf(pid), "no such process", pid);
+}
 
 using cluster::Cluster;
 using cluster::Process;
@@ -186,12 +191,12 @@ private:
     }
     auto machine = machineTime();
     std::vector<kj::Duration> before;
-    for (auto pid: subject.processes) before.push_back(cpuTimeOf(pid));
+    for (auto pid: subject.processes) before.push_back(cpuOf(pid));
     Round round;
     round.measured = measure(io, subject.make, flags.load);
     auto ours = round.measured.clientCpu;
     for (std::size_t k = 0; k < before.size(); ++k) {
-      round.serverCpu.push_back(cpuTimeOf(subject.processes[k]) - before[k]);
+      round.serverCpu.push_back(cpuOf(subject.processes[k]) - before[k]);
       ours += round.serverCpu[k];
     }
     auto now = machineTime();

@@ -84,7 +84,7 @@ def crash_of_etcd(binaries, directory, _):
         system.processes[victim].send_signal(signal.SIGKILL)
         time.sleep(AFTER)
         end = time.monotonic()
-        while max(answered) < killed + 0.05 and time.monotonic() < end + 20:
+        while max(answered, default=0) < killed + 0.05 and time.monotonic() < end + 20:
             time.sleep(0.1)  # No new leader yet.
         over.set()
         for writer in writers:

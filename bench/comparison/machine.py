@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -58,3 +59,16 @@ def size_of(directory):
             except FileNotFoundError:
                 pass  # Merged into another one meanwhile.
     return total
+
+
+def end_in_order_when_told():
+    """SIGINT and SIGTERM end the program in order; sent again, it goes on with that."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def interrupted(*_):
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        sys.exit(130)
+
+    for number in numbers:
+        signal.signal(number, interrupted)

@@ -17,6 +17,7 @@ namespace gavel::client::cli {
 namespace {
 
 constexpr std::int64_t HOUR = 3'600'000'000'000;  // ns
+constexpr std::int64_t DAY = 24 * HOUR;
 constexpr auto LOOK_UP = 100 * kj::MILLISECONDS;
 constexpr unsigned CREATING = 256;  // Auctions at a time, per client.
 constexpr std::size_t MOST_PROBLEMS = 10;
@@ -120,11 +121,13 @@ private:
   }
 
   kj::Promise<void> createNext() {
-    if (creating == auctions.size()) return kj::READY_NOW;
+    if (creating == auctions.size() || shared.stop) return kj::READY_NOW;
     auto name = plan.auctionName(auctions[creating++]);
     auto terms = Message<schema::Terms>::make([&](schema::Terms::Builder terms) {
       terms.setItem("of a measurement");
-      terms.setDuration((plan.warmUp + plan.duration) / kj::NANOSECONDS + HOUR);
+      // A number of bids takes as long as it takes.
+      auto taking = plan.bids > 0 ? DAY : (plan.warmUp + plan.duration) / kj::NANOSECONDS;
+      terms.setDuration(taking + HOUR);
     });
     auto owner = plan.prefix + "owner";
     return client.create(name.c_str(), identity(owner), terms.get())
@@ -212,9 +215,8 @@ private:
 
   void count(std::vector<Sample>& samples, kj::TimePoint due, unsigned weight) {
     auto at = now();
-    auto latency = std::min<std::int64_t>((at - due) / kj::NANOSECONDS, UINT32_MAX);
     auto since = (at - shared.begin) / kj::NANOSECONDS;
-    samples.push_back({since, weight, static_cast<std::uint32_t>(latency)});
+    samples.push_back({since, (at - due) / kj::NANOSECONDS, weight});
     raise(shared.endedAfter, since);
   }
 
@@ -304,8 +306,9 @@ private:
           }
           if (counts) count(seen.results, due, 1);
           auto state = answer.get().getAuction().getState();
-          auto highest = state.isOpen() ? state.getOpen().getHighest() : 0;
-          if (highest >= least || seen.problems.size() >= MOST_PROBLEMS) return;
+          if (!state.isOpen() || seen.problems.size() >= MOST_PROBLEMS) return;
+          auto highest = state.getOpen().getHighest();
+          if (highest >= least) return;
           seen.problems.push_back("auction \"" + plan.auctionName(auction) +
                                   "\": a result said that the highest bid was " +
                                   std::to_string(highest) + ", asked for after one of " +

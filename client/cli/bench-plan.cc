@@ -103,6 +103,10 @@ void readChain(const BenchOptions& options, BenchPlan& plan) {
   chain.nodes = chain.replicas + static_cast<unsigned>(spares);
   chain.directory = options.directory;
   chain.tellEnds = false;
+  for (auto& kill: plan.kills) {
+    if (plan.load.bids > 0 || kill.at < plan.load.duration) continue;
+    throw UsageError("--kill: " + kill.role + ": it is over by then: give a longer --duration");
+  }
   plan.chain = chain;
 }
 

@@ -107,10 +107,10 @@ void printJson(Context& context, const BenchResult& result, const Summary& summa
     line.number("late", seen.late).number("mostLateNs", static_cast<std::uint64_t>(seen.mostLate));
   }
   if (result.cpuTime) line.number("cpuNs", static_cast<std::uint64_t>(*result.cpuTime));
-  if (result.checked) {
-    line.number("verified", result.verdict.verified)
-        .number("appeared", result.verdict.appeared)
-        .boolean("kept", result.verdict.problems.empty() && seen.problems.empty());
+  if (result.verdict) {
+    line.number("verified", result.verdict->verified)
+        .number("appeared", result.verdict->appeared)
+        .boolean("kept", result.verdict->problems.empty() && seen.problems.empty());
   }
   context.print.result(line);
 }
@@ -168,8 +168,8 @@ void printText(Context& context, const BenchResult& result, const Summary& summa
                               2) +
                           " µs for each accepted bid, of the processes of --pids");
   }
-  auto& verdict = result.verdict;
-  if (!result.checked) return print("verified", "no: it was not asked for");
+  if (!result.verdict) return print("verified", "no: the histories were not read");
+  auto& verdict = *result.verdict;
   if (!verdict.problems.empty() || !seen.problems.empty()) return;  // Told already.
   auto unknown = verdict.appeared == 0 ? std::string()
                                        : "; of unknown outcome, " +
@@ -184,7 +184,9 @@ void printText(Context& context, const BenchResult& result, const Summary& summa
 void printResult(Context& context, BenchResult& result) {
   auto summary = summarize(result);
   for (auto& problem: result.seen.problems) context.print.error(problem);
-  for (auto& problem: result.verdict.problems) context.print.error(problem);
+  if (result.verdict) {
+    for (auto& problem: result.verdict->problems) context.print.error(problem);
+  }
   if (context.print.json) {
     printJson(context, result, summary);
   } else {

@@ -32,8 +32,7 @@ struct BenchResult {
   kj::Duration counted = 0 * kj::SECONDS;
   std::vector<Kill> kills;
   std::optional<std::int64_t> cpuTime;  // ns, of the processes that were asked for.
-  bool checked = true;                  // Whether the histories were read at all.
-  Verdict verdict;
+  std::optional<Verdict> verdict;       // Null if the histories were not read.
 };
 
 // Prints it, as a table or as JSON.  Reorders the samples.

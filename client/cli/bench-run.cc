@@ -1,17 +1,16 @@
 #include "client/cli/bench-run.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <signal.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <kj/debug.h>
 
+#include "base/process.h"
 #include "client/cli/bench-report.h"
 #include "client/cli/bench-verify.h"
+#include "client/cli/progress-line.h"
 #include "client/cli/survey.h"
 
 namespace gavel::client::cli {
@@ -20,42 +19,37 @@ namespace {
 constexpr auto FORM_LIMIT = 30 * kj::SECONDS;
 constexpr auto PROGRESS = 200 * kj::MILLISECONDS;
 
-// CPU time that processes of this machine have used so far; those that have ended do not count.
-std::int64_t cpuTimeOf(const std::vector<int>& pids) {
-  std::int64_t total = 0;
-  for (int pid: pids) {
-    clockid_t clock = 0;
-    struct timespec time {};
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) continue;
-    total += time.tv_sec * 1'000'000'000 + time.tv_nsec;
-  }
+// Those that have ended do not count.
+kj::Duration cpuTimeOf(const std::vector<int>& pids) {
+  auto total = 0 * kj::SECONDS;
+  for (int pid: pids) total += gavel::cpuTimeOf(pid).orDefault(0 * kj::SECONDS);
   return total;
 }
 
 class Bench final: private kj::TaskSet::ErrorHandler {
 public:
-  Bench(Context& context, BenchPlan plan): context(context), plan(kj::mv(plan)), tasks(*this) {
-    terminal = isatty(STDERR_FILENO) != 0 && !context.print.quiet;
-  }
+  Bench(Context& context, BenchPlan plan)
+      : context(context), plan(kj::mv(plan)), progress(context.print), tasks(*this) {}
 
   kj::Promise<int> run() {
-    if (terminal) tasks.add(showProgress());
+    if (progress.wanted()) tasks.add(showProgress());
     tasks.add(context.stopRequested().then([this]() {
       interrupted = true;
       KJ_IF_MAYBE (each, load) {
         (*each)->stop();
       }
     }));
-    return kj::evalNow([this]() { return startChain(); })
+    return kj::evalNow([this]() { return orStop(startChain()); })
         .then([this]() { return measure(); })
         .then([this](Seen seen) { return verify(kj::mv(seen)); })
         .catch_([this](kj::Exception&& exception) -> int {
-          clearProgress();
+          progress.clear();
           context.print.error(reasonOf(exception).cStr());
           bool unavailable = exception.getType() == kj::Exception::Type::OVERLOADED;
           return interrupted ? INTERRUPTED : unavailable ? UNAVAILABLE : INTERNAL_ERROR;
         })
         .then([this](int code) {
+          timed = nullptr;
           load = nullptr;
           return stopChain(code).then([code]() { return code; });
         });
@@ -67,12 +61,20 @@ private:
   kj::Maybe<kj::Own<LocalChain>> chain;
   kj::Maybe<kj::Own<BenchLoad>> load;
   bool interrupted = false;
-  bool terminal = false;
-  bool progressShown = false;
   bool running = false;
   std::uint64_t shownAccepted = 0;
-  std::int64_t cpuTime = 0;  // Of plan.pids while counting.
+  kj::Maybe<kj::Duration> cpuBefore;  // Of plan.pids, when counting began.
+  ProgressLine progress;
+  // What is to be done at its time while it is measured, and not afterwards.
+  kj::Maybe<kj::Own<kj::TaskSet>> timed;
   kj::TaskSet tasks;
+
+  // Fails as soon as this process is to stop.
+  kj::Promise<void> orStop(kj::Promise<void> promise) {
+    return promise.exclusiveJoin(context.stopRequested().then([]() {
+      kj::throwFatalException(KJ_EXCEPTION(FAILED, "interrupted before anything was measured"));
+    }));
+  }
 
   kj::Promise<void> startChain() {
     if (!plan.chain) {
@@ -95,15 +97,16 @@ private:
   kj::Promise<Seen> measure() {
     auto& own = *load.emplace(kj::heap<BenchLoad>(kj::mv(plan.load)));
     return own.ready()
-        .then([this]() { return context.timer().afterDelay(plan.settle); })
+        .then([this]() { return orStop(context.timer().afterDelay(plan.settle)); })
         .then([this, &own]() {
-          if (interrupted) kj::throwFatalException(KJ_EXCEPTION(FAILED, "interrupted"));
           running = true;
           auto measured = own.run();
-          for (auto& each: plan.kills) tasks.add(killLater(each, own.countingSince()));
+          auto& set =
+              *timed.emplace(kj::heap<kj::TaskSet>(static_cast<kj::TaskSet::ErrorHandler&>(*this)));
+          for (auto& each: plan.kills) set.add(killLater(each, own.countingSince()));
           auto left = own.countingSince() - kj::systemPreciseMonotonicClock().now();
-          tasks.add(context.timer().afterDelay(kj::max(left, 0 * kj::SECONDS)).then([this]() {
-            cpuTime -= cpuTimeOf(plan.pids);
+          set.add(context.timer().afterDelay(kj::max(left, 0 * kj::SECONDS)).then([this]() {
+            cpuBefore = cpuTimeOf(plan.pids);
           }));
           return measured;
         });
@@ -145,19 +148,17 @@ private:
 
   kj::Promise<int> verify(Seen seen) {
     running = false;
-    cpuTime += cpuTimeOf(plan.pids);
-    clearProgress();
+    timed = nullptr;
+    progress.clear();
     auto& own = *KJ_ASSERT_NONNULL(load);
     auto result = kj::heap<BenchResult>(
-        BenchResult{own.plan(), kj::mv(seen), own.counted(), plan.kills, {}, true, {}});
+        BenchResult{own.plan(), kj::mv(seen), own.counted(), plan.kills, {}, {}});
     sortForCheck(result->seen.told);
-    auto client = context.clientFor(own.plan().servers);
-    result->checked = plan.check;
-    if (!plan.pids.empty()) result->cpuTime = cpuTime;
-    auto verified = plan.check ? verifyHistories(*client, own.plan(), result->seen.told)
-                               : kj::Promise<Verdict>(Verdict());
-    return verified.attach(kj::mv(client))
-        .then([this, result = kj::mv(result)](Verdict verdict) mutable -> int {
+    KJ_IF_MAYBE (before, cpuBefore) {
+      if (!plan.pids.empty()) result->cpuTime = (cpuTimeOf(plan.pids) - *before) / kj::NANOSECONDS;
+    }
+    return check(result->seen.told)
+        .then([this, result = kj::mv(result)](std::optional<Verdict> verdict) mutable -> int {
           result->verdict = kj::mv(verdict);
           printResult(context, *result);
           writeTimeline(*result);
@@ -165,8 +166,22 @@ private:
         });
   }
 
+  // Nothing if it was not asked for, or this process was to stop before it was done.
+  kj::Promise<std::optional<Verdict>> check(const std::vector<Told>& told) {
+    if (!plan.check || interrupted) return std::optional<Verdict>();
+    auto& measured = KJ_ASSERT_NONNULL(load)->plan();
+    auto client = context.clientFor(measured.servers);
+    auto verified = verifyHistories(*client, measured, told).then([](Verdict verdict) {
+      return std::optional<Verdict>(kj::mv(verdict));
+    });
+    return verified.attach(kj::mv(client)).exclusiveJoin(context.stopRequested().then([]() {
+      return std::optional<Verdict>();
+    }));
+  }
+
   int codeOf(const BenchResult& result) {
-    if (!result.seen.problems.empty() || !result.verdict.problems.empty()) return INTERNAL_ERROR;
+    bool kept = !result.verdict || result.verdict->problems.empty();
+    if (!kept || !result.seen.problems.empty()) return INTERNAL_ERROR;
     if (interrupted) return INTERRUPTED;
     if (result.plan.bidShare > 0 && result.seen.bids.empty()) {
       context.print.error("no bid was accepted");
@@ -218,29 +233,16 @@ private:
           char text[128];
           snprintf(text, sizeof(text),
                    at < 0 ? "warming up: %.0f bids/s" : "%.0f bids/s after %.1f s", perSecond, at);
-          show(text);
+          progress.show(text);
         } else if (own.created() < own.plan().auctions) {
-          show("auctions created: " + std::to_string(own.created()) + " of " +
-               std::to_string(own.plan().auctions));
+          progress.show("auctions created: " + std::to_string(own.created()) + " of " +
+                        std::to_string(own.plan().auctions));
         } else {
-          show("reading the histories");
+          progress.show("reading the histories");
         }
       }
       return showProgress();
     });
-  }
-
-  void show(const std::string& text) {
-    std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
-    std::fflush(stderr);
-    progressShown = true;
-  }
-
-  void clearProgress() {
-    if (!progressShown) return;
-    std::fprintf(stderr, "\r\x1b[K");
-    std::fflush(stderr);
-    progressShown = false;
   }
 
   void taskFailed(kj::Exception&& exception) override {

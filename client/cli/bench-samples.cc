@@ -16,7 +16,7 @@ Percentiles percentilesOf(std::vector<Sample>& samples) {
             [](const Sample& left, const Sample& right) { return left.latency < right.latency; });
   auto rank = [&](double share) {
     auto nth = static_cast<std::size_t>(std::ceil(share * double(samples.size())));
-    return std::int64_t{samples[std::max<std::size_t>(nth, 1) - 1].latency};
+    return samples[std::max<std::size_t>(nth, 1) - 1].latency;
   };
   return {rank(0.5), rank(0.9), rank(0.99), rank(0.999), samples.back().latency};
 }

@@ -64,10 +64,11 @@ Replay::Replay(Context& context, ReplayPlan plan, ReplayOptions options)
       options(kj::mv(options)),
       slots(this->options.inFlight),
       games(this->plan.auctions.size()),
+      progress(context.print),
       tasks(*this) {}
 
 kj::Promise<int> Replay::run() {
-  if (isatty(STDERR_FILENO) != 0 && !context.print.quiet) tasks.add(showProgress());
+  if (progress.wanted()) tasks.add(showProgress());
   return createAll()
       .then([this]() -> kj::Promise<void> {
         if (creationFailed != DONE) return kj::READY_NOW;
@@ -80,7 +81,7 @@ kj::Promise<int> Replay::run() {
         return options.verify ? verifyAll() : kj::READY_NOW;
       })
       .then([this]() {
-        clearProgress();
+        progress.clear();
         return creationFailed == DONE ? summarize() : creationFailed;
       });
 }
@@ -111,7 +112,7 @@ kj::Promise<void> Replay::create(std::size_t place) {
       .then([this, place](WriteResult result) {
         slots.release();
         if (result.outcome().isSuccess() || creationFailed != DONE) return;
-        clearProgress();
+        progress.clear();
         creationFailed = exitCodeOf(result.outcome());
         auto detail = result.outcome().isException()
                           ? printable(result.outcome().getException().getDetail())
@@ -240,7 +241,7 @@ void Replay::verify(std::size_t place) {
 }
 
 void Replay::complain(std::size_t place, const std::string& what) {
-  clearProgress();
+  progress.clear();
   ++totals.discrepancies;
   context.print.error("auction \"" + nameOf(place) + "\": " + what);
 }
@@ -304,19 +305,9 @@ int Replay::summarize() {
 
 kj::Promise<void> Replay::showProgress() {
   return context.timer().afterDelay(PROGRESS_INTERVAL).then([this]() {
-    std::fprintf(stderr, "\r\x1b[K%zu of %zu bids", static_cast<std::size_t>(totals.sent),
-                 plan.bids);
-    std::fflush(stderr);
-    progressShown = true;
+    progress.show(std::to_string(totals.sent) + " of " + std::to_string(plan.bids) + " bids");
     return showProgress();
   });
-}
-
-void Replay::clearProgress() {
-  if (!progressShown) return;
-  std::fprintf(stderr, "\r\x1b[K");
-  std::fflush(stderr);
-  progressShown = false;
 }
 
 void Replay::taskFailed(kj::Exception&& exception) {

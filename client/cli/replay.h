@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/cli/context.h"
+#include "client/cli/progress-line.h"
 #include "client/cli/replay-plan.h"
 
 namespace gavel::client::cli {
@@ -78,7 +79,7 @@ private:
   int creationFailed = DONE;
   kj::TimePoint started = kj::origin<kj::TimePoint>();
   kj::Duration elapsed = 0 * kj::SECONDS;
-  bool progressShown = false;
+  ProgressLine progress;
   kj::TaskSet tasks;
 
   std::string nameOf(std::size_t place) const;
@@ -93,7 +94,6 @@ private:
   void complain(std::size_t place, const std::string& what);
   int summarize();
   kj::Promise<void> showProgress();
-  void clearProgress();
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -15,9 +15,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Kind = schema::Version::Kind;
 
-std::vector<Sample> ofLatencies(std::uint32_t count) {
+std::vector<Sample> ofLatencies(std::int64_t count) {
   std::vector<Sample> samples;
-  for (std::uint32_t i = count; i > 0; --i) samples.push_back({0, 1, i});
+  for (auto i = count; i > 0; --i) samples.push_back({0, i, 1});
   return samples;
 }
 
@@ -45,7 +45,7 @@ TEST(Percentiles, AreNothingOfNone) {
 }
 
 TEST(LongestGap, MayBeBeforeTheFirstAndAfterTheLast) {
-  std::vector<Sample> samples = {{40, 1, 0}, {50, 1, 0}, {70, 1, 0}};
+  std::vector<Sample> samples = {{40, 0, 1}, {50, 0, 1}, {70, 0, 1}};
   auto whole = longestGap(samples, 0, 100, 100);
   EXPECT_EQ(whole.from, 0);
   EXPECT_EQ(whole.to, 40);
@@ -54,7 +54,7 @@ TEST(LongestGap, MayBeBeforeTheFirstAndAfterTheLast) {
 }
 
 TEST(LongestGap, IsOneThatTouchesTheTimeInQuestion) {
-  std::vector<Sample> samples = {{40, 1, 0}, {50, 1, 0}, {70, 1, 0}, {75, 1, 0}};
+  std::vector<Sample> samples = {{40, 0, 1}, {50, 0, 1}, {70, 0, 1}, {75, 0, 1}};
   auto gap = longestGap(samples, 45, 60, 80);
   EXPECT_EQ(gap.from, 50);
   EXPECT_EQ(gap.to, 70);
@@ -63,7 +63,7 @@ TEST(LongestGap, IsOneThatTouchesTheTimeInQuestion) {
 
 TEST(Timeline, CountsBidsNotCalls) {
   constexpr std::int64_t MS = 1'000'000;
-  std::vector<Sample> samples = {{0, 3, 0}, {9 * MS, 1, 0}, {10 * MS, 2, 0}, {25 * MS, 1, 0}};
+  std::vector<Sample> samples = {{0, 0, 3}, {9 * MS, 0, 1}, {10 * MS, 0, 2}, {25 * MS, 0, 1}};
   EXPECT_EQ(timeline(samples, 30 * MS), "ms,bids\n0,4\n10,2\n20,1\n");
 }
 
@@ -192,6 +192,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{"--nodes", "3", "--kill", "neck@1s"}, "roles are head, middle, tail and master"},
         Wrong{{"--nodes", "3", "--kill", "head"}, "ROLE@TIME"},
         Wrong{{"--nodes", "3", "--kill", "head@x"}, "the time of head"},
+        Wrong{{"--nodes", "3", "--kill", "head@10s"}, "it is over by then"},
         Wrong{{"--spares", "1"}, "--nodes"}, Wrong{{"--dir", "x"}, "--nodes"}));
 
 TEST(Bench, SaysThatThereIsNoChain) {

@@ -1,6 +1,9 @@
+#include <signal.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/cluster/cluster.h"
 #include "tests/cluster/process.h"
 #include "tests/cluster/seeded.h"
 #include "tests/support/fakes.h"
@@ -19,11 +22,19 @@ protected:
 
   gavel::testing::TemporaryDirectory home;
 
-  Finished bench(std::vector<std::string> arguments) {
+  std::vector<std::string> commandOf(std::vector<std::string> arguments) {
     std::vector<std::string> command = {"/usr/bin/env", "XDG_CONFIG_HOME=" + home.path(),
                                         "TMPDIR=" + home.path(), binary("gavel"), "bench"};
     command.insert(command.end(), arguments.begin(), arguments.end());
-    return runToEnd(io, command);
+    return command;
+  }
+  Finished bench(std::vector<std::string> arguments) {
+    return runToEnd(io, commandOf(std::move(arguments)));
+  }
+  // What it has left of chains of its own.
+  std::string left() {
+    return runToEnd(io, {"/usr/bin/find", home.path(), "-mindepth", "1", "-name", "gavel-*"})
+        .output;
   }
 };
 
@@ -54,9 +65,32 @@ TEST_F(Bench, LosesNothingWhenItKillsEachRole) {
                     HasSubstr("the master, master"), HasSubstr("exactly once")));
   auto lines = runToEnd(io, {"/usr/bin/wc", "-l", home.path() + "/timeline.csv"});
   EXPECT_THAT(lines.output, HasSubstr("301 "));
-  // Nothing stays of a chain that nobody asked to keep.
-  auto left = runToEnd(io, {"/usr/bin/find", home.path(), "-mindepth", "1", "-name", "gavel-*"});
-  EXPECT_EQ(left.output, "");
+  EXPECT_EQ(left(), "") << "nothing stays of a chain that nobody asked to keep";
+}
+
+TEST_F(Bench, TellsWhatItHasMeasuredWhenItIsInterrupted) {
+  Cluster cluster(io, 1);
+  Process process(io,
+                  commandOf({"-s", cluster.nodeAddress(0), "--duration", "5m", "--warmup", "0",
+                             "--auctions", "1"}),
+                  home.path() + "/log");
+  cluster.until("bids", [&]() {
+    auto auctions = cluster.gavel("somebody", {"auctions", "list", "-o", "json"}).output;
+    return auctions.find(R"("highestBidder":"bench-)") != std::string::npos;
+  });
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait(), 130);
+  EXPECT_THAT(process.readLine(), HasSubstr("accepted in"));
+}
+
+TEST_F(Bench, EndsWhenItIsInterruptedBeforeItMeasures) {
+  Process process(io, commandOf({"--nodes", "1", "--auctions", "1000000", "--bids", "1"}),
+                  home.path() + "/log");
+  while (left().empty())
+    io.provider->getTimer().afterDelay(5 * kj::MILLISECONDS).wait(io.waitScope);
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait(), 130);
+  EXPECT_EQ(left(), "");
 }
 
 }  // namespace

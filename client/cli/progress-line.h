@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "client/cli/output.h"
+
+namespace gavel::client::cli {
+
+// One line on the terminal that is written over again and again; nothing where stderr is none, or
+// with --quiet.
+class ProgressLine {
+public:
+  explicit ProgressLine(const Printer& print);
+  ~ProgressLine() noexcept(false) { clear(); }
+  KJ_DISALLOW_COPY(ProgressLine);
+
+  bool wanted() const { return wanted_; }
+  void show(const std::string& text);
+  // To be called before anything else is written.
+  void clear();
+
+private:
+  const bool wanted_;
+  bool shown = false;
+};
+
+}  // namespace gavel::client::cli
