@@ -66,8 +66,9 @@ void pass(std::uint64_t first, std::uint64_t count) {
   auto summary = runSeeds(seeds);
   printf("%s", summary.text().c_str());
   EXPECT_TRUE(summary.failures.empty());
-  // Or they would have proved little: see what kinds there are.
-  EXPECT_GE(summary.operations.successes, 60 * count);
+  // Or they would have proved little: see what kinds there are.  A seed has 97 on average, with a
+  // standard deviation of 54: of twenty seeds in a row some have 56.
+  EXPECT_GE(summary.operations.successes, (count < ENOUGH ? 30 : 60) * count);
   if (count < ENOUGH) return;
   EXPECT_GE(summary.results["joined"], count);
   EXPECT_GE(summary.results["outages survived"], count / 4);
