@@ -5,6 +5,8 @@
 
 #include <kj/debug.h>
 
+#include "base/logging.h"
+
 namespace gavel {
 namespace {
 
@@ -25,7 +27,14 @@ BufferedStream::BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& time
       turn(timer.now()),
       tasks(*this) {}
 
+BufferedStream::BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer,
+                               OutputBudget& budget)
+    : BufferedStream(kj::mv(inner), timer) {
+  this->budget = budget;
+}
+
 BufferedStream::~BufferedStream() noexcept(false) {
+  KJ_IF_MAYBE (shared, budget) { shared->used -= budgeted; }
   if (writing || failure != nullptr || gathered.empty()) return;
   kj::runCatchingExceptions(
       [this]() { auto last = inner->write(gathered.data(), gathered.size()); });
@@ -71,6 +80,14 @@ kj::Promise<std::size_t> BufferedStream::readMore(kj::byte* to, std::size_t have
 // A peer that sends without a break must not keep the event loop from everything else: as long as
 // there is something to read, KJ does not ask the kernel for other events.
 kj::Promise<void> BufferedStream::turnToRead() {
+  KJ_IF_MAYBE (exception, failure) {
+    return kj::cp(*exception);
+  }
+  if (stalled()) {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    reader = kj::mv(paf.fulfiller);
+    return paf.promise.then([this]() { return turnToRead(); });
+  }
   auto now = timer.now();
   if (now != turn) {
     turn = now;
@@ -112,6 +129,10 @@ kj::Promise<void> BufferedStream::gather() {
       }));
     }
   }
+  if (budget != nullptr) {
+    account();
+    return kj::READY_NOW;
+  }
   if (gathered.size() <= MAX_GATHERED) return kj::READY_NOW;
   KJ_REQUIRE(room == nullptr, "already writing");
   auto paf = kj::newPromiseAndFulfiller<void>();
@@ -133,11 +154,45 @@ kj::Promise<void> BufferedStream::flush() {
     (*waiter)->fulfill();
     room = nullptr;
   }
-  return inner->write(leaving.data(), leaving.size()).then([this]() {
+  return send().then([this]() {
     writing = false;
     if (leaving.capacity() > MAX_GATHERED) leaving = {};
+    account();
     return flush();
   });
+}
+
+kj::Promise<void> BufferedStream::send() {
+  auto sent = inner->write(leaving.data(), leaving.size());
+  KJ_IF_MAYBE (shared, budget) {
+    return sent.exclusiveJoin(timer.afterDelay(shared->patience).then([this]() {
+      giveUp("nothing that was sent has been read for long");
+    }));
+  }
+  return sent;
+}
+
+// Whether a peer that does not read what it has asked for is to ask for no more.
+bool BufferedStream::stalled() const {
+  return budget != nullptr && unsent() > MAX_GATHERED;
+}
+
+// Takes account of what has been gathered, or has left.
+void BufferedStream::account() {
+  KJ_IF_MAYBE (shared, budget) {
+    shared->used += unsent() - budgeted;
+    budgeted = unsent();
+    if (budgeted > shared->most) {
+      giveUp("too much that it has asked for waits to be read");
+    } else if (stalled() && shared->used > shared->mostOfAll) {
+      giveUp("too much waits to be read on all connections together");
+    }
+    if (stalled()) return;
+    KJ_IF_MAYBE (waiter, reader) {
+      (*waiter)->fulfill();
+      reader = nullptr;
+    }
+  }
 }
 
 void BufferedStream::shutdownWrite() {
@@ -145,13 +200,26 @@ void BufferedStream::shutdownWrite() {
   if (!writing && gathered.empty()) tasks.add(flush());
 }
 
-void BufferedStream::taskFailed(kj::Exception&& exception) {
-  KJ_IF_MAYBE (waiter, room) {
-    (*waiter)->reject(kj::cp(exception));
-    room = nullptr;
+void BufferedStream::giveUp(kj::StringPtr why) {
+  if (failure != nullptr) return;
+  logWarning("closing a connection", {{"reason", why}, {"unsentBytes", unsent()}});
+  fail(KJ_EXCEPTION(DISCONNECTED, "the connection was closed", why));
+  // Cap'n Proto learns that a connection is over by reading.
+  inner->abortRead();
+}
+
+void BufferedStream::fail(const kj::Exception& exception) {
+  failure = kj::cp(exception);
+  gathered = {};
+  account();
+  for (auto* waiter: {&room, &reader}) {
+    KJ_IF_MAYBE (fulfiller, *waiter) { (*fulfiller)->reject(kj::cp(exception)); }
+    *waiter = nullptr;
   }
-  gathered.clear();
-  failure = kj::mv(exception);
+}
+
+void BufferedStream::taskFailed(kj::Exception&& exception) {
+  if (failure == nullptr) fail(exception);
 }
 
 }  // namespace gavel

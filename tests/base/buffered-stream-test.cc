@@ -22,7 +22,9 @@ public:
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t min, std::size_t max) override {
     ++reads;
-    return inner->tryRead(buffer, min, max);
+    return inner->tryRead(buffer, min, max).exclusiveJoin(end.addBranch().then([]() {
+      return std::size_t(0);
+    }));
   }
   kj::Promise<void> write(const void* buffer, std::size_t size) override {
     ++writes;
@@ -37,8 +39,12 @@ public:
   }
   kj::Promise<void> whenWriteDisconnected() override { return inner->whenWriteDisconnected(); }
   void shutdownWrite() override { inner->shutdownWrite(); }
+  // As of a socket: what is read is at its end.
+  void abortRead() override { ended.fulfiller->fulfill(); }
 
 private:
+  kj::PromiseFulfillerPair<void> ended = kj::newPromiseAndFulfiller<void>();
+  kj::ForkedPromise<void> end = ended.promise.fork();
   kj::Own<kj::AsyncIoStream> inner;
 };
 
@@ -154,6 +160,91 @@ TEST_F(BufferedStreamTest, PeerThatDoesNotReadMakesWritersWait) {
   counted->unblock->fulfill();
   EXPECT_EQ(arrived(taken), std::string(taken, 'x'));
   last.wait(waitScope);
+}
+
+// The server's end of a connection, whose peer does not read what it asks for.
+class BudgetedStreamTest: public BufferedStreamTest {
+protected:
+  BudgetedStreamTest() {
+    budget.most = 1'000'000;
+    budget.mostOfAll = 1'500'000;
+    stream = serve(far, counted);
+    counted->blocked = true;
+  }
+
+  kj::Own<BufferedStream> serve(kj::Own<kj::AsyncIoStream>& peer, CountingStream*& inner) {
+    auto pipe = kj::newTwoWayPipe();
+    peer = kj::mv(pipe.ends[1]);
+    auto counting = kj::heap<CountingStream>(kj::mv(pipe.ends[0]));
+    inner = counting.get();
+    return kj::heap<BufferedStream>(kj::mv(counting), timer, budget);
+  }
+  // Leaves so much to be sent.
+  void leave(BufferedStream& on, std::size_t size) {
+    std::string text(size, 'x');
+    ASSERT_TRUE(on.write(text.data(), text.size()).poll(waitScope));
+  }
+
+  OutputBudget budget;
+};
+
+TEST_F(BudgetedStreamTest, PeerIsAskedForNoMoreUntilItReads) {
+  auto question = far->write("question", 8);
+  EXPECT_EQ(get(4), "ques");
+  leave(*stream, 500'000);
+  EXPECT_EQ(budget.used, 500'000u);
+  EXPECT_EQ(get(4), "tion") << "that had arrived";
+  char next;
+  auto reading = stream->tryRead(&next, 1, 1);
+  auto sent = far->write("!", 1);
+  EXPECT_FALSE(reading.poll(waitScope));
+  counted->blocked = false;
+  counted->unblock->fulfill();
+  EXPECT_EQ(arrived(500'000), std::string(500'000, 'x'));
+  EXPECT_EQ(reading.wait(waitScope), 1u);
+  EXPECT_EQ(next, '!');
+  EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(BudgetedStreamTest, PeerThatNeverReadsIsGivenUpAtABound) {
+  leave(*stream, 500'000);
+  char next;
+  auto reading = stream->tryRead(&next, 1, 1);
+  EXPECT_FALSE(reading.poll(waitScope));
+  leave(*stream, 400'000);
+  EXPECT_FALSE(reading.poll(waitScope));
+  leave(*stream, 200'000);
+  EXPECT_ANY_THROW(reading.wait(waitScope));
+  EXPECT_ANY_THROW(stream->write("more", 4).wait(waitScope));
+  EXPECT_ANY_THROW(stream->tryRead(&next, 1, 1).wait(waitScope));
+  stream = nullptr;
+  EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(BudgetedStreamTest, PeerThatTakesNothingForLongIsGivenUp) {
+  leave(*stream, 10);
+  char next;
+  auto reading = stream->tryRead(&next, 1, 1);
+  EXPECT_FALSE(reading.poll(waitScope));
+  timer.advanceTo(timer.now() + budget.patience);
+  EXPECT_EQ(reading.wait(waitScope), 0u) << "the end, by which Cap'n Proto knows it is over";
+  EXPECT_ANY_THROW(stream->write("more", 4).wait(waitScope));
+}
+
+TEST_F(BudgetedStreamTest, AllTogetherHaveABoundThatSparesThoseWithLittle) {
+  kj::Own<kj::AsyncIoStream> peers[2];
+  CountingStream* inner[2];
+  auto second = serve(peers[0], inner[0]);
+  auto third = serve(peers[1], inner[1]);
+  for (auto* one: inner) one->blocked = true;
+  leave(*stream, 900'000);
+  leave(*third, 1'000);
+  leave(*second, 700'000);
+  EXPECT_EQ(budget.used, 901'000u + 700'000u) << "what is under way is still held";
+  EXPECT_ANY_THROW(second->write("more", 4).wait(waitScope));
+  leave(*third, 1'000);
+  second = nullptr;
+  EXPECT_EQ(budget.used, 902'000u);
 }
 
 TEST_F(BufferedStreamTest, FailureIsToldByTheNextWrite) {
