@@ -37,6 +37,16 @@ struct OwnOrder {
   explicit OwnOrder(const BidOrder& order)
       : auction(kj::str(order.auction)), bidder(order.bidder), amount(order.amount) {}
 
+  // What a request for this takes of a message.  Told beforehand, as Cap'n Proto else makes and
+  // clears 8 KiB for each.
+  std::size_t words() const {
+    std::size_t size = 16;  // The fixed parts.
+    for (std::size_t bytes: {auction.size(), bidder.name.size(), bidder.credential.size()}) {
+      size += bytes / sizeof(capnp::word) + 1;
+    }
+    return size;
+  }
+
   void fill(schema::Bid::Builder builder) const {
     builder.setAuction(auction);
     bidder.fill(builder.initBidder());
@@ -97,7 +107,7 @@ Client::~Client() noexcept(false) {}
 kj::Promise<WriteResult> Client::bid(const BidOrder& order, kj::Maybe<RequestId> retryOf) {
   return writeOne(retryOf, [order = OwnOrder(order)](Auctioneer::Client& node, Write& write,
                                                      kj::ArrayPtr<const std::size_t>) {
-    auto request = node.bidRequest();
+    auto request = node.bidRequest(capnp::MessageSize{order.words(), 0});
     write.fill(0, request.initRequest());
     order.fill(request.initBid());
     return request.send().then([](auto&& response) { return one(response.getOutcome()); });
@@ -111,7 +121,9 @@ kj::Promise<kj::Array<WriteResult>> Client::bids(kj::ArrayPtr<const BidOrder> or
   return write(orders.size(), nullptr,
                [own = kj::mv(own)](Auctioneer::Client& node, Write& write,
                                    kj::ArrayPtr<const std::size_t> indexes) {
-                 auto request = node.bidsRequest();
+                 std::size_t words = 2;
+                 for (auto i: indexes) words += own[i].words();
+                 auto request = node.bidsRequest(capnp::MessageSize{words, 0});
                  auto list = request.initRequests(indexes.size());
                  for (auto i: kj::indices(indexes)) {
                    write.fill(indexes[i], list[i].initRequest());
