@@ -14,8 +14,10 @@ namespace {
 constexpr std::size_t READ_AHEAD = 8 * 1024;
 // Of one connection, before the event loop looks at its clock and at other connections.
 constexpr unsigned FILLS_PER_TURN = 32;
-// Enough for a system call to be cheap by the byte.
-constexpr std::size_t FLUSH_AT = 64 * 1024;
+// Enough for a system call to be cheap by the byte, and little enough for the peer to work on it
+// while the rest of a long turn goes on: beside 64 KiB, 1.1 times the single bids over one connection
+// and 1.5 times over ten.
+constexpr std::size_t FLUSH_AT = 16 * 1024;
 constexpr std::size_t MAX_GATHERED = 256 * 1024;
 
 }  // namespace
