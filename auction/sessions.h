@@ -71,6 +71,8 @@ public:
     std::vector<std::uint64_t> ended;     // Also such as were opened since.
   };
   Changes takeChanges();
+  // How many sessions those are.
+  std::size_t changes() const { return changed.size() + ended.size(); }
 
   // For loading: takes sessions in any order, of which no two may have the same id...
   void add(Session&& session);

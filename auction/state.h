@@ -102,6 +102,10 @@ public:
   // What has changed since the last capture, or since the state was loaded: records that complete
   // those captured before (records.h).  Takes time in proportion to the changes.
   Changes capture();
+  // About how many records that would be.
+  std::size_t uncaptured() const {
+    return changedAuctions.size() + (bidders.size() - capturedBidders) + sessions.changes();
+  }
   // The store has these changes: from now on what it has is looked up there.  They must be of this
   // state, but need not be the last ones captured.
   void release(const Changes& changes);

@@ -15,8 +15,8 @@ constexpr std::size_t READ_AHEAD = 8 * 1024;
 // Of one connection, before the event loop looks at its clock and at other connections.
 constexpr unsigned FILLS_PER_TURN = 32;
 // Enough for a system call to be cheap by the byte, and little enough for the peer to work on it
-// while the rest of a long turn goes on: beside 64 KiB, 1.1 times the single bids over one connection
-// and 1.5 times over ten.
+// while the rest of a long turn goes on: beside 64 KiB, 1.1 times the single bids over one
+// connection and 1.5 times over ten.
 constexpr std::size_t FLUSH_AT = 16 * 1024;
 constexpr std::size_t MAX_GATHERED = 256 * 1024;
 
@@ -36,7 +36,9 @@ BufferedStream::BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& time
 }
 
 BufferedStream::~BufferedStream() noexcept(false) {
-  KJ_IF_MAYBE (shared, budget) { shared->used -= budgeted; }
+  KJ_IF_MAYBE (shared, budget) {
+    shared->used -= budgeted;
+  }
   if (writing || failure != nullptr || gathered.empty()) return;
   kj::runCatchingExceptions(
       [this]() { auto last = inner->write(gathered.data(), gathered.size()); });
@@ -215,7 +217,9 @@ void BufferedStream::fail(const kj::Exception& exception) {
   gathered = {};
   account();
   for (auto* waiter: {&room, &reader}) {
-    KJ_IF_MAYBE (fulfiller, *waiter) { (*fulfiller)->reject(kj::cp(exception)); }
+    KJ_IF_MAYBE (fulfiller, *waiter) {
+      (*fulfiller)->reject(kj::cp(exception));
+    }
     *waiter = nullptr;
   }
 }

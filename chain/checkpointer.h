@@ -12,9 +12,10 @@
 namespace gavel::chain {
 
 // Decides when a new checkpoint of the state is made (design.md §6): whenever enough log has come
-// since the last one.  What has changed is encoded at once, since the state goes on, but stored
-// only when it is committed: the head's state is ahead of that.  What is stored need not stay in
-// memory.
+// since the last one, as what is bid on often is then stored once for many bids; or so many
+// different things have changed that storing them would hold up the log for long.  What has changed
+// is encoded at once, since the state goes on, but stored only when it is committed: the head's
+// state is ahead of that.  What is stored need not stay in memory.
 //
 // One checkpoint is under way at a time, so that a slow disk makes them larger, not more.
 class Checkpointer final: private kj::TaskSet::ErrorHandler {

@@ -55,7 +55,7 @@ public:
 
   struct Options {
     // Of log, from one checkpoint to the next.
-    std::size_t checkpointBytes = 1024 * 1024;
+    std::size_t checkpointBytes = 4 * 1024 * 1024;
     // Of committed log kept in memory, for a successor that is a little behind.
     std::size_t memoryBytes = 1024 * 1024;
   };

@@ -22,6 +22,15 @@ std::string encodeCut(std::uint64_t count, const Position& end) {
   return encodeNumber(count) + encodePosition(end);
 }
 
+// The database finds the place of a record faster where that of the one before is near.
+std::vector<auction::RecordReader::Record> inOrderOfKey(std::string_view bytes) {
+  std::vector<auction::RecordReader::Record> records;
+  auction::RecordReader reader(bytes);
+  while (auto record = reader.next()) records.push_back(*record);
+  std::sort(records.begin(), records.end(), [](auto& a, auto& b) { return a.key < b.key; });
+  return records;
+}
+
 }  // namespace
 
 RocksWriter::RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> database,
@@ -290,10 +299,9 @@ void RocksWriter::run(Checkpoint& checkpoint) {
   }
   rocksdb::WriteBatch batch;
   auto bad = kj::runCatchingExceptions([&]() {
-    auction::RecordReader records(checkpoint.records);
-    while (auto record = records.next()) {
-      auto key = stateKey(record->key);
-      must(record->value ? batch.Put(key, sliceOf(*record->value)) : batch.Delete(key));
+    for (auto& record: inOrderOfKey(checkpoint.records)) {
+      auto key = stateKey(record.key);
+      must(record.value ? batch.Put(key, sliceOf(*record.value)) : batch.Delete(key));
     }
   });
   KJ_IF_MAYBE (exception, bad) {
