@@ -1,4 +1,4 @@
-// bench-load: load on one system that runs already, for bench/compare.
+// bench-load: load on one system that runs already, for bench/compare and bench/slow.
 
 #include <stdio.h>
 
@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "bench/bidders.h"
 #include "bench/callers.h"
+#include "bench/deaf-client.h"
 #include "bench/report.h"
 
 namespace gavel::bench {
@@ -51,12 +52,20 @@ int main(int argc, char** argv) {
   redis->add_option("--connections", connections, "That share the calls")
       ->check(CLI::Range(1, 10'000));
   redis->add_option("--replicas", replicas, "That must have each bid")->check(CLI::Range(0, 16));
+  auto deaf = app.add_subcommand("deaf", "Asks a node for much, and reads no answer");
+  unsigned calls = 100'000;
+  addServer(deaf);
+  deaf->add_option("--calls", calls, "How often it asks")->check(CLI::Range(1, 1'000'000));
   auto disk = add("disk", "Appends 4 KiB and syncs", [&]() { return onDisk(directory); });
   disk->add_option("--directory", directory, "On the disk to measure")->required();
 
   CLI11_PARSE(app, argc, argv);
   if (app.got_subcommand("serve-echo")) {
     serveEcho();
+    return EXIT_SUCCESS;
+  }
+  if (deaf->parsed()) {
+    askWithoutReading(servers.front(), calls);
     return EXIT_SUCCESS;
   }
   if (load.inFlight < load.clients || (disk->parsed() && load.inFlight != 1)) {

@@ -47,7 +47,7 @@ class Admission final: private kj::TaskSet::ErrorHandler {
 public:
   struct Limits {
     // Of calls not yet answered, and of log entries not yet committed (R13).
-    std::size_t pendingBytes = 64 * 1024 * 1024;
+    std::size_t pendingBytes = 256 * 1024 * 1024;
     std::size_t uncommittedBytes = 64 * 1024 * 1024;
     // Sessions unused for longer are ended (R7).
     kj::Duration sessionIdle = 60 * kj::MINUTES;

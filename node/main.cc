@@ -26,7 +26,7 @@ struct Flags {
   std::string restore;
   chain::RocksStore::Options store;
   std::string sessionIdle = "1h";
-  std::size_t maxPending = 64;
+  std::size_t maxPending = 256;
   unsigned maxConnections = 10'000;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;

@@ -119,7 +119,7 @@ TEST_F(Replication, RefusesMoreBidsInOneCallThanItCouldAnswer) {
 
 TEST_F(Replication, RefusesNewBidsRatherThanGrow) {
   head::Admission::Limits limits;
-  limits.pendingBytes = 20'000;
+  limits.pendingBytes = 200'000;
   startChain(2, Sync::manual, limits);
   auto client = connect(0);
   kj::Vector<kj::Promise<void>> calls;
