@@ -167,6 +167,7 @@ void Replica::restart(Image image) {
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);
   announcedCommit = commit;
+  observer.restarted(state_.lastIndex(), commit);
   if (state_.lastIndex() < commit) apply(commit);
 }
 

@@ -252,12 +252,25 @@ void Replica::apply(std::uint64_t upTo) {
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  while (state_.lastIndex() < upTo) {
                    auto batch = log_.after(state_.lastIndex());
-                   batch->forEach([&](const auction::Entry& entry) { state_.apply(entry); });
+                   batch->forEach(
+                       [&](const auction::Entry& entry) { state_.apply(entry, &events); });
                  }
                })) {
     die("cannot apply the log: it is damaged, or was written by a newer version",
         {{"index", state_.lastIndex() + 1}, {"error", exception->getDescription()}});
   }
+  tellApplied();
+}
+
+auction::Outcome Replica::applyAhead(const auction::Entry& entry) {
+  auto outcome = state_.apply(entry, &events);
+  tellApplied();
+  return outcome;
+}
+
+void Replica::tellApplied() {
+  if (!events.empty()) observer.applied(events);
+  events.clear();
 }
 
 std::size_t Replica::uncommittedBytes() const {

@@ -44,6 +44,11 @@ public:
     virtual void stopped() = 0;
     // It acts in newest().
     virtual void started() = 0;
+    // state() has come to have these versions: committed, except at the head.
+    virtual void applied(std::span<const auction::Event> events) = 0;
+    // state() is a new one, as of `index`, and versions are told from there on.  Also during the
+    // replica's construction.
+    virtual void restarted(std::uint64_t index, std::uint64_t commit) = 0;
     virtual void committed(std::uint64_t index) = 0;
     // For the master: a neighbour cannot be reached (design.md §5).
     virtual void unreachable(std::uint64_t epoch, const Member& neighbour,
@@ -80,8 +85,10 @@ public:
   // In newest(), as soon as the node acts in it; `waiting` before.
   Role role() const override { return acting_ ? configuration.roleOf(self) : Role::waiting; }
 
-  // Head only: adds entries that the caller has already applied to state(), in order, with indexes
-  // from logEnd().index + 1 on.
+  // Head only: applies the next entry to state(), ahead of the log.
+  auction::Outcome applyAhead(const auction::Entry& entry);
+  // Head only: adds the entries that were applied ahead, in order, with indexes from
+  // logEnd().index + 1 on.
   void append(std::span<const auction::Entry> entries);
 
   Position logEnd() const { return log_.end(); }
@@ -142,6 +149,7 @@ private:
   Log log_;
   CommitTracker tracker;
   auction::State state_;
+  std::vector<auction::Event> events;  // Of what is being applied.
   std::uint64_t announcedCommit = 0;
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
@@ -166,6 +174,7 @@ private:
   kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
   void apply(std::uint64_t upTo);
+  void tellApplied();
   void answerWaiters();
   void retireSuccessorLink();
   void retirePredecessorLink();

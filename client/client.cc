@@ -325,7 +325,7 @@ Route Client::routeOfQuery(kj::StringPtr at) {
 
 template <typename T>
 kj::Promise<Message<T>> Client::read(
-    kj::StringPtr at, kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send) {
+    Route route, kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send) {
   struct Query {
     kj::Function<kj::Promise<Message<T>>(Auctioneer::Client&)> send;
     kj::Maybe<Message<T>> answer;
@@ -334,8 +334,8 @@ kj::Promise<Message<T>> Client::read(
   auto query = kj::heap<Query>();
   query->send = kj::mv(send);
   auto& q = *query;
-  auto retry = kj::heap<Retry>(
-      locator_, timer, random, routeOfQuery(at), limits.retry, [&q](Auctioneer::Client& node) {
+  auto retry =
+      kj::heap<Retry>(locator_, timer, random, route, limits.retry, [&q](Auctioneer::Client& node) {
         return q.send(node).then([&q](Message<T> answer) {
           if (isFailure(answer.get()) &&
               failureOf(answer.get()).getReason() == QueryReason::UNAVAILABLE) {
@@ -349,7 +349,7 @@ kj::Promise<Message<T>> Client::read(
   auto& r = *retry;
   return canceler.wrap(
       r.run(timer.now() + limits.timeout)
-          .then([this, &q, &r, at = kj::str(at)](bool) {
+          .then([this, &q, &r, at = kj::str(route.node.c_str())](bool) {
             KJ_IF_MAYBE (answer, q.answer) {
               return kj::mv(*answer);
             }
@@ -367,23 +367,25 @@ kj::Promise<Message<T>> Client::read(
 }
 
 kj::Promise<Answer> Client::result(kj::StringPtr auction, kj::StringPtr at) {
-  return read<Auctioneer::Answer>(at, [auction = kj::str(auction)](Auctioneer::Client& node) {
-    auto request = node.resultRequest();
-    request.setAuction(auction);
-    return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
-  });
+  return read<Auctioneer::Answer>(
+      routeOfQuery(at), [auction = kj::str(auction)](Auctioneer::Client& node) {
+        auto request = node.resultRequest();
+        request.setAuction(auction);
+        return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
+      });
 }
 
 kj::Promise<Answer> Client::show(kj::StringPtr auction, kj::StringPtr at) {
-  return read<Auctioneer::Answer>(at, [auction = kj::str(auction)](Auctioneer::Client& node) {
-    auto request = node.showRequest();
-    request.setAuction(auction);
-    return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
-  });
+  return read<Auctioneer::Answer>(
+      routeOfQuery(at), [auction = kj::str(auction)](Auctioneer::Client& node) {
+        auto request = node.showRequest();
+        request.setAuction(auction);
+        return request.send().then([](auto&& response) { return Answer(response.getAnswer()); });
+      });
 }
 
 kj::Promise<AuctionPage> Client::list(std::uint64_t after, std::uint32_t limit, kj::StringPtr at) {
-  return read<Auctioneer::ListResults>(at, [after, limit](Auctioneer::Client& node) {
+  return read<Auctioneer::ListResults>(routeOfQuery(at), [after, limit](Auctioneer::Client& node) {
     auto request = node.listRequest();
     request.setAfter(after);
     request.setLimit(limit);
@@ -393,8 +395,8 @@ kj::Promise<AuctionPage> Client::list(std::uint64_t after, std::uint32_t limit, 
 
 kj::Promise<HistoryPage> Client::history(kj::StringPtr auction, std::uint64_t fromVersion,
                                          std::uint32_t limit, kj::StringPtr at) {
-  return read<Auctioneer::HistoryResults>(
-      at, [auction = kj::str(auction), fromVersion, limit](Auctioneer::Client& node) {
+  return read<schema::History>(
+      routeOfQuery(at), [auction = kj::str(auction), fromVersion, limit](Auctioneer::Client& node) {
         auto request = node.historyRequest();
         request.setAuction(auction);
         request.setFromVersion(fromVersion);
@@ -411,6 +413,26 @@ kj::String Client::blame(kj::StringPtr problem, kj::StringPtr at) const {
   auto what = at.size() == 0 ? kj::str("no outcome within ", time)
                              : kj::str(at, " gave no answer within ", time);
   return problem.size() == 0 ? kj::mv(what) : kj::str(what, "; last: ", problem);
+}
+
+kj::Promise<HistoryPage> Client::watch(kj::StringPtr auction, std::uint64_t fromVersion,
+                                       std::uint64_t turn) {
+  return read<schema::History>(
+      Route{Route::To::serving, turn},
+      [auction = kj::str(auction), fromVersion](Auctioneer::Client& node) {
+        auto request = node.watchRequest();
+        request.setAuction(auction);
+        request.setFromVersion(fromVersion);
+        return request.send().then([](auto&& response) { return HistoryPage(response); });
+      });
+}
+
+kj::Promise<ChangesPage> Client::watchAll(std::uint64_t after, std::uint64_t turn) {
+  return read<schema::Changes>(Route{Route::To::serving, turn}, [after](Auctioneer::Client& node) {
+    auto request = node.watchAllRequest();
+    request.setAfter(after);
+    return request.send().then([](auto&& response) { return ChangesPage(response); });
+  });
 }
 
 }  // namespace gavel::client

@@ -44,7 +44,8 @@ enum class ReadFrom {
 
 using Answer = Message<schema::Auctioneer::Answer>;
 using AuctionPage = Message<schema::Auctioneer::ListResults>;
-using HistoryPage = Message<schema::Auctioneer::HistoryResults>;
+using HistoryPage = Message<schema::History>;
+using ChangesPage = Message<schema::Changes>;
 
 // A client of one chain.
 //
@@ -111,6 +112,12 @@ public:
   kj::Promise<HistoryPage> history(kj::StringPtr auction, std::uint64_t fromVersion,
                                    std::uint32_t limit, kj::StringPtr at = nullptr);
 
+  // One call of those that wait for something to happen; see watch.h.  Members take turns beginning
+  // with `turn`, as those that are no members do not.
+  kj::Promise<HistoryPage> watch(kj::StringPtr auction, std::uint64_t fromVersion,
+                                 std::uint64_t turn);
+  kj::Promise<ChangesPage> watchAll(std::uint64_t after, std::uint64_t turn);
+
   ChainLocator& locator() { return locator_; }
 
   // The id given to the newest request, for telling a user who stops waiting for it.
@@ -149,7 +156,7 @@ private:
   // Calls `send` until it gives an answer that is not `unavailable`.
   template <typename T>
   kj::Promise<Message<T>> read(
-      kj::StringPtr at, kj::Function<kj::Promise<Message<T>>(schema::Auctioneer::Client&)> send);
+      Route route, kj::Function<kj::Promise<Message<T>>(schema::Auctioneer::Client&)> send);
   Route routeOfQuery(kj::StringPtr at);
 
   // Why a call, which was for `at` only unless that is empty, came to nothing, for people.

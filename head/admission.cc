@@ -136,7 +136,7 @@ auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Comman
 }
 
 auction::Outcome Admission::log(const auction::Entry& entry, std::size_t bytes) {
-  auto outcome = replica.state().apply(entry);
+  auto outcome = replica.applyAhead(entry);
   batch.push_back(entry);
   batchBytes += bytes;
   if (batchBytes >= BATCH_BYTES) endBatch();

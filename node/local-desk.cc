@@ -104,19 +104,23 @@ kj::Promise<void> LocalDesk::cancel(CancelContext context) {
   return decide(context, head::readCancel(context.getParams()));
 }
 
-template <typename Context, typename Read>
-kj::Promise<void> LocalDesk::query(Context context, Read read) {
+template <typename Context, typename Answer>
+kj::Promise<void> LocalDesk::unlessUnavailable(Context context, Answer answer) {
   context.allowCancellation();
   // Refused also where it has read already, and its node then leaves its configuration.
-  return node()
-      .queries()
-      .confirmed()
-      .then(kj::mv(read))
+  return kj::evalNow(kj::mv(answer))
       .catch_([context](kj::Exception&& exception) mutable -> kj::Promise<void> {
         if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);
         writeUnavailable(context.getResults(), exception.getDescription());
         return kj::READY_NOW;
       });
+}
+
+template <typename Context, typename Read>
+kj::Promise<void> LocalDesk::query(Context context, Read read) {
+  return unlessUnavailable(context, [this, read = kj::mv(read)]() mutable {
+    return node().queries().confirmed().then(kj::mv(read));
+  });
 }
 
 kj::Promise<void> LocalDesk::result(ResultContext context) {
@@ -141,7 +145,21 @@ kj::Promise<void> LocalDesk::list(ListContext context) {
 
 kj::Promise<void> LocalDesk::history(HistoryContext context) {
   return query(context, [this, context](std::uint64_t epoch) mutable {
-    return node().queries().history(epoch, context.getParams(), context.getResults());
+    auto params = context.getParams();
+    return node().queries().history(epoch, params.getAuction(), params.getFromVersion(),
+                                    params.getLimit(), context.getResults());
+  });
+}
+
+kj::Promise<void> LocalDesk::watch(WatchContext context) {
+  return unlessUnavailable(context, [this, context]() mutable {
+    return node().watchers().watch(context.getParams(), context.getResults());
+  });
+}
+
+kj::Promise<void> LocalDesk::watchAll(WatchAllContext context) {
+  return unlessUnavailable(context, [this, context]() mutable {
+    return node().watchers().watchAll(context.getParams(), context.getResults());
   });
 }
 

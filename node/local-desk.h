@@ -31,6 +31,8 @@ public:
   kj::Promise<void> show(ShowContext context) override;
   kj::Promise<void> list(ListContext context) override;
   kj::Promise<void> history(HistoryContext context) override;
+  kj::Promise<void> watch(WatchContext context) override;
+  kj::Promise<void> watchAll(WatchAllContext context) override;
 
 private:
   kj::Own<Weak<Node>> weak;
@@ -40,6 +42,9 @@ private:
   // Submits one request and writes its outcome.
   template <typename Context>
   kj::Promise<void> decide(Context context, head::Request request);
+  // Makes of the answer that there is none now what the caller can read.
+  template <typename Context, typename Answer>
+  kj::Promise<void> unlessUnavailable(Context context, Answer answer);
   // Runs `read` once this node may answer queries.
   template <typename Context, typename Read>
   kj::Promise<void> query(Context context, Read read);

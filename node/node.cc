@@ -29,6 +29,7 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
       replica_(network, timer, store, kj::mv(image), incarnation, *this, options.replica),
       admission_(replica_, timer, chainClock, options.limits),
       queries_(replica_, chainClock),
+      watchers_(replica_, queries_, feed, timer),
       forwarder_(replica_, network, timer),
       master(network, timer, random, options.masters, *this),
       anchor(*this) {
@@ -127,8 +128,17 @@ void Node::started() {
   admission_.started();
 }
 
+void Node::applied(std::span<const auction::Event> events) {
+  feed.applied(replica_.state(), events);
+}
+
+void Node::restarted(std::uint64_t index, std::uint64_t commit) {
+  feed.restart(index, commit);
+}
+
 void Node::committed(std::uint64_t index) {
   admission_.committed(index);
+  feed.committed(index);
 }
 
 void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {

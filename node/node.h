@@ -14,6 +14,7 @@
 #include "node/master-session.h"
 #include "schema/peer.capnp.h"
 #include "tail/queries.h"
+#include "tail/watchers.h"
 
 namespace gavel::node {
 
@@ -46,6 +47,7 @@ public:
   chain::Replica& replica() { return replica_; }
   head::Admission& admission() { return admission_; }
   tail::Queries& queries() { return queries_; }
+  tail::Watchers& watchers() { return watchers_; }
   Forwarder& forwarder() { return forwarder_; }
   kj::Timer& timer() { return timer_; }
 
@@ -61,9 +63,11 @@ private:
   std::uint64_t incarnation;
   const chain::Recovered& recovered;
 
+  tail::Feed feed;  // Before the replica, which tells it from the beginning.
   chain::Replica replica_;
   head::Admission admission_;
   tail::Queries queries_;
+  tail::Watchers watchers_;
   Forwarder forwarder_;
   MasterSession master;
   WeakAnchor<Node> anchor;
@@ -72,6 +76,8 @@ private:
 
   void stopped() override;
   void started() override;
+  void applied(std::span<const auction::Event> events) override;
+  void restarted(std::uint64_t index, std::uint64_t commit) override;
   void committed(std::uint64_t index) override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;

@@ -148,6 +148,29 @@ kj::Promise<void> Service::history(HistoryContext context) {
   });
 }
 
+// -- what happens, from any serving member
+
+kj::Promise<void> Service::watch(WatchContext context) {
+  if (chain::isServing(node().replica().role())) return desk.watch(context);
+  return toTail(context, [](auto& target, auto params) {
+    auto request = target.watchRequest();
+    request.setAuction(params.getAuction());
+    request.setFromVersion(params.getFromVersion());
+    request.setLimit(params.getLimit());
+    return request;
+  });
+}
+
+kj::Promise<void> Service::watchAll(WatchAllContext context) {
+  if (chain::isServing(node().replica().role())) return desk.watchAll(context);
+  return toTail(context, [](auto& target, auto params) {
+    auto request = target.watchAllRequest();
+    request.setAfter(params.getAfter());
+    request.setLimit(params.getLimit());
+    return request;
+  });
+}
+
 // -- topology
 
 kj::Promise<void> Service::configuration(ConfigurationContext context) {

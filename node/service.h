@@ -26,6 +26,8 @@ public:
   kj::Promise<void> show(ShowContext context) override;
   kj::Promise<void> list(ListContext context) override;
   kj::Promise<void> history(HistoryContext context) override;
+  kj::Promise<void> watch(WatchContext context) override;
+  kj::Promise<void> watchAll(WatchAllContext context) override;
 
   kj::Promise<void> configuration(ConfigurationContext context) override;
   kj::Promise<void> status(StatusContext context) override;

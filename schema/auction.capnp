@@ -246,6 +246,13 @@ struct Version {
   }
 }
 
+struct Change {
+  # One accepted change of some auction.
+
+  auction @0 :Text;
+  version @1 :Version;
+}
+
 struct QueryFailure {
   # Why a query has no answer.
 
@@ -257,6 +264,32 @@ struct QueryFailure {
     unavailable @1;
     # No node could answer now.  Trying again is safe.
   }
+}
+
+struct History {
+  # A part of an auction's history.
+
+  versions @0 :List(Version);
+  more @1 :Bool;
+  # There are more behind these by now.
+
+  failure @2 :QueryFailure;
+  # Absent when the rest is good.
+}
+
+struct Changes {
+  # Committed changes of all auctions, in the order of the log.
+
+  changes @0 :List(Change);
+
+  position @1 :UInt64;
+  # Of the log: everything up to here has been told, and what comes next is behind it.
+
+  gap @2 :Bool;
+  # This node does not hold all that was asked for: changes up to `position` are not told.  Another
+  # member may hold more.
+
+  failure @3 :QueryFailure;
 }
 
 interface Auctioneer {
@@ -286,9 +319,16 @@ interface Auctioneer {
   # Auctions with an id above `after`, by id; at most `limit`, or as many as the node likes to send
   # (0: its choice).  `failure` is absent when the list is good.
 
-  history @9 (auction :Text, fromVersion :UInt64, limit :UInt32)
-      -> (versions :List(Version), more :Bool, failure :QueryFailure);
+  history @9 (auction :Text, fromVersion :UInt64, limit :UInt32) -> History;
   # Versions from `fromVersion` on.
+
+  watch @10 (auction :Text, fromVersion :UInt64, limit :UInt32) -> History;
+  # As history(), but waits until there is something to tell; after half a second tells nothing, for
+  # the caller to ask again.  An auction that is over has a last version, of kind closed or cancelled.
+
+  watchAll @11 (after :UInt64, limit :UInt32) -> Changes;
+  # Changes by the log's entries behind position `after`; waits like watch().  With the highest UInt64
+  # it does not wait, but tells the position from which on to watch.
 
   struct Answer {
     union {

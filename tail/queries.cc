@@ -186,17 +186,24 @@ void Queries::write(std::uint64_t number, const auction::Version& version,
   builder.setDeadline(version.deadline);
 }
 
-kj::Promise<void> Queries::history(std::uint64_t epoch,
-                                   schema::Auctioneer::HistoryParams::Reader params,
-                                   schema::Auctioneer::HistoryResults::Builder results) {
+std::optional<std::uint64_t> Queries::latestVersion(kj::StringPtr auction) {
+  std::optional<std::uint64_t> latest;
+  withAuction({auction.begin(), auction.size()},
+              [&](const auction::Auction& found) { latest = found.version(); });
+  return latest;
+}
+
+kj::Promise<void> Queries::history(std::uint64_t epoch, kj::StringPtr name,
+                                   std::uint64_t fromVersion, std::uint32_t limit,
+                                   schema::History::Builder results) {
   auto basis = replica.state().lastIndex();
-  auto from = std::max<std::uint64_t>(1, params.getFromVersion());
-  std::uint64_t most = bounded(params.getLimit(), MAX_VERSIONS);
+  auto from = std::max<std::uint64_t>(1, fromVersion);
+  std::uint64_t most = bounded(limit, MAX_VERSIONS);
   std::uint64_t available = 0;
   std::uint64_t inStore = 0;  // Of those wanted, so many are older than what memory holds.
   auction::AuctionId id = 0;
   std::vector<auction::Version> newer;
-  bool found = withAuction(chain::view(params.getAuction()), [&](const auction::Auction& auction) {
+  bool found = withAuction({name.begin(), name.size()}, [&](const auction::Auction& auction) {
     id = auction.id;
     available = auction.version() >= from ? auction.version() - from + 1 : 0;
     auto end = from + std::min(available, most);
@@ -206,7 +213,7 @@ kj::Promise<void> Queries::history(std::uint64_t epoch,
     }
   });
   if (!found) {
-    noSuchAuction(params.getAuction(), results.initFailure());
+    noSuchAuction(name, results.initFailure());
     return replica.whenCommitted(basis, epoch);
   }
   kj::Promise<std::vector<auction::Version>> older = std::vector<auction::Version>();

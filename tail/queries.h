@@ -35,8 +35,15 @@ public:
   kj::Promise<void> show(std::uint64_t epoch, kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> list(std::uint64_t epoch, schema::Auctioneer::ListParams::Reader params,
                          schema::Auctioneer::ListResults::Builder results);
-  kj::Promise<void> history(std::uint64_t epoch, schema::Auctioneer::HistoryParams::Reader params,
-                            schema::Auctioneer::HistoryResults::Builder results);
+  kj::Promise<void> history(std::uint64_t epoch, kj::StringPtr auction, std::uint64_t fromVersion,
+                            std::uint32_t limit, schema::History::Builder results);
+
+  // Of an auction, committed or not; none where there is no such auction.
+  std::optional<std::uint64_t> latestVersion(kj::StringPtr auction);
+
+  // Version `number` of an auction.
+  void write(std::uint64_t number, const auction::Version& version,
+             schema::Version::Builder builder) const;
 
 private:
   chain::Replica& replica;
@@ -48,8 +55,6 @@ private:
             schema::AuctionView::Builder view) const;
   template <typename Use>
   bool withAuction(std::string_view name, Use use);
-  void write(std::uint64_t number, const auction::Version& version,
-             schema::Version::Builder builder) const;
   kj::Promise<void> answer(std::uint64_t epoch, kj::StringPtr name, Answer::Builder answer,
                            bool withTerms);
 };

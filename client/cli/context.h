@@ -71,6 +71,7 @@ struct Command {
 // Each adds its subcommands to `app`; the one that is used sets `chosen`.
 void addBid(CLI::App& app, Command& chosen);
 void addQueries(CLI::App& app, Command& chosen);
+void addWatch(CLI::App& app, Command& chosen);
 void addAuctions(CLI::App& app, Command& chosen);
 void addChain(CLI::App& app, Command& chosen);
 // Adds --at NODE to the command of a query, and checks what is given.

@@ -141,6 +141,7 @@ int main(int argc, char** argv) {
   addUp(app, chosen);
   addBid(app, chosen);
   addQueries(app, chosen);
+  addWatch(app, chosen);
   addAuctions(app, chosen);
   addChain(app, chosen);
   addReplay(app, chosen);
