@@ -4,6 +4,8 @@
 
 #include <kj/debug.h>
 
+#include "base/planted.h"
+
 namespace gavel::tail {
 namespace {
 
@@ -47,6 +49,7 @@ void Feed::applied(const auction::State& state, std::span<const auction::Event> 
     changes.push_back({version->index, auction->name, event.version, *version});
     bytes += sizeOf(changes.back());
   }
+  if (planted(Bug::tellUncommitted)) committed(state.lastIndex());
   while (bytes > mostBytes && told > 0) forgetOldest();
 }
 

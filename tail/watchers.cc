@@ -28,7 +28,8 @@ void Watchers::requireServing() const {
 kj::Promise<void> Watchers::forSomething(kj::Promise<void> something) {
   auto nothing =
       timer.afterDelay(LONGEST_WAIT).then([this]() { return queries.confirmed().ignoreResult(); });
-  return something.exclusiveJoin(kj::mv(nothing)).then([this]() { requireServing(); });
+  return canceler.wrap(
+      something.exclusiveJoin(kj::mv(nothing)).then([this]() { requireServing(); }));
 }
 
 kj::Promise<void> Watchers::watch(schema::Auctioneer::WatchParams::Reader params,
@@ -37,7 +38,10 @@ kj::Promise<void> Watchers::watch(schema::Auctioneer::WatchParams::Reader params
   kj::StringPtr auction = params.getAuction();
   auto latest = queries.latestVersion(auction);
   kj::Promise<void> ready = kj::READY_NOW;
-  if (latest && *latest < params.getFromVersion()) {
+  if (!latest) {
+    // This node may not have come so far as to know it.
+    ready = queries.confirmed().ignoreResult();
+  } else if (*latest < params.getFromVersion()) {
     ready = forSomething(feed.next({auction.begin(), auction.size()}));
   }
   return ready.then([this, params, results]() {

@@ -34,6 +34,7 @@ private:
   Queries& queries;
   Feed& feed;
   kj::Timer& timer;
+  kj::Canceler canceler;  // Of what waits: its caller may keep it for longer than this lives.
 
   void requireServing() const;
   kj::Promise<void> forSomething(kj::Promise<void> something);

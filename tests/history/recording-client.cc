@@ -140,6 +140,8 @@ void fill(const Terms& terms, schema::Terms::Builder builder) {
   soft.setHardEnd(terms.hardEnd);
 }
 
+}  // namespace
+
 Version versionOf(schema::Version::Reader reader) {
   Version version;
   version.version = reader.getVersion();
@@ -164,8 +166,6 @@ Version versionOf(schema::Version::Reader reader) {
   version.deadline = reader.getDeadline();
   return version;
 }
-
-}  // namespace
 
 RecordingClient::RecordingClient(client::Client& client, History& history, Settings given, Now now)
     : client(client), history(history), settings(std::move(given)), now(std::move(now)) {

@@ -14,6 +14,7 @@ namespace gavel::history {
 
 // What an answer to a query says.  `unknown` if it is that nobody could tell.
 Outcome outcomeOf(schema::Auctioneer::Answer::Reader answer);
+Version versionOf(schema::Version::Reader reader);
 
 // Somebody who acts under a name, and records what was asked and what came of it.
 //

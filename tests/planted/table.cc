@@ -30,6 +30,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::answerBeforeCommit, "answer-before-commit", "R5", 300},
       {Bug::keepNumbersOfOldEpoch, "keep-numbers-of-old-epoch", "R5", 1000},
       {Bug::tellNumberUnheard, "tell-number-unheard", "R5", 300},
+      {Bug::tellUncommitted, "tell-uncommitted", "R5", 300},
       {Bug::answerBehindBarrier, "answer-behind-barrier", "R6", 1000},
       {Bug::forgetRequests, "forget-requests", "R7", 300},
       {Bug::rejectOnUncommitted, "reject-on-uncommitted", "R8", 300},

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "tests/simulation/inquirer.h"
+#include "tests/simulation/spectator.h"
 
 namespace gavel::simulation {
 
@@ -36,6 +37,8 @@ public:
                                              bidding.history_, bidding.dice.fork(), settings));
       asking.push_back(inquirers.back()->run().eagerlyEvaluate(nullptr));
     }
+    spectator = kj::heap<Spectator>(*clients.back(), process.timer(), process.random(),
+                                    bidding.dice.fork());
   }
   KJ_DISALLOW_COPY(Program);
 
@@ -45,6 +48,7 @@ public:
   kj::Own<history::Bidders> bidders;
   std::vector<kj::Own<Inquirer>> inquirers;
   std::vector<kj::Promise<void>> asking;
+  kj::Own<Spectator> spectator;
   kj::Promise<void> task = nullptr;
 };
 
@@ -84,6 +88,7 @@ void Bidding::readFinals() {
   engine.deliver(*process, [this]() {
     program->task =
         program->bidders->readFinals()
+            .then([this]() { return program->spectator->settle(history_.finals()); })
             .then([this]() { phase_ = Phase::done; })
             .eagerlyEvaluate([this](kj::Exception&& exception) { fail(kj::mv(exception)); });
   });

@@ -40,7 +40,9 @@ private:
   bool running = true;
   kj::TaskSet tasks;
 
-  std::int64_t now() const { return (timer.now() - kj::origin<kj::TimePoint>()) / kj::NANOSECONDS; }
+  std::int64_t now() {
+    return history.moment((timer.now() - kj::origin<kj::TimePoint>()) / kj::NANOSECONDS);
+  }
   kj::Promise<void> ask(const std::string& node);
   void taskFailed(kj::Exception&& exception) override;
 };
