@@ -13,7 +13,9 @@
 #include "base/connection.h"
 #include "base/duration.h"
 #include "base/logging.h"
+#include "base/manual-page.h"
 #include "base/process.h"
+#include "base/program-options.h"
 #include "base/random.h"
 #include "base/server.h"
 #include "master/embedded-store.h"
@@ -165,8 +167,10 @@ int start(int argc, char** argv) {
   Options options;
   CLI::App app("", "gavel-master");
   define(app, options);
+  declareConfiguration(app, "GAVEL_MASTER");
+  addManualPage(app);
   try {
-    app.parse(argc, argv);
+    parseConfigured(app, "GAVEL_MASTER", argc, argv);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {

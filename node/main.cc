@@ -8,7 +8,9 @@
 
 #include "base/duration.h"
 #include "base/logging.h"
+#include "base/manual-page.h"
 #include "base/process.h"
+#include "base/program-options.h"
 #include "base/server.h"
 #include "chain/restore.h"
 #include "chain/rocks-store.h"
@@ -153,8 +155,10 @@ int main(int argc, char** argv) {
   CLI::App app("gavel-node: one server of a Gavel chain");
   gavel::node::Flags flags;
   gavel::node::declare(app, flags);
+  gavel::declareConfiguration(app, "GAVEL_NODE");
+  gavel::addManualPage(app);
   try {
-    app.parse(argc, argv);
+    gavel::parseConfigured(app, "GAVEL_NODE", argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
   }

@@ -42,9 +42,6 @@ void readIncrement(const std::string& what, const std::string& text,
 void readSoftClose(const std::string& what, const std::string& text, kj::Duration duration,
                    schema::SoftClose::Builder softClose);
 
-// Of the candidates, the one that `text` is most likely a slip of; empty if none is near.
-std::string closest(const std::string& text, const std::vector<std::string>& candidates);
-
 // A word for a POSIX shell.
 std::string shellQuoted(const std::string& word);
 

@@ -1,5 +1,6 @@
 #include <set>
 #include <sstream>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <kj/debug.h>
@@ -94,6 +95,38 @@ bool isHealthy(const Survey& survey, const Remarks& remarks) {
   return remarks.shortcomings.empty() && survey.nodes.get().getNotice().size() == 0;
 }
 
+// The highest index in the log of a member that was heard.
+std::uint64_t logEnd(const Survey& survey) {
+  std::uint64_t end = 0;
+  for (auto node: survey.nodes.get().getNodes()) {
+    if (survey.memberOf(node.getStatus()) != nullptr)
+      end = std::max(end, node.getStatus().getLast());
+  }
+  return end;
+}
+
+// How long ago it was made, by the clocks of those who were heard.
+std::string ageOf(const Survey& survey, schema::Configuration::Reader configuration) {
+  std::int64_t now = 0;
+  for (auto node: survey.nodes.get().getNodes()) {
+    if (node.getConnected()) now = std::max(now, node.getStatus().getWallClock());
+  }
+  if (now <= configuration.getStamp()) return "";
+  return ", " + span(configuration.getStamp(), now) + " ago";
+}
+
+// In the chain, the head's being 1.
+unsigned placeOf(const Survey& survey, schema::NodeStatus::Reader status) {
+  unsigned place = 1;
+  KJ_IF_MAYBE (configuration, survey.configuration) {
+    for (auto member: configuration->getMembers()) {
+      if (member.getIncarnation() == status.getIncarnation()) return place;
+      ++place;
+    }
+  }
+  return 0;
+}
+
 int printStatus(Context& context, const Survey& survey, bool check, const Wanted& wanted) {
   auto& print = context.print;
   if (!survey.answered) {
@@ -113,21 +146,26 @@ int printStatus(Context& context, const Survey& survey, bool check, const Wanted
     print.result(line.members(survey.nodes.get()));
   } else {
     KJ_IF_MAYBE (configuration, survey.configuration) {
-      print.result(("chain " + summary(*configuration)).c_str());
+      print.result(("chain " + summary(*configuration) + ageOf(survey, *configuration)).c_str());
     }
     if (!notice.empty()) print.result(print.painted(Paint::alarm, "notice: " + notice).c_str());
-    Table table({"NAME", "ADDRESS", "ROLE", "STATE", "EPOCH", "LAST", "COMMIT", "SKEW", "HEARD"});
+    Table table({"#", "NAME", "ADDRESS", "ROLE", "STATE", "LAST", "DURABLE", "COMMIT", "APPLIED",
+                 "LAG", "SKEW", "HEARD"});
+    auto end = logEnd(survey);
     for (auto node: survey.nodes.get().getNodes()) {
       auto status = node.getStatus();
+      std::string place, lag;
       std::string state = "no member";
       KJ_IF_MAYBE (member, survey.memberOf(status)) {
         state = stateOf(member->getState());
+        place = std::to_string(placeOf(survey, status));
+        lag = std::to_string(end - std::min(end, status.getDurable()));
       }
       bool heard = node.getConnected();
-      table.add({printable(status.getName()), printable(status.getAddress()),
+      table.add({place, printable(status.getName()), printable(status.getAddress()),
                  heard ? roleOf(status.getRole()) : "not reached", state,
-                 std::to_string(status.getEpoch()), std::to_string(status.getLast()),
-                 std::to_string(status.getCommit()),
+                 std::to_string(status.getLast()), std::to_string(status.getDurable()),
+                 std::to_string(status.getCommit()), std::to_string(status.getApplied()), lag,
                  survey.master ? std::to_string(node.getSkew() / 1'000'000) + "ms" : "",
                  survey.master ? span(0, node.getLastHeard()) + " ago" : ""});
     }
@@ -200,6 +238,7 @@ int printEpochs(Context& context, const Survey& survey) {
 struct StatusOptions {
   bool check = false;
   bool wait = false;
+  bool watch = false;
   std::string serving = "1";
 };
 
@@ -216,12 +255,26 @@ Wanted readWanted(const std::string& text) {
   return wanted;
 }
 
+kj::Promise<int> watchStatus(Context& context, bool check, const Wanted& wanted) {
+  return survey(context)
+      .then([&context, check, wanted](kj::Own<Survey> survey) {
+        // Over the one before, as top(1) does.
+        constexpr const char CLEAR[] = "\033[H\033[2J";
+        if (!context.print.json && isatty(STDOUT_FILENO)) std::fputs(CLEAR, stdout);
+        printStatus(context, *survey, check, wanted);
+        return context.timer().afterDelay(1 * kj::SECONDS);
+      })
+      .then([&context, check, wanted]() { return watchStatus(context, check, wanted); });
+}
+
 void addStatus(CLI::App& chain, Command& chosen) {
   auto options = std::make_shared<StatusOptions>();
   auto* status = chain.add_subcommand("status", "Every node, its role and how far it is");
   status->add_flag("--check", options->check, "Exit with 7 if anything is not as it should be");
   status->add_flag("--wait", options->wait,
                    "First wait, for --timeout at most, until all is as it should be");
+  status->add_flag("--watch", options->watch, "Again every second, until it is interrupted")
+      ->excludes("--wait");
   status
       ->add_option(
           "--serving", options->serving,
@@ -230,7 +283,8 @@ void addStatus(CLI::App& chain, Command& chosen) {
   status->callback([options, &chosen]() {
     chosen.prepare = [options]() -> Run {
       auto wanted = readWanted(options->serving);
-      return [options, wanted](Context& context) {
+      return [options, wanted](Context& context) -> kj::Promise<int> {
+        if (options->watch) return watchStatus(context, options->check, wanted);
         auto deadline = context.timer().now() + context.settings.timeout;
         auto enough = [options, wanted](const Survey& survey) {
           return !options->wait || isHealthy(survey, remarksOn(survey, wanted));

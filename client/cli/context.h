@@ -83,6 +83,8 @@ void addBackup(CLI::App& chain, Command& chosen);
 void addUp(CLI::App& app, Command& chosen);
 void addReplay(CLI::App& app, Command& chosen);
 void addBench(CLI::App& app, Command& chosen);
+// After all others.
+void addCompletion(CLI::App& app, Command& chosen);
 
 // Prints what a write came to and gives the exit code.  `what` is what may have failed ("120"),
 // `success` says it in the case of success.

@@ -4,6 +4,16 @@
 
 namespace gavel::client::cli {
 
+std::string csvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char c: text) {
+    if (c == '"') quoted += c;
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
 CsvReader::CsvReader(std::string file, std::string_view contents)
     : file(std::move(file)), rest(contents) {
   constexpr std::string_view BYTE_ORDER_MARK = "\xef\xbb\xbf";

@@ -6,6 +6,9 @@
 
 namespace gavel::client::cli {
 
+// A value as a field of a CSV file: quoted where that is needed.
+std::string csvField(const std::string& text);
+
 // A value of a CSV file and where it begins: line and column, both from 1, the column in bytes.
 struct CsvField {
   std::string text;

@@ -5,7 +5,9 @@
 #include <kj/async-io.h>
 #include <kj/debug.h>
 
+#include "base/closest.h"
 #include "base/logging.h"
+#include "base/manual-page.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "client/cli/arguments.h"
@@ -146,6 +148,8 @@ int main(int argc, char** argv) {
   addChain(app, chosen);
   addReplay(app, chosen);
   addBench(app, chosen);
+  addCompletion(app, chosen);
+  addManualPage(app);
   // Last, as commands would inherit it.
   app.footer(
       "Each global option but -v and -q may also be given as GAVEL_SERVER and so on in the\n"

@@ -2,6 +2,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/context.h"
+#include "client/cli/csv.h"
 #include "client/cli/views.h"
 
 namespace gavel::client::cli {
@@ -104,15 +105,34 @@ void addResult(CLI::App& app, Command& chosen, const std::string& name, bool hid
 
 class History {
 public:
-  History(Context& context, const std::string& auction, const std::string& at)
+  struct Options {
+    std::string auction = "default";
+    std::string at;
+    std::string from = "1";
+    std::string bidder;
+    bool csv = false;
+  };
+
+  History(Context& context, const Options& options)
       : context(context),
-        auction(auction),
-        at(at),
+        options(options),
         table({"VERSION", "TIME", "WHAT", "WHO", "AMOUNT", "DEADLINE"}) {}
 
   kj::Promise<int> run(std::uint64_t from) {
+    if (options.csv) {
+      context.print.result("auction,version,time,stamp_ns,what,who,amount,deadline,deadline_ns");
+    }
+    return next(from);
+  }
+
+private:
+  Context& context;
+  Options options;
+  Table table;
+
+  kj::Promise<int> next(std::uint64_t from) {
     return context.client()
-        .history(auction.c_str(), from, PAGE, at.c_str())
+        .history(options.auction.c_str(), from, PAGE, options.at.c_str())
         .then([this, from](HistoryPage page) -> kj::Promise<int> {
           if (page.get().hasFailure()) return report(context, page.get().getFailure());
           auto next = from;
@@ -120,22 +140,21 @@ public:
             add(version);
             next = version.getVersion() + 1;
           }
-          if (page.get().getMore() && next > from) return run(next);
-          if (!context.print.json) context.print.result(table);
+          if (page.get().getMore() && next > from) return this->next(next);
+          if (!context.print.json && !options.csv) context.print.result(table);
           return DONE;
         });
   }
 
-private:
-  Context& context;
-  std::string auction;
-  std::string at;
-  Table table;
-
   void add(schema::Version::Reader version) {
+    if (!options.bidder.empty() && (version.getKind() != schema::Version::Kind::BID ||
+                                    version.getWho() != options.bidder.c_str())) {
+      return;
+    }
+    if (options.csv) return addCsv(version);
     if (context.print.json) {
       JsonLine line;
-      context.print.result(line.text("auction", auction.c_str()).members(version));
+      context.print.result(line.text("auction", options.auction.c_str()).members(version));
       return;
     }
     table.add({std::to_string(version.getVersion()), timeOf(version.getStamp()),
@@ -143,27 +162,38 @@ private:
                version.getAmount() == 0 ? "" : std::to_string(version.getAmount()),
                timeOf(version.getDeadline())});
   }
+
+  void addCsv(schema::Version::Reader version) {
+    std::string line;
+    for (auto& field:
+         {options.auction, std::to_string(version.getVersion()), timeOf(version.getStamp()),
+          std::to_string(version.getStamp()), kindOf(version.getKind()),
+          std::string(version.getWho().cStr()), std::to_string(version.getAmount()),
+          timeOf(version.getDeadline()), std::to_string(version.getDeadline())}) {
+      line += (line.empty() ? "" : ",") + csvField(field);
+    }
+    context.print.result(line.c_str());
+  }
 };
 
 void addHistory(CLI::App& app, Command& chosen) {
-  struct Options {
-    std::string auction = "default";
-    std::string at;
-    std::string from = "1";
-  };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<History::Options>();
   auto* history = app.add_subcommand("history", "Every accepted change of an auction");
   history->add_option("-a,--auction", options->auction, "Name of the auction")
       ->capture_default_str();
   addAt(*history, options->at);
   history->add_option("--from", options->from, "First version to show")->capture_default_str();
+  history->add_option("--bidder", options->bidder, "Only the accepted bids of this bidder");
+  history->add_flag("--csv", options->csv, "As CSV, with a header line");
   history->callback([options, &chosen]() {
     chosen.prepare = [options]() -> Run {
-      auto auction = readName("--auction", options->auction);
+      readName("--auction", options->auction);
+      if (!options->bidder.empty()) readName("--bidder", options->bidder);
       auto from = readNumber("--from", options->from, 1, INT64_MAX);
-      auto at = options->at;
-      return [auction, from, at](Context& context) {
-        auto history = kj::heap<History>(context, auction, at);
+      return [options, from](Context& context) {
+        if (options->csv && context.print.json)
+          throw UsageError("--csv: not together with -o json");
+        auto history = kj::heap<History>(context, *options);
         auto promise = history->run(static_cast<std::uint64_t>(from));
         return promise.attach(kj::mv(history));
       };

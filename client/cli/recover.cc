@@ -10,6 +10,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/operation.h"
+#include "client/cli/terminal-line.h"
 #include "client/cli/views.h"
 
 // `gavel chain recover`: the one command that may lose acknowledged bids, so that it says what is
@@ -132,34 +133,10 @@ Outage outageOf(const Survey& survey, schema::Configuration::Reader stored,
   return outage;
 }
 
-// Reads one line from the terminal, without its end.
-class TerminalLine {
-public:
-  explicit TerminalLine(kj::UnixEventPort& port)
-      : observer(port, STDIN_FILENO, kj::UnixEventPort::FdObserver::OBSERVE_READ) {}
-
-  // Empty at the end of input.
-  kj::Promise<std::string> read() {
-    return observer.whenBecomesReadable().then([]() {
-      // The terminal gives whole lines, so this does not block.
-      char buffer[1024];
-      auto size = ::read(STDIN_FILENO, buffer, sizeof(buffer));
-      std::string line(buffer, size > 0 ? static_cast<std::size_t>(size) : 0);
-      return line.substr(0, line.find('\n'));
-    });
-  }
-
-private:
-  kj::UnixEventPort::FdObserver observer;
-};
-
 kj::Promise<bool> confirmed(Context& context, const std::string& node) {
-  std::fprintf(stderr, "Type the node's name, %s, to do it, anything else to leave all as it is: ",
-               printable(node.c_str()).c_str());
-  std::fflush(stderr);
-  auto line = kj::heap<TerminalLine>(context.io.unixEventPort);
-  auto typed = line->read();
-  return typed.attach(kj::mv(line)).then([node](std::string typed) { return typed == node; });
+  auto question = "Type the node's name, " + printable(node.c_str()) +
+                  ", to do it, anything else to leave all as it is: ";
+  return askOnTerminal(context, question).then([node](std::string typed) { return typed == node; });
 }
 
 kj::Promise<int> recover(Context& context, kj::Own<Survey> survey, const std::string& node,

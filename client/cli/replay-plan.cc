@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/closest.h"
 #include "client/cli/arguments.h"
 #include "client/cli/csv.h"
 #include "client/cli/exit-code.h"

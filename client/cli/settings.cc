@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include "base/closest.h"
 #include "client/cli/arguments.h"
 #include "client/cli/credential.h"
 #include "client/cli/exit-code.h"

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/closest.h"
 #include "base/duration.h"
 #include "client/cli/exit-code.h"
 #include "client/cli/output.h"

@@ -52,14 +52,48 @@ TEST_F(CliTest, TellsItsVersion) {
 }
 
 TEST_F(CliTest, HelpsOnEachCommand) {
-  for (auto command:
-       {"up", "bid", "result", "query", "history", "auctions", "chain", "replay", "bench"}) {
+  for (auto command: {"up", "bid", "result", "query", "history", "watch", "completion", "auctions",
+                      "chain", "replay", "bench"}) {
     auto ran = gavel({command, "--help"});
     EXPECT_EQ(ran.code, 0) << command;
     EXPECT_THAT(ran.out, HasSubstr(std::string("Usage: gavel ") + command));
   }
   EXPECT_EQ(gavel({}).code, 2);
   EXPECT_EQ(gavel({"auctions"}).code, 2);
+}
+
+// What bash would offer after these words, the last of which is not finished.
+std::string offered(const std::string& script, const std::string& words) {
+  auto count = std::count(words.begin(), words.end(), ' ');
+  auto command = "eval \"$SCRIPT\"; COMP_WORDS=(" + words +
+                 "); COMP_CWORD=" + std::to_string(count) + "; _gavel; echo \"${COMPREPLY[*]}\"";
+  setenv("SCRIPT", script.c_str(), 1);
+  auto* pipe = popen(("bash -c '" + command + "'").c_str(), "r");
+  std::string output(4096, '\0');
+  output.resize(fread(output.data(), 1, output.size(), pipe));
+  pclose(pipe);
+  unsetenv("SCRIPT");
+  return output;
+}
+
+TEST_F(CliTest, CompletesCommandsAndOptions) {
+  auto bash = gavel({"completion", "bash"});
+  ASSERT_EQ(bash.code, 0) << bash.err;
+  EXPECT_EQ(offered(bash.out, "gavel wat"), "watch\n");
+  EXPECT_EQ(offered(bash.out, "gavel -o json chain sta"), "status\n");
+  EXPECT_EQ(offered(bash.out, "gavel auctions create --reser"), "--reserve\n");
+  EXPECT_EQ(offered(bash.out, "gavel auctions create --serv"), "--server\n") << "global ones too";
+  EXPECT_THAT(gavel({"completion", "zsh"}).out, StartsWith("#compdef gavel\n"));
+  auto fish = gavel({"completion", "fish"});
+  EXPECT_THAT(fish.out, HasSubstr("__gavel_at 'gavel chain'"));
+  expectUsageError({"completion", "csh"}, "must be bash, zsh or fish, not \"csh\"");
+}
+
+TEST_F(CliTest, PrintsAManualPage) {
+  auto ran = gavel({"--manual-page"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, AllOf(StartsWith(".TH GAVEL 1"), HasSubstr(".SS gavel chain status"),
+                             HasSubstr("Exit codes")));
 }
 
 TEST_F(CliTest, SuggestsWhatWasMeant) {
@@ -186,6 +220,7 @@ class CliOnNodeTest: public CliTest {
 public:
   pid_t server = -1;
   std::string address;
+  std::int64_t highest = 0;
   int requests = -1;  // A byte can be read here for each write request that has come in.
 
   void serve(std::deque<Reply> replies, Reply afterwards) {
@@ -201,6 +236,7 @@ public:
       Script script;
       script.replies = replies;
       script.afterwards = afterwards;
+      script.highest = highest;
       script.members = {{"n1", "127.0.0.1:" + std::to_string(port)}};
       script.onRequest = [&]() { KJ_SYSCALL(write(ends[1], "", 1)); };
       capnp::TwoPartyServer rpc(kj::heap<ScriptedNode>(script));
@@ -241,6 +277,23 @@ TEST_F(CliOnNodeTest, BidsInJson) {
   EXPECT_EQ(onNode({"-o", "json", "bid", "120"}).out,
             "{\"v\":1,\"request\":\"100-1\",\"outcome\":{\"success\":{\"version\":\"1\",\"index\":"
             "\"0\",\"stamp\":\"0\",\"deadline\":\"0\"}}}\n");
+}
+
+TEST_F(CliOnNodeTest, AsksAtATerminalWhetherAStartlingBidIsMeant) {
+  highest = 120;
+  serve({}, Reply::success);
+  auto onTerminal = [&](std::vector<std::string> arguments, const std::string& typed) {
+    arguments.insert(arguments.end(), {"-s", address, "--timeout", "500ms"});
+    return runGavelOnTerminal(home.path(), std::move(arguments), typed);
+  };
+  auto refused = onTerminal({"bid", "1201"}, "n");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("1201 is 10 times the highest bid, 120. Bid it? [y/N]"),
+                                 HasSubstr("nothing was bid")));
+  EXPECT_EQ(onTerminal({"bid", "1201"}, "y").code, 0);
+  EXPECT_EQ(onTerminal({"bid", "1201", "--yes"}, "n").code, 0);
+  EXPECT_EQ(onTerminal({"bid", "600"}, "n").code, 0) << "five times is not more than five times";
+  EXPECT_EQ(onNode({"bid", "1201"}).code, 0) << "nobody is there to be asked";
 }
 
 TEST_F(CliOnNodeTest, SaysThatABidFailed) {

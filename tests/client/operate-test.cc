@@ -297,7 +297,7 @@ TEST_F(OperateTest, ShowsWhatTheMasterWaitsFor) {
   script.notice = "waits for n1";
   auto ran = chain({"status", "--check"});
   EXPECT_EQ(ran.code, 7);
-  EXPECT_THAT(ran.out, HasSubstr("\nnotice: waits for n1\nNAME "));
+  EXPECT_THAT(ran.out, HasSubstr("\nnotice: waits for n1\n#  NAME "));
   EXPECT_THAT(chain({"status", "-o", "json"}).out,
               AllOf(HasSubstr("\"healthy\":false"), HasSubstr("\"notice\":\"waits for n1\"")));
 }

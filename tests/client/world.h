@@ -62,6 +62,7 @@ struct Script {
   std::vector<MemberPlan> members;
   bool topologySilent = false;
 
+  std::int64_t highest = 0;   // Of every auction, if not 0.
   std::deque<Reply> replies;  // To writes, one each, then `afterwards`.
   Reply afterwards = Reply::success;
   std::deque<bool> queryAvailable;  // To queries, one each, then true.
@@ -131,7 +132,10 @@ public:
 
   kj::Promise<void> result(ResultContext context) override {
     auto answer = context.getResults().initAnswer();
-    if (mayAnswer(answer)) answer.initAuction().setName(context.getParams().getAuction());
+    if (!mayAnswer(answer)) return kj::READY_NOW;
+    auto auction = answer.initAuction();
+    auction.setName(context.getParams().getAuction());
+    if (script.highest > 0) auction.initState().initOpen().setHighest(script.highest);
     return kj::READY_NOW;
   }
   kj::Promise<void> show(ShowContext context) override {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <signal.h>
 
 #include <gmock/gmock.h>
@@ -140,6 +141,12 @@ TEST_F(Watching, TellsWhoIsOutbidAndWhatIsExtendedAndWhoWins) {
   EXPECT_EQ(late.status, 0);
   EXPECT_THAT(late.output, HasSubstr(R"("version":"4")")) << "the end, to those who come after it";
   EXPECT_EQ(cluster.gavel("alice", {"watch", "-a", "lump"}).status, 6);
+
+  auto csv = cluster.gavel("alice", {"history", "-a", "lamp", "--csv", "--bidder", "bob"});
+  EXPECT_THAT(
+      csv.output,
+      StartsWith("auction,version,time,stamp_ns,what,who,amount,deadline,deadline_ns\nlamp,3,"));
+  EXPECT_EQ(std::count(csv.output.begin(), csv.output.end(), '\n'), 2);
 }
 
 }  // namespace
