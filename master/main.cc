@@ -18,6 +18,7 @@
 #include "base/program-options.h"
 #include "base/random.h"
 #include "base/server.h"
+#include "base/service-manager.h"
 #include "master/embedded-store.h"
 #include "master/master.h"
 #include "master/service.h"
@@ -149,6 +150,7 @@ void run(const Options& options) {
 
   std::printf("gavel-master ready on %s\n", address.cStr());
   std::fflush(stdout);
+  tellReady();
 
   auto failure = master->failure().catch_([](kj::Exception&& exception) {
     // What is stored, or decided, is not what this process thinks: nothing it says may be trusted.
@@ -156,6 +158,7 @@ void run(const Options& options) {
   });
   auto stop = onStopSignal(io.unixEventPort).then([](int signal) {
     logInfo("stopping", {{"signal", signal}});
+    tellStopping();
   });
   server.listen(*listener)
       .exclusiveJoin(kj::mv(failure))
@@ -171,7 +174,7 @@ int start(int argc, char** argv) {
   addManualPage(app);
   try {
     parseConfigured(app, "GAVEL_MASTER", argc, argv);
-  } catch (const CLI::CallForHelp& help) {
+  } catch (const CLI::Success& help) {  // Or for the manual page.
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "gavel-master: %s (see gavel-master --help)\n", error.what());

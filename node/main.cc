@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/program-options.h"
 #include "base/server.h"
+#include "base/service-manager.h"
 #include "chain/restore.h"
 #include "chain/rocks-store.h"
 #include "node/node.h"
@@ -139,12 +140,14 @@ int serve(const Flags& flags) {
   printf("gavel-node %s ready on %s\n", flags.name.c_str(), address.cStr());
   fflush(stdout);
   logInfo("started", {{"address", address}, {"data", flags.data}});
+  tellReady();
   auto signal = server.listen(*listener)
                     .exclusiveJoin(node.run())
                     .then([]() { return 0; })
                     .exclusiveJoin(onStopSignal(io.unixEventPort))
                     .wait(io.waitScope);
   logInfo("stopping", {{"signal", signal}});
+  tellStopping();
   return EXIT_SUCCESS;
 }
 
