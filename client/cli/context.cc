@@ -70,6 +70,7 @@ Context::Context(kj::AsyncIoContext& io, Random& random, const Settings& setting
       random(random),
       settings(settings),
       print(settings),
+      self_(settings.as),
       commandLine(std::move(commandLine)),
       stop(onStopSignal(io.unixEventPort).ignoreResult().fork()) {}
 

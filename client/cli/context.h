@@ -36,8 +36,12 @@ public:
   kj::Own<Client> clientFor(const std::vector<std::string>& addresses);
 
   // The name of --as with its credential, which is made on first use.
-  Identity identity() { return identity(settings.as); }
+  Identity identity() { return identity(self()); }
   Identity identity(const std::string& name);
+
+  // Who acts: --as, or who was asked since.
+  const std::string& self() const { return self_; }
+  void actAs(std::string name) { self_ = std::move(name); }
 
   // Tells the user if the chain was not found yet, and why.
   void noteIfLost();
@@ -49,6 +53,7 @@ public:
   kj::Promise<void> stopRequested() { return stop.addBranch(); }
 
 private:
+  std::string self_;
   std::vector<std::string> commandLine;
   kj::Maybe<kj::Own<Client>> ownClient;
   kj::Maybe<kj::Array<kj::byte>> credential;
@@ -72,6 +77,7 @@ struct Command {
 void addBid(CLI::App& app, Command& chosen);
 void addQueries(CLI::App& app, Command& chosen);
 void addWatch(CLI::App& app, Command& chosen);
+void addShell(CLI::App& app, Command& chosen);
 void addAuctions(CLI::App& app, Command& chosen);
 void addChain(CLI::App& app, Command& chosen);
 // Adds --at NODE to the command of a query, and checks what is given.

@@ -144,6 +144,7 @@ int main(int argc, char** argv) {
   addBid(app, chosen);
   addQueries(app, chosen);
   addWatch(app, chosen);
+  addShell(app, chosen);
   addAuctions(app, chosen);
   addChain(app, chosen);
   addReplay(app, chosen);

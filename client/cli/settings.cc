@@ -131,6 +131,7 @@ Settings resolveSettings(const Flags& flags) {
   auto* user = std::getenv("USER");
   auto as = sources.get("as", flags.as, user != nullptr && *user != '\0' ? user : "anonymous");
   result.as = readName(as.source, as.value);
+  result.asGiven = !sources.get("as", flags.as, "").value.empty();
 
   auto timeout = sources.get("timeout", flags.timeout, "5s");
   result.timeout = readDuration(timeout.source, timeout.value);

@@ -23,6 +23,7 @@ struct Flags {
 struct Settings {
   std::vector<std::string> servers;  // "host:port"
   std::string as;
+  bool asGiven = false;  // And not only $USER.
   kj::Duration timeout = 0 * kj::SECONDS;
   bool json = false;
   bool color = false;
