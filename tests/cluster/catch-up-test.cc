@@ -137,7 +137,7 @@ TEST_F(CatchUp, ChainWithAMillionBidsIsJoinedAndRestartedAndForgetsWhatIsOver) {
   EXPECT_LT(full.ready, 10) << "far from the aim of 2 s";
 
   bulk.close(0, CLOSED);
-  bulk.bid(BIDS_EACH / 4).wait(io.waitScope);  // So that checkpoints are made.
+  bulk.bid(BIDS_EACH).wait(io.waitScope);  // So that checkpoints are made.
   auto running = residentKilobytes(cluster.node(0).pid());
   auto rest = restart(cluster, 0);
   printf(

@@ -220,7 +220,7 @@ protected:
   static constexpr std::size_t FIRST = 0, SECOND = 1, TAIL = 2;
 
   LargeTable(): cluster(io, options()), bulk(io, cluster, 1'000) {
-    bulk.bid(50).wait(io.waitScope);                 // So that histories are most of it.
+    bulk.bid(300).wait(io.waitScope);                // So that histories are most of it.
     for (auto i: {FIRST, SECOND, TAIL}) restart(i);  // All that they have is in tables now.
     EXPECT_EQ(cluster.chain().serving.back(), TAIL);
   }
