@@ -26,6 +26,7 @@ BufferedStream::BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& time
     : inner(kj::mv(inner)),
       timer(timer),
       ahead(kj::heapArray<kj::byte>(READ_AHEAD)),
+      heard_(timer.now()),
       turn(timer.now()),
       tasks(*this) {}
 
@@ -61,18 +62,35 @@ kj::Promise<std::size_t> BufferedStream::tryRead(void* buffer, std::size_t minBy
   return readMore(to, have, minBytes, maxBytes);
 }
 
+kj::Promise<bool> BufferedStream::peek(std::size_t size) {
+  KJ_REQUIRE(size <= ahead.size());
+  if (end - begin >= size) return true;
+  std::memmove(ahead.begin(), ahead.begin() + begin, end - begin);
+  end -= begin;
+  begin = 0;
+  return inner->tryRead(ahead.begin() + end, size - end, ahead.size() - end)
+      .then([this, size](std::size_t count) {
+        end += count;
+        return end - begin >= size;
+      });
+}
+
 kj::Promise<std::size_t> BufferedStream::readMore(kj::byte* to, std::size_t have,
                                                   std::size_t minBytes, std::size_t maxBytes) {
   return turnToRead().then([this, to, have, minBytes, maxBytes]() -> kj::Promise<std::size_t> {
     // Much goes straight to where it is wanted.
     if (maxBytes - have >= READ_AHEAD) {
       return inner->tryRead(to + have, minBytes - have, maxBytes - have)
-          .then([have](std::size_t count) { return have + count; });
+          .then([this, have](std::size_t count) {
+            heard_ = timer.now();
+            return have + count;
+          });
     }
     return inner->tryRead(ahead.begin(), 1, ahead.size())
         .then([this, to, have, minBytes, maxBytes](std::size_t count) -> kj::Promise<std::size_t> {
           begin = 0;
           end = count;
+          heard_ = timer.now();
           if (count == 0) return have;
           auto now = have + take(to + have, maxBytes - have);
           if (now >= minBytes) return now;

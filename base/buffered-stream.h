@@ -43,6 +43,13 @@ public:
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t minBytes,
                                    std::size_t maxBytes) override;
+  // Waits until `size` bytes can be seen in peeked() that are not read yet; false if the end comes
+  // before.  Not while something is being read.
+  kj::Promise<bool> peek(std::size_t size);
+  kj::ArrayPtr<const kj::byte> peeked() const { return ahead.slice(begin, end); }
+  // When something last came.
+  kj::TimePoint heard() const { return heard_; }
+
   kj::Promise<void> write(const void* buffer, std::size_t size) override;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override { return inner->whenWriteDisconnected(); }
@@ -63,6 +70,7 @@ private:
   kj::Array<kj::byte> ahead;  // Read, and not asked for yet: from `begin` to `end`.
   std::size_t begin = 0;
   std::size_t end = 0;
+  kj::TimePoint heard_;
   kj::TimePoint turn;  // In which `fills` reads were made.
   unsigned fills = 0;
 

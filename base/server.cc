@@ -8,39 +8,51 @@ namespace gavel {
 namespace {
 
 constexpr auto RETRY_ACCEPT = 100 * kj::MILLISECONDS;
+// For saying who one is, and the first thing.
+constexpr auto HANDSHAKE_TIMEOUT = 5 * kj::SECONDS;
 // Of calls of one connection that are not answered yet: 8 MiB.  Other nodes forward what many
 // clients ask over one.
 constexpr std::size_t FLOW_LIMIT_WORDS = 1024 * 1024;
 
-// A peer's connection, with what is asked for over it.
-class Served {
-public:
-  Served(capnp::Capability::Client bootstrap, kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer,
-         OutputBudget& budget)
-      : stream(kj::mv(inner), timer, budget),
-        network(stream, capnp::rpc::twoparty::Side::SERVER),
-        rpc(capnp::makeRpcServer(network, kj::mv(bootstrap))) {
-    rpc.setFlowLimit(FLOW_LIMIT_WORDS);
-  }
-
-  kj::Promise<void> onDisconnect() { return network.onDisconnect(); }
-
-private:
-  BufferedStream stream;
-  capnp::TwoPartyVatNetwork network;
-  capnp::RpcSystem<capnp::rpc::twoparty::VatId> rpc;
-};
-
 }  // namespace
 
+// A peer's connection, with what is asked for over it.
+class Server::Served {
+public:
+  Served(kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer, OutputBudget& budget)
+      : stream(kj::mv(inner), timer, budget) {}
+
+  BufferedStream stream;
+
+  // Begins to serve.  Resolves when the connection is gone.
+  kj::Promise<void> serve(capnp::Capability::Client bootstrap) {
+    auto& network = this->network.emplace(stream, capnp::rpc::twoparty::Side::SERVER);
+    rpc.emplace(capnp::makeRpcServer(network, kj::mv(bootstrap))).setFlowLimit(FLOW_LIMIT_WORDS);
+    return network.onDisconnect();
+  }
+
+private:
+  kj::Maybe<capnp::TwoPartyVatNetwork> network;
+  kj::Maybe<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc;
+};
+
+Server::Server(Bootstrap bootstrap, kj::Timer& timer, Limits limits, Secrets secrets,
+               kj::Maybe<kj::Own<kj::TlsContext>> tls)
+    : bootstrap(kj::mv(bootstrap)),
+      timer(timer),
+      limits(limits),
+      secrets(kj::mv(secrets)),
+      tls(kj::mv(tls)),
+      tasks(*this) {}
+
 Server::Server(capnp::Capability::Client bootstrap, kj::Timer& timer, unsigned maxConnections)
-    : bootstrap(kj::mv(bootstrap)), timer(timer), maxConnections(maxConnections), tasks(*this) {}
+    : Server([bootstrap](Access) mutable { return bootstrap; }, timer, Limits{maxConnections}) {}
 
 kj::Promise<void> Server::listen(kj::ConnectionReceiver& receiver) {
   return receiver.accept()
       .then(
           [this](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<void> {
-            serve(kj::mv(stream));
+            accepted(kj::mv(stream));
             return kj::READY_NOW;
           },
           [this](kj::Exception&& exception) -> kj::Promise<void> {
@@ -50,19 +62,51 @@ kj::Promise<void> Server::listen(kj::ConnectionReceiver& receiver) {
       .then([this, &receiver]() { return listen(receiver); });
 }
 
-void Server::serve(kj::Own<kj::AsyncIoStream> stream) {
-  if (open >= maxConnections) {
-    if (!saidFull) {
-      logWarning("refusing connections: at the limit", {{"connections", open}});
-    }
-    saidFull = true;
-    return;
-  }
-  saidFull = false;
+void Server::accepted(kj::Own<kj::AsyncIoStream> stream) {
+  if (open >= limits.connections) return sayFull();
+  if (open + limits.reserved < limits.connections) saidFull = false;
   ++open;
-  auto served = kj::heap<Served>(bootstrap, kj::mv(stream), timer, budget);
-  auto gone = served->onDisconnect();
-  tasks.add(gone.attach(kj::mv(served), kj::defer([this]() { --open; })));
+  auto served = kj::evalNow([&]() { return serve(kj::mv(stream)); });
+  tasks.add(served.attach(kj::defer([this]() { --open; })));
+}
+
+kj::Promise<void> Server::serve(kj::Own<kj::AsyncIoStream> stream) {
+  kj::Promise<kj::Own<kj::AsyncIoStream>> ready = nullptr;
+  KJ_IF_MAYBE (context, tls) {
+    ready = timer.timeoutAfter(HANDSHAKE_TIMEOUT, (*context)->wrapServer(kj::mv(stream)));
+  } else {
+    ready = kj::mv(stream);
+  }
+  return ready.then([this](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<void> {
+    auto served = kj::heap<Served>(kj::mv(stream), timer, budget);
+    auto& connection = *served;
+    return timer.timeoutAfter(HANDSHAKE_TIMEOUT, acceptRole(connection.stream, secrets))
+        .then([this, &connection](Role role) -> kj::Promise<void> {
+          if (role != Role::anyone) return connection.serve(bootstrap(Access::of(role, secrets)));
+          // Who may be anybody must leave room for those on whom the chain rests.
+          if (open + limits.reserved > limits.connections) {
+            sayFull();
+            return kj::READY_NOW;
+          }
+          return connection.serve(bootstrap(Access::of(role, secrets)))
+              .exclusiveJoin(untilIdle(connection.stream));
+        })
+        .attach(kj::mv(served));
+  });
+}
+
+kj::Promise<void> Server::untilIdle(const BufferedStream& stream) {
+  return timer.atTime(stream.heard() + limits.idle).then([this, &stream]() -> kj::Promise<void> {
+    if (timer.now() - stream.heard() < limits.idle) return untilIdle(stream);
+    logInfo("closing a connection: nothing has come for long",
+            {{"seconds", limits.idle / kj::SECONDS}});
+    return kj::READY_NOW;
+  });
+}
+
+void Server::sayFull() {
+  if (!saidFull) logWarning("refusing connections: at the limit", {{"connections", open}});
+  saidFull = true;
 }
 
 void Server::taskFailed(kj::Exception&& exception) {

@@ -16,6 +16,7 @@
 #include "base/manual-page.h"
 #include "base/process.h"
 #include "base/program-options.h"
+#include "base/protection.h"
 #include "base/random.h"
 #include "base/server.h"
 #include "base/service-manager.h"
@@ -32,7 +33,8 @@ constexpr unsigned OTHER_FILES = 160;
 // Below this a heartbeat that the scheduler delays would cost a replica.
 constexpr auto LEAST_SUSPECT_AFTER = 20 * kj::MILLISECONDS;
 constexpr unsigned MOST_REPLICAS = 64;
-constexpr unsigned MOST_CONNECTIONS = 1'000'000;
+// Connections for nodes, masters and operators only.
+constexpr unsigned MOST_RESERVED = 64;
 
 struct Options {
   std::string listen = "127.0.0.1:7400";
@@ -40,7 +42,7 @@ struct Options {
   Settings settings;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
-  unsigned maxConnections = 1000;
+  ProtectionOptions protection;
 };
 
 void addDuration(CLI::App& app, const std::string& name, kj::Duration& target, kj::Duration least,
@@ -116,10 +118,7 @@ void define(CLI::App& app, Options& options) {
                        {"warning", LogLevel::warning},
                        {"error", LogLevel::error}},
                       "The least important kind of line to log");
-  app.add_option("--max-connections", options.maxConnections, "Refuse connections beyond this many")
-      ->check(CLI::Range(1u, MOST_CONNECTIONS).description(""))
-      ->type_name("N")
-      ->capture_default_str();
+  declareProtection(app, options.protection);
 }
 
 // Connections must not use up the files that the store needs.
@@ -134,19 +133,25 @@ unsigned boundConnections(unsigned wanted) {
 
 void run(const Options& options) {
   captureStopSignals();
-  unsigned connections = boundConnections(options.maxConnections);
+  Server::Limits limits;
+  limits.connections = boundConnections(options.protection.maxConnections);
+  limits.reserved = std::min(MOST_RESERVED, limits.connections / 4);
+  limits.idle = parseDuration(options.protection.idleTimeout.c_str());
   auto io = setUpEventLoop();
   auto& timer = io.provider->getTimer();
-  auto& network = io.provider->getNetwork();
+  Protection protection(options.protection, options.listen.c_str(), io.provider->getNetwork());
+  auto& network = protection.network();
 
   EmbeddedStore store(options.data.c_str());
-  auto listener = listenOn(network, io.waitScope, options.listen.c_str());
+  auto listener = listenOn(io.provider->getNetwork(), io.waitScope, options.listen.c_str());
   auto address = boundAddress(options.listen.c_str(), listener->getPort());
   RealClock clock;
   SystemRandom random;
   auto master =
       Master::open(timer, network, store, clock, random, options.settings).wait(io.waitScope);
-  Server server(serve(*master), timer, connections);
+  Server server(
+      [&master](Access access) -> capnp::Capability::Client { return serve(*master, access); },
+      timer, limits, protection.secrets(), protection.takeTls());
 
   std::printf("gavel-master ready on %s\n", address.cStr());
   std::fflush(stdout);
@@ -168,6 +173,7 @@ void run(const Options& options) {
 
 int start(int argc, char** argv) {
   Options options;
+  options.protection.maxConnections = 1000;
   CLI::App app("", "gavel-master");
   define(app, options);
   declareConfiguration(app, "GAVEL_MASTER");

@@ -67,9 +67,11 @@ private:
 
 class MasterServer final: public schema::MasterService::Server {
 public:
-  explicit MasterServer(kj::Own<Weak<Master>> master): master(kj::mv(master)) {}
+  MasterServer(kj::Own<Weak<Master>> master, Access access)
+      : master(kj::mv(master)), access(access) {}
 
   kj::Promise<void> register_(RegisterContext context) override {
+    requirePeer(access, "registering");
     auto params = context.getParams();
     auto status = params.getStatus();
     checkSize(status);
@@ -153,9 +155,11 @@ public:
 
 private:
   kj::Own<Weak<Master>> master;
+  const Access access;
 
   template <typename Context>
   kj::Promise<void> answer(Context context, kj::Function<Ruling(const View&)> rule) {
+    requireAdmin(access, "changing the chain");
     return alive(*master)
         .order(kj::mv(rule))
         .then(
@@ -192,8 +196,8 @@ private:
 
 }  // namespace
 
-schema::MasterService::Client serve(Master& master) {
-  return kj::heap<MasterServer>(master.ref());
+schema::MasterService::Client serve(Master& master, Access access) {
+  return kj::heap<MasterServer>(master.ref(), access);
 }
 
 }  // namespace gavel::master

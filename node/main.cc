@@ -11,6 +11,7 @@
 #include "base/manual-page.h"
 #include "base/process.h"
 #include "base/program-options.h"
+#include "base/protection.h"
 #include "base/server.h"
 #include "base/service-manager.h"
 #include "chain/restore.h"
@@ -28,9 +29,10 @@ struct Flags {
   std::string data;
   std::string restore;
   chain::RocksStore::Options store;
+  chain::Replica::Options replica;
   std::string sessionIdle = "1h";
   std::size_t maxPending = 256;
-  unsigned maxConnections = 10'000;
+  ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
 };
@@ -70,6 +72,10 @@ void declare(CLI::App& app, Flags& flags) {
       ->default_str("64MiB");
   app.add_option("--retain-entries", flags.store.retainEntries, "Likewise: entries")
       ->capture_default_str();
+  app.add_option("--checkpoint-bytes", flags.replica.checkpointBytes,
+                 "Log from one checkpoint of the state to the next: what a restart reads again")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("4MiB");
   app.add_option("--sync", flags.store.sync,
                  "always: a bid counts as stored after fsync; never: replication alone protects it")
       ->transform(CLI::CheckedTransformer(std::map<std::string, chain::SyncMode>{
@@ -80,8 +86,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--max-pending", flags.maxPending,
                  "MiB of calls, and of uncommitted entries, above which bids are refused")
       ->capture_default_str();
-  app.add_option("--max-connections", flags.maxConnections, "Connections served at a time")
-      ->capture_default_str();
+  declareProtection(app, flags.protection);
   app.add_option("--log-format", flags.logFormat, "text or json")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LogFormat>{{"text", LogFormat::text}, {"json", LogFormat::json}}))
@@ -97,22 +102,28 @@ void declare(CLI::App& app, Flags& flags) {
 
 // Some descriptors are needed for the database, peers and the master.
 constexpr unsigned RESERVED_FILES = 512;
+// Connections for nodes, masters and operators only.
+constexpr unsigned MOST_RESERVED = 64;
 
 int serve(const Flags& flags) {
   setUpLogging(flags.name, flags.logFormat, flags.logLevel);
   KjLogForwarder forwarder;
   captureStopSignals();
   auto files = raiseFileLimit();
-  auto maxConnections = std::min(flags.maxConnections,
-                                 files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2);
+  Server::Limits limits;
+  limits.connections = std::min(flags.protection.maxConnections,
+                                files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2);
+  limits.reserved = std::min(MOST_RESERVED, limits.connections / 4);
+  limits.idle = parseDuration(flags.protection.idleTimeout.c_str());
 
   auto io = setUpEventLoop();
-  auto& network = io.provider->getNetwork();
+  Protection protection(flags.protection, flags.listen.c_str(), io.provider->getNetwork());
+  auto& network = protection.network();
   auto& timer = io.provider->getTimer();
   SystemRandom random;
   RealClock clock;
 
-  auto listener = listenOn(network, io.waitScope, flags.listen.c_str());
+  auto listener = listenOn(io.provider->getNetwork(), io.waitScope, flags.listen.c_str());
   auto address = boundAddress(flags.listen.c_str(), listener->getPort());
   if (!flags.restore.empty()) {
     auto restored =
@@ -130,12 +141,15 @@ int serve(const Flags& flags) {
   options.name = flags.name;
   options.address = flags.advertise.empty() ? address.cStr() : flags.advertise;
   options.masters = flags.masters;
+  options.replica = flags.replica;
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
-  Server server(node.service(), timer, maxConnections);
+  Server server(
+      [&node](Access access) -> capnp::Capability::Client { return node.service(access); }, timer,
+      limits, protection.secrets(), protection.takeTls());
 
   printf("gavel-node %s ready on %s\n", flags.name.c_str(), address.cStr());
   fflush(stdout);

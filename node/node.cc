@@ -48,8 +48,8 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
 
 Node::~Node() noexcept(false) = default;
 
-schema::NodeService::Client Node::service() {
-  return kj::heap<Service>(anchor.ref());
+schema::NodeService::Client Node::service(Access access) {
+  return kj::heap<Service>(anchor.ref(), access);
 }
 
 void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) {

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "base/clock.h"
+#include "base/handshake.h"
 #include "base/random.h"
 #include "chain/replica.h"
 #include "chain/store.h"
@@ -37,7 +38,7 @@ public:
   KJ_DISALLOW_COPY(Node);
 
   // What it serves to everybody who connects.
-  schema::NodeService::Client service();
+  schema::NodeService::Client service(Access access = {});
 
   // Rejected, with a text for the operator, when the master refuses this node for good.
   kj::Promise<void> run() { return master.run(); }

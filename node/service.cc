@@ -186,10 +186,12 @@ kj::Promise<void> Service::status(StatusContext context) {
 // -- other nodes
 
 kj::Promise<void> Service::attach(AttachContext context) {
+  requirePeer(access, "attaching as predecessor");
   return node().replica().attach(context);
 }
 
 kj::Promise<void> Service::forward(ForwardContext context) {
+  requirePeer(access, "forwarding");
   auto result = context.getResults().initResult();
   auto header = chain::Header::read(context.getParams().getHeader());
   if (!node().replica().reject(header, [&]() { return result.initRejected(); })) {
@@ -201,6 +203,7 @@ kj::Promise<void> Service::forward(ForwardContext context) {
 // -- backups
 
 kj::Promise<void> Service::snapshot(SnapshotContext context) {
+  requireAdmin(access, "taking a backup");
   // Reads only, and may take long: it ends with its caller.
   context.allowCancellation();
   return node().replica().snapshot().then(

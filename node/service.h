@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/handshake.h"
 #include "base/weak.h"
 #include "chain/header.h"
 #include "node/local-desk.h"
@@ -9,12 +10,13 @@ namespace gavel::node {
 
 class Node;
 
-// A node's bootstrap interface: Auctioneer and Topology for everybody, Peer for the other nodes.
-// Answers bids as head and queries as any serving member; otherwise it forwards to the head or the
-// tail (design.md §7).
+// A node's bootstrap interface: Auctioneer and Topology for everybody, Peer for the other nodes,
+// and backups for operators. Answers bids as head and queries as any serving member; otherwise it
+// forwards to the head or the tail (design.md §7).
 class Service final: public schema::NodeService::Server {
 public:
-  explicit Service(kj::Own<Weak<Node>> node): weak(kj::mv(node)), desk(weak->addRef()) {}
+  Service(kj::Own<Weak<Node>> node, Access access)
+      : weak(kj::mv(node)), access(access), desk(weak->addRef()) {}
 
   kj::Promise<void> openSession(OpenSessionContext context) override;
   kj::Promise<void> bid(BidContext context) override;
@@ -39,6 +41,7 @@ public:
 
 private:
   kj::Own<Weak<Node>> weak;
+  const Access access;
   LocalDesk desk;
 
   Node& node();

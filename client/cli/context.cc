@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/handshake.h"
 #include "base/process.h"
+#include "base/protection.h"
 #include "client/cli/arguments.h"
 #include "client/cli/credential.h"
 
@@ -74,6 +76,24 @@ Context::Context(kj::AsyncIoContext& io, Random& random, const Settings& setting
       commandLine(std::move(commandLine)),
       stop(onStopSignal(io.unixEventPort).ignoreResult().fork()) {}
 
+kj::Network& Context::network() {
+  auto* top = &io.provider->getNetwork();
+  if (!settings.tlsCa.empty()) {
+    if (tls.get() == nullptr) {
+      tls = trusting(settings.tlsCa);
+      tlsNetwork = tls->wrapNetwork(*top);
+    }
+    top = tlsNetwork.get();
+  }
+  if (!settings.adminTokenFile.empty()) {
+    if (proving.get() == nullptr) {
+      proving = kj::heap<ProvingNetwork>(*top, Role::admin, readSecret(settings.adminTokenFile));
+    }
+    top = proving.get();
+  }
+  return *top;
+}
+
 Client& Context::client() {
   KJ_IF_MAYBE (client, ownClient) {
     return **client;
@@ -86,7 +106,7 @@ kj::Own<Client> Context::clientFor(const std::vector<std::string>& addresses) {
   for (auto& address: addresses) seeds.add(kj::str(address.c_str()));
   Client::Limits limits;
   limits.timeout = settings.timeout;
-  return kj::heap<Client>(io.provider->getNetwork(), timer(), random, seeds, limits);
+  return kj::heap<Client>(network(), timer(), random, seeds, limits);
 }
 
 Identity Context::identity(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <kj/async-io.h>
+#include <kj/compat/tls.h>
 
 #include "base/random.h"
 #include "client/cli/exit-code.h"
@@ -27,6 +28,9 @@ public:
   Random& random;
   const Settings& settings;
   Printer print;
+
+  // To the chain: with TLS and the admin token, where there are any.
+  kj::Network& network();
 
   kj::Timer& timer() { return io.provider->getTimer(); }
 
@@ -55,6 +59,9 @@ public:
 private:
   std::string self_;
   std::vector<std::string> commandLine;
+  kj::Own<kj::TlsContext> tls;
+  kj::Own<kj::Network> tlsNetwork;
+  kj::Own<kj::Network> proving;
   kj::Maybe<kj::Own<Client>> ownClient;
   kj::Maybe<kj::Array<kj::byte>> credential;
   kj::ForkedPromise<void> stop;

@@ -13,6 +13,7 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 
+#include "base/secret.h"
 #include "client/cli/survey.h"
 
 namespace gavel::client::cli {
@@ -109,16 +110,32 @@ Child& LocalChain::node(const std::string& name) {
 
 kj::Promise<void> LocalChain::start() {
   client_ = context.clientFor(addresses());
-  auto& leader =
-      add("master", {master, "--listen", address(0), "--data", plan.directory + "/master",
-                     "--replicas", std::to_string(plan.replicas)});
-  return leader.ready().then([this]() {
+  std::vector<std::string> protection;
+  if (plan.protect) {
+    for (std::string what: {"peer-secret", "admin-token"}) {
+      auto file = plan.directory + "/" + what;
+      if (!std::filesystem::exists(file)) makeSecret(file);
+      protection.insert(protection.end(), {"--" + what + "-file", file});
+    }
+  }
+  std::vector<std::string> command = {master,
+                                      "--listen",
+                                      address(0),
+                                      "--data",
+                                      plan.directory + "/master",
+                                      "--replicas",
+                                      std::to_string(plan.replicas)};
+  command.insert(command.end(), protection.begin(), protection.end());
+  auto& leader = add("master", command);
+  return leader.ready().then([this, protection]() {
     kj::Vector<kj::Promise<void>> all;
     for (unsigned i = 1; i <= plan.nodes; ++i) {
       auto name = nameOf(i);
-      all.add(add(name, {executable, "--name", name, "--listen", address(i), "--master", address(0),
-                         "--data", plan.directory + "/" + name})
-                  .ready());
+      std::vector<std::string> command = {executable, "--name",   name,
+                                          "--listen", address(i), "--master",
+                                          address(0), "--data",   plan.directory + "/" + name};
+      command.insert(command.end(), protection.begin(), protection.end());
+      all.add(add(name, command).ready());
     }
     return context.timer().timeoutAfter(START_LIMIT, kj::joinPromises(all.releaseAsArray()));
   });

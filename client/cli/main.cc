@@ -37,6 +37,14 @@ void addGlobalOptions(CLI::App& app, Flags& flags) {
       ->add_option("--credential-file", flags.credentialFile,
                    "Secret that proves the name; default: $XDG_CONFIG_HOME/gavel/credential")
       ->multi_option_policy(last);
+  group
+      ->add_option("--admin-token-file", flags.adminTokenFile,
+                   "The cluster's admin token, for commands that change the chain or copy it")
+      ->multi_option_policy(last);
+  group
+      ->add_option("--tls-ca", flags.tlsCa,
+                   "Call by TLS, and believe certificates of this authority (PEM file)")
+      ->multi_option_policy(last);
   group->add_flag("-v,--verbose", flags.verbose, "Say on stderr what is tried");
   group->add_flag("-q,--quiet", flags.quiet, "Nothing on stderr but errors");
 }

@@ -25,8 +25,8 @@ struct Sourced {
   std::string source;
 };
 
-const std::vector<std::string> KEYS = {"server", "as",    "timeout",
-                                       "output", "color", "credential-file"};
+const std::vector<std::string> KEYS = {
+    "server", "as", "timeout", "output", "color", "credential-file", "admin-token-file", "tls-ca"};
 
 class Sources {
 public:
@@ -145,6 +145,8 @@ Settings resolveSettings(const Flags& flags) {
   result.color = readColor(sources.get("color", flags.color, "auto")) && !result.json;
 
   result.credentialFile = sources.get("credential-file", flags.credentialFile, "").value;
+  result.adminTokenFile = sources.get("admin-token-file", flags.adminTokenFile, "").value;
+  result.tlsCa = sources.get("tls-ca", flags.tlsCa, "").value;
   result.verbose = flags.verbose;
   result.quiet = flags.quiet;
   return result;

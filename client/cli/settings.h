@@ -15,6 +15,8 @@ struct Flags {
   std::string output;
   std::string color;
   std::string credentialFile;
+  std::string adminTokenFile;
+  std::string tlsCa;
   bool verbose = false;
   bool quiet = false;
 };
@@ -30,6 +32,8 @@ struct Settings {
   bool verbose = false;
   bool quiet = false;
   std::string credentialFile;
+  std::string adminTokenFile;  // Empty: none.
+  std::string tlsCa;           // Empty: no TLS.
 };
 
 // Reads the environment and $XDG_CONFIG_HOME/gavel/config.toml.  Throws UsageError that names where

@@ -148,6 +148,10 @@ private:
          {"bid 120 --as alice", "bid 130 --as bob", "result", "history", "chain status"}) {
       text += "  gavel " + std::string(command) + at() + "\n";
     }
+    text +=
+        "To change the chain (gavel chain add, drain, replace) or to copy it, there is\n  export "
+        "GAVEL_ADMIN_TOKEN_FILE=" +
+        shellQuoted(chain.directory() + "/admin-token") + "\n";
     if (plan.chain.nodes > 1) {
       auto& head = chain.child(1);
       text += "  kill -9 " + std::to_string(head.pid) + "    # the chain goes on without " +
@@ -215,6 +219,7 @@ Run prepareUp(const Options& options) {
   }
   plan.chain.replicas = nodes;
   plan.chain.directory = options.directory;
+  plan.chain.protect = true;
   plan.chain.port = static_cast<unsigned>(
       readNumber("--port", options.port, 1, 65535 - static_cast<std::int64_t>(nodes)));
   plan.duration = readDuration("--duration", options.duration);

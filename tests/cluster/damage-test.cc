@@ -220,7 +220,7 @@ protected:
   static constexpr std::size_t FIRST = 0, SECOND = 1, TAIL = 2;
 
   LargeTable(): cluster(io, options()), bulk(io, cluster, 1'000) {
-    bulk.bid(300).wait(io.waitScope);                // So that histories are most of it.
+    bulk.bid(50).wait(io.waitScope);                 // So that histories are most of it.
     for (auto i: {FIRST, SECOND, TAIL}) restart(i);  // All that they have is in tables now.
     EXPECT_EQ(cluster.chain().serving.back(), TAIL);
   }
@@ -261,7 +261,8 @@ protected:
   static Cluster::Options options() {
     Cluster::Options options;
     options.masterFlags = {"--flap-delay", "0s"};
-    options.nodeFlags = {"--retain-entries", "100"};  // So that who is empty needs a snapshot.
+    // So that there is little log in them, and who is empty needs a snapshot.
+    options.nodeFlags = {"--retain-entries", "100", "--checkpoint-bytes", "1MiB"};
     return options;
   }
 

@@ -76,7 +76,8 @@ TEST_F(Rejoin, KilledNodesComeBackAndNothingIsLost) {
 TEST_F(Rejoin, NodesThatWereAwayForLongGetASnapshot) {
   // More than from one checkpoint to the next, behind which the log is truncated.
   repeat("with a log that is soon truncated", 6,
-         {"--retain-bytes", "4KiB", "--retain-entries", "16"}, 48'000);
+         {"--retain-bytes", "4KiB", "--retain-entries", "16", "--checkpoint-bytes", "1MiB"},
+         16'000);
   EXPECT_GT(snapshots, 3u);
 }
 

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include "base/buffered-stream.h"
+#include "base/random.h"
+#include "base/secret.h"
+
+// How who connects proves a role, before the first message (docs/security.md).  Who needs none says
+// nothing.
+//
+//   the caller   "GVL1", role, nonce a
+//   the server   "GVL1", nonce b, HMAC(secret, "server", role, a, b)
+//   the caller   HMAC(secret, "caller", role, a, b), and what it has to say
+//
+// Both show that they know the role's secret, for this connection only.
+namespace gavel {
+
+enum class Role : std::uint8_t {
+  anyone = 0,
+  peer = 1,   // A node or master of the cluster.
+  admin = 2,  // An operator.
+};
+
+// Those of a server; what has none is open to anyone.
+struct Secrets {
+  Secret peer;
+  Secret admin;
+
+  const Secret& of(Role role) const { return role == Role::peer ? peer : admin; }
+};
+
+// What a connection may do: what its role allows, and what needs none here.
+struct Access {
+  bool peer = true;
+  bool admin = true;
+
+  static Access of(Role role, const Secrets& secrets) {
+    return {secrets.peer.empty() || role == Role::peer,
+            secrets.admin.empty() || role == Role::admin};
+  }
+};
+
+// Throw FAILED, in words for the caller, and log `what` was tried, unless `access` allows it.
+void requirePeer(const Access& access, kj::StringPtr what);
+void requireAdmin(const Access& access, kj::StringPtr what);
+
+// The server's part.  Resolves to the role that was proved.  Fails with FAILED, in words for the
+// log, if it was not.  `secrets` must outlive the promise.
+kj::Promise<Role> acceptRole(BufferedStream& stream, const Secrets& secrets);
+
+// A network on which every connection proves `role` first.  Connecting fails with FAILED, in words
+// for the operator, where the other end does not know the secret.
+class ProvingNetwork final: public kj::Network {
+public:
+  // References must outlive this object.
+  ProvingNetwork(kj::Network& inner, Role role, Secret secret)
+      : inner(inner), role(role), secret(kj::mv(secret)) {}
+
+  kj::Promise<kj::Own<kj::NetworkAddress>> parseAddress(kj::StringPtr address,
+                                                        unsigned portHint) override;
+  kj::Own<kj::NetworkAddress> getSockaddr(const void* address, unsigned size) override;
+  kj::Own<kj::Network> restrictPeers(kj::ArrayPtr<const kj::StringPtr> allow,
+                                     kj::ArrayPtr<const kj::StringPtr> deny) override;
+
+private:
+  class Address;
+
+  kj::Network& inner;
+  Role role;
+  Secret secret;
+};
+
+}  // namespace gavel
