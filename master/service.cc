@@ -159,7 +159,11 @@ private:
 
   template <typename Context>
   kj::Promise<void> answer(Context context, kj::Function<Ruling(const View&)> rule) {
-    requireAdmin(access, "changing the chain");
+    KJ_IF_MAYBE (exception,
+                 kj::runCatchingExceptions([&]() { requireAdmin(access, "changing the chain"); })) {
+      context.getResults().initResult().setRefused(exception->getDescription());
+      return kj::READY_NOW;
+    }
     return alive(*master)
         .order(kj::mv(rule))
         .then(
