@@ -23,7 +23,7 @@ enum class Bug {
   // R5
   answerBeforeCommit,     // The head answers once it has judged.
   keepNumbersOfOldEpoch,  // Durable numbers of one epoch are used in the next.
-  tellUncommitted,    // Watchers are told what is not committed yet.
+  tellUncommitted,        // Watchers are told what is not committed yet.
   tellNumberUnheard,  // A node passes its durable index on before it has heard its predecessor's.
   // R6
   answerBehindBarrier,  // A new tail answers at once.
