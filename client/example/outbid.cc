@@ -1,5 +1,5 @@
-// Bids a little more than the highest bid, up to a limit, whenever somebody else leads, until the auction
-// is over: what the client library looks like to a program.
+// Bids a little more than the highest bid, up to a limit, whenever somebody else leads, until the
+// auction is over: what the client library looks like to a program.
 //
 //     outbid SERVER AUCTION NAME LIMIT
 
