@@ -73,14 +73,15 @@ Context::Context(kj::AsyncIoContext& io, Random& random, const Settings& setting
       settings(settings),
       print(settings),
       self_(settings.as),
+      tlsCa(settings.tlsCa),
       commandLine(std::move(commandLine)),
       stop(onStopSignal(io.unixEventPort).ignoreResult().fork()) {}
 
 kj::Network& Context::network() {
   auto* top = &io.provider->getNetwork();
-  if (!settings.tlsCa.empty()) {
+  if (!tlsCa.empty()) {
     if (tls.get() == nullptr) {
-      tls = trusting(settings.tlsCa);
+      tls = trusting(tlsCa);
       tlsNetwork = tls->wrapNetwork(*top);
     }
     top = tlsNetwork.get();

@@ -29,6 +29,8 @@ public:
   const Settings& settings;
   Printer print;
 
+  // From now on, with certificates of the authority in this file.
+  void useTls(std::string ca) { tlsCa = std::move(ca); }
   // To the chain: with TLS and the admin token, where there are any.
   kj::Network& network();
 
@@ -58,6 +60,7 @@ public:
 
 private:
   std::string self_;
+  std::string tlsCa;
   std::vector<std::string> commandLine;
   kj::Own<kj::TlsContext> tls;
   kj::Own<kj::Network> tlsNetwork;

@@ -13,6 +13,7 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 
+#include "base/certificates.h"
 #include "base/secret.h"
 #include "client/cli/survey.h"
 
@@ -109,8 +110,15 @@ Child& LocalChain::node(const std::string& name) {
 }
 
 kj::Promise<void> LocalChain::start() {
-  client_ = context.clientFor(addresses());
   std::vector<std::string> protection;
+  if (plan.tls) {
+    makeLocalCertificates(plan.directory);
+    protection = {"--tls-cert", plan.directory + "/node.pem",
+                  "--tls-key",  plan.directory + "/node.key",
+                  "--tls-ca",   plan.directory + "/ca.pem"};
+    context.useTls(plan.directory + "/ca.pem");
+  }
+  client_ = context.clientFor(addresses());
   if (plan.protect) {
     for (std::string what: {"peer-secret", "admin-token"}) {
       auto file = plan.directory + "/" + what;

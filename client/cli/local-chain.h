@@ -19,6 +19,7 @@ public:
     unsigned port = 7400;
     std::string directory;  // Empty: a new one under $TMPDIR.
     // Whether to say of each child that ends that it does.
+    bool tls = false;
     bool protect = false;  // With a peer secret and an admin token, made in the directory.
     bool tellEnds = true;
   };

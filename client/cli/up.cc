@@ -148,6 +148,10 @@ private:
          {"bid 120 --as alice", "bid 130 --as bob", "result", "history", "chain status"}) {
       text += "  gavel " + std::string(command) + at() + "\n";
     }
+    if (plan.chain.tls) {
+      text += "First, there, as all speak TLS only:\n  export GAVEL_TLS_CA=" +
+              shellQuoted(chain.directory() + "/ca.pem") + "\n";
+    }
     text +=
         "To change the chain (gavel chain add, drain, replace) or to copy it, there is\n  export "
         "GAVEL_ADMIN_TOKEN_FILE=" +
@@ -206,6 +210,7 @@ struct Options {
   std::string port = "7400";
   std::string duration = "10m";
   std::string item = "A demonstration";
+  bool tls = false;
 };
 
 Run prepareUp(const Options& options) {
@@ -220,6 +225,9 @@ Run prepareUp(const Options& options) {
   plan.chain.replicas = nodes;
   plan.chain.directory = options.directory;
   plan.chain.protect = true;
+  // What was begun with it goes on with it.
+  plan.chain.tls = options.tls || (!options.directory.empty() &&
+                                   std::filesystem::exists(options.directory + "/ca.pem"));
   plan.chain.port = static_cast<unsigned>(
       readNumber("--port", options.port, 1, 65535 - static_cast<std::int64_t>(nodes)));
   plan.duration = readDuration("--duration", options.duration);
@@ -245,6 +253,7 @@ void addUp(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   up->add_option("--duration", options->duration, "Of the auction \"default\"")
       ->capture_default_str();
+  up->add_flag("--tls", options->tls, "With TLS, by certificates that are made in that directory");
   up->add_option("--item", options->item, "What the auction \"default\" sells");
   up->callback([options, &chosen]() {
     chosen.prepare = [options]() { return prepareUp(*options); };

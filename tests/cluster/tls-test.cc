@@ -1,4 +1,4 @@
-#include <sys/stat.h>
+#include <signal.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,6 +31,22 @@ protected:
   }
 
   std::string path(const std::string& name) { return directory.path() + "/" + name; }
+  // The first of so many in a row that nobody listens on.
+  unsigned freePorts(unsigned count) {
+    auto& network = io.provider->getNetwork();
+    for (;;) {
+      std::vector<kj::Own<kj::ConnectionReceiver>> held;
+      auto listenAt = [&](unsigned port) {
+        auto address = network.parseAddress("127.0.0.1", port).wait(io.waitScope);
+        return kj::runCatchingExceptions([&]() { held.push_back(address->listen()); }) == nullptr;
+      };
+      if (!listenAt(0)) continue;
+      auto first = held.front()->getPort();
+      bool all = true;
+      for (unsigned i = 1; i < count; ++i) all = all && listenAt(first + i);
+      if (all) return first;
+    }
+  }
   void openssl(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "/usr/bin/openssl");
     auto ran = runToEnd(io, arguments);
@@ -88,6 +104,41 @@ TEST_F(Tls, BidsAreMadeAndPlainTextIsRefused) {
       gavel({"--tls-ca", path("other.pem"), "bid", "130", "-a", "lamp", "--timeout", "1s"});
   EXPECT_EQ(other.status, 4);
   EXPECT_THAT(other.output + other.errors, HasSubstr("certificate"));
+}
+
+TEST_F(Tls, ChainThatIsJustTriedMakesItsOwnCertificates) {
+  std::vector<std::string> command = {"/usr/bin/env",
+                                      "XDG_CONFIG_HOME=" + path("config"),
+                                      binary("gavel"),
+                                      "-o",
+                                      "json",
+                                      "up",
+                                      "--tls",
+                                      "--dir",
+                                      path("up"),
+                                      "--nodes",
+                                      "2",
+                                      "--port",
+                                      std::to_string(freePorts(3))};
+  Process up(io, command, path("up.log"));
+  auto line = up.readLine();
+  constexpr const char NAME[] = "\"address\":\"";
+  auto at = line.find(NAME) + sizeof(NAME) - 1;
+  auto server = line.substr(at, line.find('"', at) - at);
+  auto gavel = [&](Flags arguments) {
+    std::vector<std::string> command = {"/usr/bin/env", "XDG_CONFIG_HOME=" + path("config"),
+                                        binary("gavel"), "-s", server};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return runToEnd(io, command);
+  };
+  auto bid = gavel({"--tls-ca", path("up/ca.pem"), "bid", "120"});
+  EXPECT_EQ(bid.status, 0) << bid.errors << bid.output << up.log();
+  auto drained = gavel({"--tls-ca", path("up/ca.pem"), "--admin-token-file", path("up/admin-token"),
+                        "chain", "drain", "n2"});
+  EXPECT_EQ(drained.status, 0) << drained.errors;
+  EXPECT_EQ(gavel({"bid", "130", "--timeout", "1s"}).status, 4);
+  up.signal(SIGINT);
+  EXPECT_EQ(up.wait(), 130);
 }
 
 TEST_F(Tls, ListeningForOthersWithoutItTakesAFlag) {
