@@ -45,8 +45,8 @@ TEST_F(Startup, PortInUseIsNamed) {
 }
 
 TEST_F(Startup, AddressThatDoesNotResolveIsNamed) {
-  for (auto& ended: {node({"--listen", "no-such-host.invalid:7400", "--data", path("node")}),
-                     master({"--listen", "no-such-host.invalid:7400", "--data", path("master")})}) {
+  Flags flags = {"--insecure-listen", "--listen", "no-such-host.invalid:7400", "--data", path("x")};
+  for (auto& ended: {node(flags), master(flags)}) {
     EXPECT_EQ(ended.status, 1);
     EXPECT_THAT(ended.errors, HasSubstr("cannot listen on no-such-host.invalid:7400"));
   }
