@@ -173,7 +173,7 @@ TEST_F(CatchUp, SnapshotsThatAreInterruptedAreBegunAnew) {
       return cluster.node(last).log().find(text) != std::string::npos;
     };
     cluster.until("a snapshot to be sent", [&]() { return says("dropping everything"); });
-    load.runFor(drawUpTo(80 * kj::MILLISECONDS));
+    load.runFor(drawUpTo(30 * kj::MILLISECONDS));
     if (!says("snapshot installed")) ++interrupted;
     auto members = cluster.chain().serving;
     switch (lost) {
