@@ -123,7 +123,7 @@ std::string DataDirectory::setAside() const {
   std::error_code error;
   fs::create_directory(place, error);
   // The note last: until everything has gone, what is left must not be used.
-  for (const char* name: {"db", "db-new", "durable", "damaged"}) {
+  for (const char* name: {"db", "db-new", "log", "durable", "damaged"}) {
     if (error) break;
     if (exists(file(name))) fs::rename(file(name), fs::path(place) / name, error);
     if (!error) sync();

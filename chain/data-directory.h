@@ -10,15 +10,16 @@ namespace gavel::chain {
 
 // What a data directory's format is called; it changes whenever an older program could not go on
 // with what a newer one leaves (R14).
-constexpr unsigned DATA_FORMAT = 3;
+constexpr unsigned DATA_FORMAT = 4;
 
-// The directory in which a node keeps its data, of format 3:
+// The directory in which a node keeps its data, of format 4:
 //
 //   lock            locked by the process that uses the directory
 //   db/             the RocksDB database (rocks-database.h), there once it is formatted
-//   durable         what of it is durable at least (durable-marker.h)
+//   log/            the log (segmented-log.h)
+//   durable         what of these is durable at least (durable-marker.h)
 //   damaged         why nothing in here may be used any more, as text; usually absent
-//   set-aside-N/    db, durable and damaged, from before the node began anew
+//   set-aside-N/    db, log, durable and damaged, from before the node began anew
 //
 // Format 1 had the database's files directly in the directory.
 class DataDirectory {
@@ -30,6 +31,7 @@ public:
 
   kj::StringPtr path() const { return path_; }
   std::string db() const { return file("db"); }
+  std::string log() const { return file("log"); }
   std::string marker() const { return file("durable"); }
   // Where a database is formatted before it takes its place.
   std::string unfinishedDb() const { return file("db-new"); }

@@ -23,8 +23,8 @@ struct DurableMarker {
   bool operator==(const DurableMarker&) const = default;
 };
 
-// A file with the newest marker, apart from the database so that it does not share its fate.  A
-// database that recovers up to the first damaged record of its log cannot tell by itself whether
+// A file with the newest marker, apart from the rest so that it does not share its fate.  A log or
+// database that is recovered up to the first record that is not sound cannot tell by itself whether
 // that record was ever durable.
 //
 // Two slots of a page each, written in turn, all integers little-endian:

@@ -48,8 +48,7 @@ rocksdb::Options optionsFor(bool create) {
   options.create_if_missing = create;
   options.error_if_exists = create;
   // What follows a damaged record is dropped, as it is usually what a crash left half-written; the
-  // marker tells the one from the other (durable-marker.h).  In this mode RocksDB 7.8 cannot
-  // recycle files of its log: it ignores recycle_log_file_num.
+  // marker tells the one from the other (durable-marker.h).
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.paranoid_checks = true;
   options.write_buffer_size = WRITE_BUFFER_BYTES;
@@ -57,6 +56,8 @@ rocksdb::Options optionsFor(bool create) {
   options.max_open_files = 256;
   options.max_background_jobs = 2;
   options.info_log = std::make_shared<InfoLog>();
+  // So that there is not much left to write when it is synced.
+  options.wal_bytes_per_sync = 1 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   // What the first two levels hold is merged again soon: compressing it there took 8 % of a node's
@@ -115,13 +116,6 @@ private:
   const RocksDatabase& database;
 };
 
-std::string logKey(std::uint64_t firstIndex) {
-  std::string key = LOG_BEGIN;
-  for (int shift = 56; shift >= 0; shift -= 8)
-    key.push_back(static_cast<char>(firstIndex >> shift));
-  return key;
-}
-
 std::string stateKey(std::string_view key) {
   std::string result;
   result.reserve(1 + key.size());
@@ -159,26 +153,27 @@ void RocksDatabase::close() {
 void RocksDatabase::fail(const rocksdb::Status& status, kj::StringPtr doing) const {
   auto why = status.ToString();
   if (meansDamage(status)) failDamaged(kj::str("cannot ", doing, ": ", why.c_str()).cStr());
-  bool full = status.IsNoSpace();
-  if (!running) {
-    directory.refuse(full ? "has no space left: start again when there is room"
-                          : "cannot be opened: give one that is writable, and empty or made by "
-                            "gavel-node",
+  if (!running && !status.IsNoSpace()) {
+    directory.refuse("cannot be opened: give one that is writable, and empty or made by gavel-node",
                      why);
   }
-  // What the disk now holds is unknown, and a second try may succeed without having written what
-  // the first one lost.
+  fail(status.IsNoSpace(), why, doing);
+}
+
+void RocksDatabase::fail(const kj::Exception& exception, kj::StringPtr doing) const {
+  bool full = exception.getType() == kj::Exception::Type::OVERLOADED;
+  fail(full, exception.getDescription().cStr(), doing);
+}
+
+// What the disk now holds is unknown, and a second try may succeed without having written what the
+// first one lost.
+void RocksDatabase::fail(bool full, const std::string& why, kj::StringPtr doing) const {
+  if (!running && full) directory.refuse("has no space left: start again when there is room", why);
+  if (!running) directory.refuse(kj::str("failed to ", doing), why);
   if (full) {
     die("no space left for the data directory: leaving the chain; start again when there is room",
         {{"directory", directory.path()}, {"doing", doing}, {"error", why}});
   }
-  die("the data directory failed: leaving the chain",
-      {{"directory", directory.path()}, {"doing", doing}, {"error", why}});
-}
-
-void RocksDatabase::fail(const kj::Exception& exception, kj::StringPtr doing) const {
-  std::string why = exception.getDescription().cStr();
-  if (!running) directory.refuse(kj::str("failed to ", doing), why);
   die("the data directory failed: leaving the chain",
       {{"directory", directory.path()}, {"doing", doing}, {"error", why}});
 }
@@ -233,10 +228,9 @@ Position RocksDatabase::readPosition(const char* key, const rocksdb::Snapshot* s
   return {words[0], words[1], words[2]};
 }
 
-BatchPtr RocksDatabase::parseBatch(const rocksdb::Slice& value) const {
+BatchPtr RocksDatabase::parseBatch(kj::ArrayPtr<const kj::byte> bytes) const {
   BatchPtr batch;
-  KJ_IF_MAYBE (exception,
-               kj::runCatchingExceptions([&]() { batch = Batch::parse(bytesOf(value)); })) {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { batch = Batch::parse(bytes); })) {
     failDamaged(kj::str("in its log: ", exception->getDescription()).cStr());
   }
   return batch;

@@ -19,30 +19,24 @@ namespace gavel::chain {
 // Keys of the database, all in one column family so that any of them can change in one write:
 //
 //   format             the format version, as decimal text; so in every format
-//   'l' first index    a batch (log.capnp), by its first index as 8 bytes big-endian
-//   'm' name           what else there is to know (MetaKey), behind 8 bytes XXH3-64 of key and
-//   value 's' key            a record of committed state (auction/records.h)
+//   'm' name           what else there is to know (meta), behind 8 bytes XXH3-64 of key and value
+//   's' key            a record of committed state (auction/records.h)
 //
 // RocksDB has checksums of its own on all that; those above find what its caches, or a bug, change.
 constexpr char FORMAT_KEY[] = "format";
 constexpr char STATE_PREFIX = 's';
 constexpr char STATE_BEGIN[] = "s";
 constexpr char STATE_END[] = "t";
-constexpr char LOG_BEGIN[] = "l";
-constexpr char LOG_END[] = "m";  // The first key behind all batches.
 
 namespace meta {
 constexpr char STORE_ID[] = "mstore-id";            // 8 bytes, like all integers little-endian
 constexpr char GENERATION[] = "mgeneration";        // 8 bytes
 constexpr char CONFIGURATION[] = "mconfiguration";  // schema Configuration, flat stream framing
 constexpr char CHECKPOINT[] = "mcheckpoint";        // a Position: epoch, index, checksum
-constexpr char LOG_START[] = "mlog-start";          // a Position
-constexpr char CUT[] = "mcut";                // how many there were, and the last one's Position
 constexpr char INSTALLING[] = "minstalling";  // there while state is what came of a snapshot so far
 constexpr char UNSYNCED[] = "munsynced";      // there while a process runs with --sync=never
 }  // namespace meta
 
-std::string logKey(std::uint64_t firstIndex);
 std::string stateKey(std::string_view key);
 
 inline rocksdb::Slice sliceOf(std::string_view text) {
@@ -87,7 +81,7 @@ public:
     if (!status.ok()) fail(status, doing);
   }
   [[noreturn]] void fail(const rocksdb::Status& status, kj::StringPtr doing) const;
-  // A file of the directory failed, not the database.
+  // A file of the directory failed, not the database; OVERLOADED if there is no room.
   [[noreturn]] void fail(const kj::Exception& exception, kj::StringPtr doing) const;
   // What was read cannot be what was written.  Remembered in the directory.
   [[noreturn]] void failDamaged(const std::string& what) const;
@@ -101,7 +95,7 @@ public:
   Position readPosition(const char* key, const rocksdb::Snapshot* snapshot = nullptr) const;
 
   // A batch as it was stored.
-  BatchPtr parseBatch(const rocksdb::Slice& value) const;
+  BatchPtr parseBatch(kj::ArrayPtr<const kj::byte> bytes) const;
 
   // -- writing
 
@@ -112,6 +106,8 @@ private:
 
   std::unique_ptr<rocksdb::DB> db_;
   bool running = false;
+
+  [[noreturn]] void fail(bool full, const std::string& why, kj::StringPtr doing) const;
 };
 
 // Options for reading a range of keys once, in order.

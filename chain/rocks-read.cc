@@ -21,48 +21,6 @@ auto decodeStored(const RocksDatabase& database, std::string_view key, std::stri
   }
 }
 
-// Goes over the log, from the end or from the start.
-class LogCursor {
-public:
-  LogCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot)
-      : database(database), iterator(database.db().NewIterator(scanOptions(snapshot))) {}
-
-  // At the first batch that begins at `index` or later; or the last that does so before or there.
-  BatchPtr seek(std::uint64_t index) {
-    iterator->Seek(logKey(index));
-    return look();
-  }
-  BatchPtr seekBack(std::uint64_t index) {
-    iterator->SeekForPrev(logKey(index));
-    return look();
-  }
-  BatchPtr next() {
-    iterator->Next();
-    return look();
-  }
-  BatchPtr previous() {
-    iterator->Prev();
-    return look();
-  }
-
-private:
-  const RocksDatabase& database;
-  std::unique_ptr<rocksdb::Iterator> iterator;
-
-  BatchPtr look() {
-    database.require(iterator->status(), "read its log");
-    if (!iterator->Valid() || !iterator->key().starts_with(LOG_BEGIN)) return nullptr;
-    return database.parseBatch(iterator->value());
-  }
-};
-
-// Batches follow each other, or one between them has been lost.
-void requireFollows(const RocksDatabase& database, const Batch& batch, const Position& end) {
-  if (batch.previous() == end) return;
-  database.failDamaged("the batch at index " + std::to_string(batch.firstIndex()) +
-                       " of its log does not follow the one at index " + std::to_string(end.index));
-}
-
 }  // namespace
 
 RecordCursor::RecordCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot,
@@ -89,20 +47,20 @@ void RecordCursor::look() {
   valid_ = iterator->Valid();
 }
 
-Image readImage(const RocksDatabase& database, const auction::EndedAuctions& ended) {
-  rocksdb::ManagedSnapshot snapshot(&database.db());
+Image readImage(const Committed& committed, LogCursor& log, const auction::EndedAuctions& ended) {
+  auto& database = *committed.database;
   Image image;
-  if (database.readMeta(meta::INSTALLING, snapshot.snapshot())) {
+  if (database.readMeta(meta::INSTALLING, committed.snapshot)) {
     // What there is of a snapshot is no state.
     image.state = auction::State(&ended);
     return image;
   }
-  image.checkpoint = database.readPosition(meta::CHECKPOINT, snapshot.snapshot());
+  image.checkpoint = committed.position;
   try {
     auction::Loader loader;
     // Each kind that is for the memory by itself: history lies between them, and is most of it all.
     for (const char* kind: {"a", "b", "m", "s"}) {
-      for (RecordCursor records(database, snapshot.snapshot(), kind, kind); records.valid();
+      for (RecordCursor records(database, committed.snapshot, kind, kind); records.valid();
            records.next()) {
         loader.add(records.key(), records.value());
       }
@@ -115,20 +73,21 @@ Image readImage(const RocksDatabase& database, const auction::EndedAuctions& end
     database.failDamaged("its checkpoint of index " + std::to_string(image.checkpoint.index) +
                          " has a state as of index " + std::to_string(image.state.lastIndex()));
   }
-  auto end = image.checkpoint;
-  LogCursor log(database, snapshot.snapshot());
-  for (auto batch = log.seek(end.index + 1); batch != nullptr; batch = log.next()) {
-    requireFollows(database, *batch, end);
-    end = batch->end();
+  while (auto batch = log.next()) {
+    if (batch->lastIndex() <= image.checkpoint.index) continue;
+    if (batch->previous() != image.end()) {
+      database.failDamaged("the batch at index " + std::to_string(batch->firstIndex()) +
+                           " of its log does not follow index " +
+                           std::to_string(image.end().index));
+    }
     image.log.push_back(std::move(batch));
   }
   return image;
 }
 
-std::vector<BatchPtr> readBatches(const RocksDatabase& database, RocksShared& shared,
-                                  std::uint64_t after, std::size_t maxBytes) {
-  LogCursor log(database, nullptr);
-  auto batch = log.seek(after + 1);
+std::vector<BatchPtr> readBatches(const SegmentedLog& log, RocksShared& shared, std::uint64_t after,
+                                  std::size_t maxBytes) {
+  auto cursor = log.seek(after);
   Position start;
   {
     // Only now: it is told before the log is truncated.
@@ -141,11 +100,10 @@ std::vector<BatchPtr> readBatches(const RocksDatabase& database, RocksShared& sh
   }
   std::vector<BatchPtr> found;
   std::size_t bytes = 0;
-  for (; batch != nullptr; batch = log.next()) {
+  while (auto batch = cursor.next()) {
+    if (batch->lastIndex() <= after) continue;
     if (found.empty()) {
       KJ_REQUIRE(batch->previous().index == after, "no batch begins after this index", after);
-    } else {
-      requireFollows(database, *batch, found.back()->end());
     }
     bytes += batch->bytes().size();
     if (!found.empty() && bytes > maxBytes) break;
@@ -154,25 +112,24 @@ std::vector<BatchPtr> readBatches(const RocksDatabase& database, RocksShared& sh
   return found;
 }
 
-kj::Maybe<Position> readLastWithin(const RocksDatabase& database, RocksShared& shared,
+kj::Maybe<Position> readLastWithin(const SegmentedLog& log, RocksShared& shared,
                                    const Position& limit) {
   auto within = [&](const Position& position) {
     return position.epoch <= limit.epoch && position.index <= limit.index;
   };
-  Position start;
+  auto cursor = log.seek(limit);
+  Position last;
   {
     std::lock_guard<std::mutex> lock(shared.mutex);
-    start = shared.logStart;
+    last = shared.logStart;
   }
-  LogCursor log(database, nullptr);
-  for (auto batch = log.seekBack(limit.index); batch != nullptr; batch = log.previous()) {
-    if (batch->lastIndex() <= start.index) break;
-    if (within(batch->end())) return batch->end();
-    // What has been truncated is not to be waded through.
-    if (batch->previous().index <= start.index) break;
-  }
-  if (within(start)) return start;
-  return nullptr;
+  // Neither decreases from one batch to the next.
+  if (!within(last)) return nullptr;
+  do {
+    if (!within(cursor.position())) break;
+    if (cursor.position().index > last.index) last = cursor.position();
+  } while (cursor.next() != nullptr);
+  return last;
 }
 
 std::vector<auction::Version> readHistory(const Committed& committed, auction::AuctionId auction,

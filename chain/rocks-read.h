@@ -6,18 +6,19 @@
 #include <vector>
 
 #include "chain/rocks-committed.h"
+#include "chain/segmented-log.h"
 #include "chain/store.h"
 
 // What a store reads; all of it blocks, and belongs on a thread for that.
 namespace gavel::chain {
 
-// The newest checkpoint and the log after it, all of which is durable.
-Image readImage(const RocksDatabase& database, const auction::EndedAuctions& ended);
+// A checkpoint and the log after it, which `log` reads, both as of the same time.
+Image readImage(const Committed& committed, LogCursor& log, const auction::EndedAuctions& ended);
 
 // As in Store.
-std::vector<BatchPtr> readBatches(const RocksDatabase& database, RocksShared& shared,
-                                  std::uint64_t after, std::size_t maxBytes);
-kj::Maybe<Position> readLastWithin(const RocksDatabase& database, RocksShared& shared,
+std::vector<BatchPtr> readBatches(const SegmentedLog& log, RocksShared& shared, std::uint64_t after,
+                                  std::size_t maxBytes);
+kj::Maybe<Position> readLastWithin(const SegmentedLog& log, RocksShared& shared,
                                    const Position& limit);
 std::vector<auction::Version> readHistory(const Committed& committed, auction::AuctionId auction,
                                           std::uint64_t first, std::uint64_t count);

@@ -12,9 +12,6 @@
 namespace gavel::chain {
 namespace {
 
-// How many points of a log that is found are looked up, so that it can be truncated in steps.
-constexpr unsigned WINDOW_STEPS = 16;
-
 rocksdb::WriteOptions synced() {
   rocksdb::WriteOptions options;
   options.sync = true;
@@ -105,71 +102,6 @@ Configuration readConfiguration(const RocksDatabase& database) {
   return configuration;
 }
 
-struct LastCut {
-  std::uint64_t count = 0;
-  Position end;
-};
-
-LastCut readCut(const RocksDatabase& database) {
-  auto value = database.readMeta(meta::CUT);
-  if (!value) return {};
-  std::uint64_t words[4];
-  if (value->size() != sizeof(words)) database.failDamaged("a wrong size of its cut");
-  std::memcpy(words, value->data(), sizeof(words));
-  return {words[0], {words[1], words[2], words[3]}};
-}
-
-std::unique_ptr<rocksdb::Iterator> logIterator(const RocksDatabase& database) {
-  return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(scanOptions(nullptr)));
-}
-
-// The batch under the iterator; null if it is outside of the log.
-BatchPtr batchAt(const RocksDatabase& database, rocksdb::Iterator& iterator) {
-  database.require(iterator.status(), "read its log");
-  if (!iterator.Valid() || !iterator.key().starts_with(LOG_BEGIN)) return nullptr;
-  return database.parseBatch(iterator.value());
-}
-
-// Takes the measure of the log that is there.
-void measureLog(const RocksDatabase& database, LogWindow& window) {
-  auto start = database.readPosition(meta::LOG_START);
-  window.reset(start);
-  auto iterator = logIterator(database);
-  iterator->Seek(logKey(start.index + 1));
-  auto first = batchAt(database, *iterator);
-  if (first == nullptr) return;
-  if (first->previous() != start) {
-    database.failDamaged("its log begins at index " + std::to_string(first->firstIndex()) +
-                         ", but should follow index " + std::to_string(start.index));
-  }
-  iterator->SeekForPrev(LOG_END);
-  auto end = batchAt(database, *iterator)->end();
-  if (end.index <= start.index) database.failDamaged("its log ends before it begins");
-
-  rocksdb::Range range(LOG_BEGIN, LOG_END);
-  std::uint64_t bytes = 0;
-  rocksdb::SizeApproximationOptions options;
-  options.include_memtables = true;
-  options.include_files = true;
-  database.require(database.db().GetApproximateSizes(options, database.db().DefaultColumnFamily(),
-                                                     &range, 1, &bytes),
-                   "measure its log");
-  auto last = start;
-  for (unsigned i = 1; i <= WINDOW_STEPS; ++i) {
-    auto index = start.index + (end.index - start.index) / WINDOW_STEPS * i;
-    auto at = i == WINDOW_STEPS ? end : last;
-    iterator->SeekForPrev(logKey(index));
-    if (auto batch = batchAt(database, *iterator); batch != nullptr && i < WINDOW_STEPS) {
-      at = batch->end();
-    }
-    if (at.index <= last.index) continue;
-    window.grow(at, static_cast<std::uint64_t>(static_cast<double>(bytes) *
-                                               static_cast<double>(at.index - last.index) /
-                                               static_cast<double>(end.index - start.index)));
-    last = at;
-  }
-}
-
 std::string describe(const Position& position) {
   return "index " + std::to_string(position.index) + " (epoch " + std::to_string(position.epoch) +
          ", checksum " + std::to_string(position.checksum) + ")";
@@ -177,12 +109,12 @@ std::string describe(const Position& position) {
 
 // Compares what was recovered with what was durable at least.  Returns what is missing, as text;
 // `opened.marker.end` is then what the log has to grow to.
-std::string missing(Opened& opened, const LastCut& cut) {
+std::string missing(Opened& opened) {
   auto& database = *opened.database;
+  auto& log = *opened.log;
   auto& end = opened.window.end();
   auto& marker = opened.marker;
   auto path = database.directory.marker();
-  auto atPath = std::string(database.directory.path().cStr());
 
   DurableMarker known;
   KJ_IF_MAYBE (recovered, opened.markerFile->recovered()) {
@@ -202,14 +134,20 @@ std::string missing(Opened& opened, const LastCut& cut) {
   }
 
   // A cut that the marker does not know of was durable when it was made.
-  auto bound = cut.count > known.cuts ? cut.end : known.end;
+  auto bound = log.cuts() > known.cuts ? log.lastCut() : known.end;
+  if (log.cuts() < known.cuts) {
+    marker.end = bound;
+    return "its log has been cut " + std::to_string(log.cuts()) + " times, though the cut number " +
+           std::to_string(known.cuts) + " was durable: a file in " + database.directory.log() +
+           " is damaged or missing";
+  }
   if (end.index < bound.index) {
     marker.end = bound;
     return "its log ends at " + describe(end) + ", though it was durable up to " + describe(bound) +
-           ": " + std::to_string(bound.index - end.index) +
-           " entries are lost, from a damaged *.log file in " + atPath + "/db";
+           ": " + std::to_string(bound.index - end.index) + " entries are lost; " +
+           log.describeEnd();
   }
-  if (auto found = positionAt(database, opened.window.start(), bound.index);
+  if (auto found = log.positionAt(bound.index);
       bound.index >= opened.window.start().index && found != bound) {
     marker.end = bound;
     return "its log is another one at index " + std::to_string(bound.index) + ": " +
@@ -218,8 +156,8 @@ std::string missing(Opened& opened, const LastCut& cut) {
   }
   if (auto sequence = database.db().GetLatestSequenceNumber(); sequence < known.sequence) {
     return "the last " + std::to_string(known.sequence - sequence) +
-           " writes are lost, though they were durable, from a damaged *.log file in " + atPath +
-           "/db; its log reaches to " + describe(end) + " nevertheless";
+           " writes are lost, though they were durable, from a damaged *.log file in " +
+           database.directory.db() + "; its log reaches to " + describe(end) + " nevertheless";
   }
   // What was lost in an earlier start has come again once the log has grown past where it was then.
   if (known.damaged && end.index <= bound.index) {
@@ -230,13 +168,19 @@ std::string missing(Opened& opened, const LastCut& cut) {
   return "";
 }
 
+std::string lacksCheckpoint(const Opened& opened) {
+  auto& window = opened.window;
+  return "its checkpoint is at " + describe(opened.checkpoint) +
+         ", which is not in its log from index " + std::to_string(window.start().index) + " to " +
+         std::to_string(window.end().index) + "; " + opened.log->describeEnd();
+}
+
 // Nothing of an unfinished snapshot is of use.
-void clearUnfinished(Opened& opened) {
+void clearUnfinished(const RocksDatabase& database) {
   rocksdb::WriteBatch batch;
   auto status = batch.DeleteRange(STATE_BEGIN, STATE_END);
-  if (status.ok()) status = batch.DeleteRange(LOG_BEGIN, LOG_END);
-  if (status.ok()) status = opened.database->db().Write(synced(), &batch);
-  opened.database->require(status, "drop an unfinished snapshot");
+  if (status.ok()) status = database.db().Write(synced(), &batch);
+  database.require(status, "drop an unfinished snapshot");
 }
 
 Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const LogWindow& window,
@@ -272,33 +216,39 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
     if (known->storeId == recovered.storeId) generation = std::max(generation, known->generation);
   }
   recovered.generation = generation + 1;
-  auto cut = readCut(database);
-  opened.cuts = cut.count;
+  opened.log =
+      std::make_unique<SegmentedLog>(database, database.directory.log(), recovered.storeId);
+  auto& log = *opened.log;
+  log.measure(opened.window);
 
   opened.installing = database.readMeta(meta::INSTALLING).has_value();
+  kj::Maybe<Position> anew;  // Where the log is to begin, as there is nothing of use in it.
   if (opened.installing) {
-    clearUnfinished(opened);
-    opened.window.reset({});
+    clearUnfinished(database);
+    anew = Position();
     recovered.damage =
         "a snapshot that it was taking in, from another node or from a backup, is incomplete";
-    opened.marker.damaged = true;
   } else {
     opened.checkpoint = database.readPosition(meta::CHECKPOINT);
-    measureLog(database, opened.window);
-    auto start = opened.window.start().index, end = opened.window.end().index;
-    if (opened.checkpoint.index < start || opened.checkpoint.index > end) {
-      database.failDamaged("its checkpoint is at index " + std::to_string(opened.checkpoint.index) +
-                           ", outside of its log from " + std::to_string(start) + " to " +
-                           std::to_string(end));
+    recovered.damage = missing(opened);
+    auto& checkpoint = opened.checkpoint;
+    if (log.positionAt(checkpoint.index) != checkpoint) {
+      // The checkpoint is sound by itself.
+      anew = checkpoint;
+      if (recovered.damage.empty()) recovered.damage = lacksCheckpoint(opened);
     }
-    recovered.damage = missing(opened, cut);
     // A process that goes on like that says so for as long as it runs (Recovered::unsynced).
     if (recovered.damage.empty() && !unsynced && database.readMeta(meta::UNSYNCED).has_value()) {
       recovered.damage =
           "it was run with --sync=never and did not end in order, so that nobody knows what it has "
           "lost";
     }
-    opened.marker.damaged = !recovered.damage.empty();
+  }
+  opened.marker.damaged = !recovered.damage.empty();
+  KJ_IF_MAYBE (start, anew) {
+    opened.window.reset(*start);
+  } else {
+    opened.window.truncate(opened.window.startWithin(opened.checkpoint, opened.checkpoint.index));
   }
   recovered.empty = opened.window.end() == Position() && opened.checkpoint == Position();
   if (!recovered.damage.empty()) {
@@ -315,10 +265,14 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
     KJ_ASSERT(batch.Delete(meta::UNSYNCED).ok());
   }
   database.require(database.db().Write(synced(), &batch), "count its starts");
+  log.begin(recovered.generation);
+  KJ_IF_MAYBE (start, anew) {
+    log.cut(*start);
+  }
   opened.marker.storeId = recovered.storeId;
   opened.marker.generation = recovered.generation;
   opened.marker.sequence = database.db().GetLatestSequenceNumber();
-  opened.marker.cuts = opened.cuts;
+  opened.marker.cuts = log.cuts();
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  opened.markerFile->write(opened.marker);
                  opened.markerFile->sync();
@@ -331,16 +285,6 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
 }
 
 }  // namespace
-
-std::optional<Position> positionAt(const RocksDatabase& database, const Position& start,
-                                   std::uint64_t index) {
-  if (index == start.index) return start;
-  auto iterator = logIterator(database);
-  iterator->SeekForPrev(logKey(index));
-  auto batch = batchAt(database, *iterator);
-  if (batch == nullptr || batch->lastIndex() != index) return std::nullopt;
-  return batch->end();
-}
 
 Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
                          const LogWindow& window, Random& random) {

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/random.h"
 #include "chain/durable-marker.h"
 #include "chain/log-window.h"
 #include "chain/rocks-database.h"
+#include "chain/segmented-log.h"
 #include "chain/store.h"
 
 namespace gavel::chain {
@@ -20,8 +20,8 @@ struct Opened {
   Recovered recovered;
   Position checkpoint;
   LogWindow window;  // The log from its start to its end.
-  std::uint64_t cuts = 0;
   bool installing = false;
+  std::unique_ptr<SegmentedLog> log = nullptr;
 };
 
 // Opens `path`, formatting it if it is empty or missing.  All that it tells is durable, with the
@@ -30,10 +30,5 @@ struct Opened {
 // durable may not be, until it ends in order.
 Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
                          const LogWindow& window, Random& random);
-
-// The end of the batch in the log that ends at `index`, the log beginning at `start`; null if there
-// is none.
-std::optional<Position> positionAt(const RocksDatabase& database, const Position& start,
-                                   std::uint64_t index);
 
 }  // namespace gavel::chain

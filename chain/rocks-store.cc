@@ -23,13 +23,14 @@ RocksStore::RocksStore(kj::StringPtr directory, const RocksStoreOptions& options
   end = opened.window.end();
   installing = opened.installing;
   database = std::move(opened.database);
+  log = std::move(opened.log);
   shared = std::make_shared<RocksShared>();
   shared->logStart = opened.window.start();
   shared->committed = std::make_shared<const Committed>(database);
   ended_ = std::make_unique<RocksEnded>(*database);
   readThread = std::make_unique<WorkerThread>();
   shared->readThread = readThread.get();
-  writer = std::make_unique<RocksWriter>(std::move(opened), database, shared, *ended_,
+  writer = std::make_unique<RocksWriter>(std::move(opened), database, log, shared, *ended_,
                                          options.sync == SyncMode::always);
 }
 
@@ -50,10 +51,13 @@ const Recovered& RocksStore::recovered() const {
 
 kj::Promise<Image> RocksStore::load() {
   auto paf = kj::newPromiseAndCrossThreadFulfiller<Image>();
-  // Behind what is queued, so that all of it is durable.
+  // Behind what is queued, so that all of it is durable, and where nothing is written meanwhile.
   writer->afterAll([this, fulfiller = kj::mv(paf.fulfiller)]() mutable {
-    readThread->post([this, fulfiller = kj::mv(fulfiller)]() mutable {
-      fulfiller->rejectIfThrows([&]() { fulfiller->fulfill(readImage(*database, *ended_)); });
+    auto committed = std::make_shared<const Committed>(database);
+    readThread->post([this, committed, cursor = log->seek(committed->position.index),
+                      fulfiller = kj::mv(fulfiller)]() mutable {
+      fulfiller->rejectIfThrows(
+          [&]() { fulfiller->fulfill(readImage(*committed, cursor, *ended_)); });
     });
   });
   return kj::mv(paf.promise);
@@ -87,12 +91,12 @@ Position RocksStore::logStart() const {
 
 kj::Promise<std::vector<BatchPtr>> RocksStore::readLog(std::uint64_t after, std::size_t maxBytes) {
   return readThread->compute<std::vector<BatchPtr>>(
-      [this, after, maxBytes]() { return readBatches(*database, *shared, after, maxBytes); });
+      [this, after, maxBytes]() { return readBatches(*log, *shared, after, maxBytes); });
 }
 
 kj::Promise<kj::Maybe<Position>> RocksStore::lastWithin(Position limit) {
   return readThread->compute<kj::Maybe<Position>>(
-      [this, limit]() { return readLastWithin(*database, *shared, limit); });
+      [this, limit]() { return readLastWithin(*log, *shared, limit); });
 }
 
 kj::Promise<void> RocksStore::saveConfiguration(const Configuration& configuration) {

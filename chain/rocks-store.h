@@ -15,6 +15,7 @@ namespace gavel::chain {
 class RocksDatabase;
 class RocksEnded;
 class RocksWriter;
+class SegmentedLog;
 struct RocksShared;
 
 // When a write counts as durable.
@@ -32,16 +33,17 @@ struct RocksStoreOptions {
   bool replaceDamaged = false;
 };
 
-// A store in a RocksDB database, one per data directory (data-directory.h, rocks-database.h).
+// A store in a data directory (data-directory.h): the log in segments (segmented-log.h), and the
+// rest in a RocksDB database (rocks-database.h).
 //
 // Two threads do what blocks.  One writes, in order, and waits for syncs; the other reads.  So a
 // batch does not wait until a snapshot or a history has been read, nor these for the disk to sync;
 // RocksDB itself lets readers and a writer be.
 //
 // Damage is found where something is read or opened, by checksum, and ends the process, leaving a
-// note in the directory that refuses the next start.  What a damaged log has lost at its end, which
-// RocksDB drops, is found by comparing with a marker of what was durable; then the store works, but
-// says so in `recovered().damage` until it has caught up again.
+// note in the directory that refuses the next start.  What a damaged log has lost at its end is
+// found by comparing with a marker of what was durable; then the store works, but says so in
+// `recovered().damage` until it has caught up again.
 class RocksStore final: public Store {
 public:
   using Options = RocksStoreOptions;
@@ -83,6 +85,7 @@ private:
   Position end;  // Of the log, with all that is queued.
   bool installing = false;
   std::shared_ptr<RocksDatabase> database;
+  std::shared_ptr<SegmentedLog> log;
   std::shared_ptr<RocksShared> shared;
   std::unique_ptr<RocksEnded> ended_;
   std::unique_ptr<RocksWriter> writer;

@@ -18,10 +18,6 @@ void must(const rocksdb::Status& status) {
   KJ_ASSERT(status.ok(), status.ToString().c_str());
 }
 
-std::string encodeCut(std::uint64_t count, const Position& end) {
-  return encodeNumber(count) + encodePosition(end);
-}
-
 // The database finds the place of a record faster where that of the one before is near.
 std::vector<auction::RecordReader::Record> inOrderOfKey(std::string_view bytes) {
   std::vector<auction::RecordReader::Record> records;
@@ -34,9 +30,10 @@ std::vector<auction::RecordReader::Record> inOrderOfKey(std::string_view bytes) 
 }  // namespace
 
 RocksWriter::RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> database,
-                         std::shared_ptr<RocksShared> shared, const auction::EndedAuctions& ended,
-                         bool sync)
+                         std::shared_ptr<SegmentedLog> log, std::shared_ptr<RocksShared> shared,
+                         const auction::EndedAuctions& ended, bool sync)
     : database(std::move(database)),
+      log(std::move(log)),
       shared(std::move(shared)),
       ended(ended),
       sync(sync),
@@ -45,8 +42,8 @@ RocksWriter::RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> databas
       marker(opened.marker),
       markerSynced(std::chrono::steady_clock::now()),
       checkpoint_(opened.checkpoint),
+      durableCheckpoint(opened.checkpoint.index),
       window(opened.window),
-      cuts(opened.cuts),
       installing(opened.installing),
       thread(std::make_unique<WorkerThread>()) {}
 
@@ -106,12 +103,14 @@ void RocksWriter::close() {
     closed = true;
   }
   thread->post([this]() {
-    database->require(database->db().SyncWAL(), "sync its log");
+    log->sync();
+    syncDatabase();
     if (!sync) {
       // It ends in order, with all that was written.
       rocksdb::WriteOptions synced;
       synced.sync = true;
       database->require(database->db().Delete(synced, meta::UNSYNCED), "sync its log");
+      marker.sequence = database->db().GetLatestSequenceNumber();
     }
     mark(true);
   });
@@ -158,7 +157,7 @@ void RocksWriter::process() {
 
 void RocksWriter::run(Group& group, Work& work) {
   if (auto* append = std::get_if<Append>(&work)) {
-    must(group.batch.Put(logKey(append->batch->firstIndex()), sliceOf(append->batch->bytes())));
+    if (!group.saves.empty()) write(group);
     group.batches.push_back(std::move(append->batch));
     return;
   }
@@ -181,12 +180,26 @@ void RocksWriter::commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr 
   rocksdb::WriteOptions how;
   how.sync = synced && sync;
   database->require(database->db().Write(how, &batch), doing);
+  if (how.sync) noteDatabaseSynced();
+}
+
+void RocksWriter::syncDatabase() {
+  database->require(database->db().SyncWAL(), "sync its database");
+  noteDatabaseSynced();
+}
+
+void RocksWriter::noteDatabaseSynced() {
+  marker.sequence = database->db().GetLatestSequenceNumber();
+  durableCheckpoint = checkpoint_.index;
 }
 
 void RocksWriter::write(Group& group) {
   if (group.batches.empty() && group.saves.empty()) return;
-  commit(group.batch, true, "write to its log");
-  note(group.batches);
+  if (!group.batches.empty()) {
+    log->append(group.batches, sync);
+    note(group.batches);
+  }
+  if (!group.saves.empty()) commit(group.batch, true, "note a configuration");
   mark(false);
   for (auto& save: group.saves) save->fulfill();
   if (!group.batches.empty()) tellDurable(window.end().index, false);
@@ -229,8 +242,7 @@ void RocksWriter::mark(bool syncNow) {
   // What is not synced is not durable.
   if (!sync && !syncNow) return;
   if (!marker.damaged) marker.end = window.end();
-  marker.sequence = database->db().GetLatestSequenceNumber();
-  marker.cuts = cuts;
+  marker.cuts = log->cuts();
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  markerFile->write(marker);
                  auto now = std::chrono::steady_clock::now();
@@ -261,8 +273,7 @@ void RocksWriter::heal() {
 
 void RocksWriter::run(Cut& cut) {
   auto& end = cut.end;
-  auto found = positionAt(*database, window.start(), end.index);
-  if (found != end || end.index < checkpoint_.index) {
+  if (log->positionAt(end.index) != end || end.index < checkpoint_.index) {
     tellDurable(window.end().index, true);
     cut.fulfiller->reject(KJ_EXCEPTION(FAILED, "a cut where no batch ends, or into the checkpoint",
                                        end.epoch, end.index, checkpoint_.index));
@@ -273,15 +284,14 @@ void RocksWriter::run(Cut& cut) {
     cut.fulfiller->fulfill();
     return;
   }
-  rocksdb::WriteBatch batch;
-  must(batch.DeleteRange(logKey(end.index + 1), LOG_END));
   if (installing) {
     // What there was of a snapshot is part of nothing.
+    rocksdb::WriteBatch batch;
     must(batch.DeleteRange(STATE_BEGIN, STATE_END));
     must(batch.Delete(meta::INSTALLING));
+    commit(batch, true, "give up a snapshot");
   }
-  RocksDatabase::putMeta(batch, meta::CUT, encodeCut(++cuts, end));
-  commit(batch, true, "cut its log");
+  log->cut(end);
   installing = false;
   window.cut(end);
   // It was the chain's log that said where to cut, after a configuration named this node (R2).
@@ -292,7 +302,7 @@ void RocksWriter::run(Cut& cut) {
 
 void RocksWriter::run(Checkpoint& checkpoint) {
   auto& at = checkpoint.at;
-  if (positionAt(*database, window.start(), at.index) != at || at.index < checkpoint_.index) {
+  if (log->positionAt(at.index) != at || at.index < checkpoint_.index) {
     checkpoint.fulfiller->reject(KJ_EXCEPTION(FAILED, "a checkpoint where no batch ends", at.epoch,
                                               at.index, checkpoint_.index));
     return;
@@ -330,11 +340,11 @@ void RocksWriter::truncate(const Position& at) {
     shared->logStart = start;
   }
   if (start == window.start()) return;
-  rocksdb::WriteBatch batch;
-  must(batch.DeleteRange(LOG_BEGIN, logKey(start.index + 1)));
-  RocksDatabase::putMeta(batch, meta::LOG_START, encodePosition(start));
-  commit(batch, false, "truncate its log");
   window.truncate(start);
+  if (!log->frees(start)) return;
+  // What goes must not be needed after a crash either.
+  if (start.index > durableCheckpoint) syncDatabase();
+  log->truncate(start);
 }
 
 void RocksWriter::publish(const Position& logStart) {
@@ -347,15 +357,13 @@ void RocksWriter::publish(const Position& logStart) {
 void RocksWriter::run(BeginInstall& begin) {
   rocksdb::WriteBatch batch;
   must(batch.DeleteRange(STATE_BEGIN, STATE_END));
-  must(batch.DeleteRange(LOG_BEGIN, LOG_END));
   must(batch.Delete(meta::CHECKPOINT));
-  must(batch.Delete(meta::LOG_START));
   RocksDatabase::putMeta(batch, meta::INSTALLING, "");
-  RocksDatabase::putMeta(batch, meta::CUT, encodeCut(++cuts, {}));
+  checkpoint_ = {};
   commit(batch, true, "begin to take in a snapshot");
+  log->cut({});
   installing = true;
   lastKey.clear();
-  checkpoint_ = {};
   window.reset({});
   publish({});
   rewind({});
@@ -386,13 +394,14 @@ void RocksWriter::run(FinishInstall& finish) {
     return;
   }
   if (!finish.audited) return audit(finish.at, kj::mv(finish.fulfiller));
+  // First the log: without the rest, all of it is dropped at the next start.
+  log->cut(finish.at);
   rocksdb::WriteBatch batch;
   must(batch.Delete(meta::INSTALLING));
   RocksDatabase::putMeta(batch, meta::CHECKPOINT, encodePosition(finish.at));
-  RocksDatabase::putMeta(batch, meta::LOG_START, encodePosition(finish.at));
+  checkpoint_ = finish.at;
   commit(batch, true, "finish taking in a snapshot");
   installing = false;
-  checkpoint_ = finish.at;
   window.reset(finish.at);
   publish(finish.at);
   heal();

@@ -19,9 +19,8 @@
 
 namespace gavel::chain {
 
-// Writes what a store is given, in the order of the calls, on a thread of its own.  Batches and
-// configurations that follow each other, and gathered while the disk was busy, go into one write
-// with one sync.
+// Writes what a store is given, in the order of the calls, on a thread of its own.  Batches that
+// follow each other, and gathered while the disk was busy, go into one write with one sync.
 //
 // Called on the event loop, whose promises it fulfils.
 class RocksWriter {
@@ -30,7 +29,8 @@ public:
 
   // With `sync` false nothing is synced, and what was written counts as durable.
   RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> database,
-              std::shared_ptr<RocksShared> shared, const auction::EndedAuctions& ended, bool sync);
+              std::shared_ptr<SegmentedLog> log, std::shared_ptr<RocksShared> shared,
+              const auction::EndedAuctions& ended, bool sync);
   KJ_DISALLOW_COPY(RocksWriter);
 
   void append(BatchPtr batch);
@@ -94,6 +94,7 @@ private:
   };
 
   const std::shared_ptr<RocksDatabase> database;
+  const std::shared_ptr<SegmentedLog> log;
   const std::shared_ptr<RocksShared> shared;
   const auction::EndedAuctions& ended;
   const bool sync;
@@ -118,8 +119,9 @@ private:
   DurableMarker marker;
   std::chrono::steady_clock::time_point markerSynced;
   Position checkpoint_;
+  // Of the newest checkpoint that is certainly durable.
+  std::uint64_t durableCheckpoint;
   LogWindow window;
-  std::uint64_t cuts;
   bool installing;
   std::string lastKey;  // Of the snapshot that is being installed.
 
@@ -142,6 +144,8 @@ private:
   void audit(Position at, Fulfiller fulfiller);
 
   void commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr doing);
+  void syncDatabase();
+  void noteDatabaseSynced();
   void publish(const Position& logStart);
   void note(const std::vector<BatchPtr>& batches);
   void rewind(const Position& end);

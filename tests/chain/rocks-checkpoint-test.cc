@@ -70,7 +70,7 @@ TEST_F(RocksCheckpointTest, RestartsWithManyRecords) {
   EXPECT_EQ(wait(store->auctions(0, 1 << 20)).size(), auctioneer.auctionsMade());
   // From a log found at a restart, too, what is too much goes in small steps.
   auto before = store->logStart().index;
-  EXPECT_GE(before, 35000u - 400);
+  EXPECT_GE(before, 35000u - 1500);
   append(*store, auctioneer, 5, 200);
   checkpoint(*store, auctioneer);
   EXPECT_GT(store->logStart().index, before);
@@ -98,7 +98,8 @@ TEST_F(RocksCheckpointTest, KeepsTheLogWithinTheWindow) {
   auto start = store->logStart();
   store = nullptr;
   store = open(retaining(1 << 30, 100));
-  EXPECT_EQ(store->logStart(), start);
+  EXPECT_GE(store->logStart().index, start.index);
+  EXPECT_LE(store->logStart().index, 300u);
   expectAll(*store, auctioneer);
 }
 

@@ -51,6 +51,7 @@ struct Kind {
   const char* suffix;
 };
 
+constexpr Kind SEGMENT{"log", "log", "segment-", ""};
 constexpr Kind LOG{"log of the database", "db", "0", ".log"};
 constexpr Kind TABLE{"table", "db", "0", ".sst"};
 constexpr Kind MANIFEST{"MANIFEST", "db", "MANIFEST-", ""};
@@ -71,6 +72,13 @@ void flip(const std::string& file, std::uintmax_t offset, unsigned bit = 0) {
   stream.put(byte);
   stream.close();
   KJ_REQUIRE(stream.good(), "cannot damage a file", file.c_str());
+}
+
+// Without what is only zeros, as space is allocated ahead.
+std::uintmax_t bytesUsed(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string contents((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return contents.find_last_not_of('\0') + 1;
 }
 
 class Damage: public Seeded {
@@ -134,7 +142,7 @@ private:
   }
 
   void apply(const std::string& file, Hurt hurt) {
-    auto size = fs::file_size(file);
+    auto size = bytesUsed(file);
     switch (hurt) {
       case Hurt::flipMiddle:
         return flip(file, size / 2, static_cast<unsigned>(draw(8)));
@@ -189,6 +197,10 @@ private:
     EXPECT_TRUE(cluster->node(victim).running()) << cluster->logs();
   }
 };
+
+TEST_F(Damage, OfTheLog) {
+  for (auto each: ALL) hurt(SEGMENT, each);
+}
 
 TEST_F(Damage, OfTheDatabasesLog) {
   for (auto each: ALL) hurt(LOG, each);

@@ -1,0 +1,375 @@
+#include "chain/segmented-log.h"
+
+#include <algorithm>
+#include <atomic>
+#include <fcntl.h>
+#include <filesystem>
+#include <limits>
+#include <unistd.h>
+#include <utility>
+
+#include <kj/debug.h>
+
+namespace gavel::chain {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char NAME[] = "segment-";
+// How far apart places are from which a batch can be looked for.
+constexpr std::uint64_t MARK_BYTES = 64 * 1024;
+// So many files are kept for later that hold nothing.
+constexpr std::size_t MOST_UNUSED = 2;
+
+// The number in a file's name; 0 if it is none of ours.
+std::uint64_t numberOf(const std::string& name) {
+  if (!name.starts_with(NAME)) return 0;
+  auto digits = name.substr(sizeof(NAME) - 1);
+  bool number = !digits.empty() && digits.size() < 10 &&
+                digits.find_first_not_of("0123456789") == std::string::npos;
+  return number ? std::stoull(digits) : 0;
+}
+
+void syncDirectory(const std::string& path) {
+  int opened = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) KJ_FAIL_SYSCALL("open", errno, path.c_str());
+  kj::AutoCloseFd fd(opened);
+  KJ_SYSCALL(fsync(fd), path.c_str());
+}
+
+bool within(const Position& position, const Position& limit) {
+  return position.epoch <= limit.epoch && position.index <= limit.index;
+}
+
+}  // namespace
+
+BatchPtr LogCursor::next() {
+  for (; !runs.empty(); runs.pop_front(), reader = nullptr) {
+    auto& run = runs.front();
+    if (reader == nullptr) {
+      reader = std::make_unique<FrameReader>(*run.segment, run.seed, run.offset, run.end);
+    }
+    kj::Maybe<kj::ArrayPtr<const kj::byte>> frame;
+    KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { frame = reader->next(); })) {
+      database.fail(*exception, "read its log");
+    }
+    KJ_IF_MAYBE (bytes, frame) {
+      auto batch = database.parseBatch(*bytes);
+      position_ = batch->end();
+      return batch;
+    }
+    if (reader->offset() != run.end) {
+      database.failDamaged("in its log: " + run.segment->path + " is damaged at byte " +
+                           std::to_string(reader->offset()));
+    }
+    // The place of the last batch stays known.
+    if (runs.size() == 1) break;
+  }
+  return nullptr;
+}
+
+void SegmentedLog::Part::grow(const Position& to, std::uint64_t bytes) {
+  end = to;
+  endOffset += bytes;
+  if (endOffset - marks.back().offset >= MARK_BYTES) marks.push_back({end, endOffset});
+}
+
+void SegmentedLog::Part::endAt(const Position& to, std::uint64_t offset) {
+  end = to;
+  endOffset = offset;
+  while (marks.size() > 1 && marks.back().offset > offset) marks.pop_back();
+}
+
+// -- what was found
+
+SegmentedLog::SegmentedLog(const RocksDatabase& database, std::string directory_,
+                           std::uint64_t storeId, std::uint64_t segmentBytes)
+    : database(database),
+      directory(std::move(directory_)),
+      storeId(storeId),
+      segmentBytes(segmentBytes) {
+  std::error_code error;
+  fs::create_directory(directory, error);
+  if (error) database.directory.refuse("cannot be opened", directory + ": " + error.message());
+  recover();
+}
+
+template <typename Function>
+void SegmentedLog::disk(kj::StringPtr doing, Function&& function) const {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions(kj::fwd<Function>(function))) {
+    database.fail(*exception, doing);
+  }
+}
+
+void SegmentedLog::recover() {
+  std::vector<Part> found;
+  std::error_code error;
+  for (fs::directory_iterator i(directory, error), none; !error && i != none; i.increment(error)) {
+    auto file = numberOf(i->path().filename().string());
+    if (file == 0) continue;
+    files = std::max(files, file);
+    std::shared_ptr<Segment> segment;
+    kj::Maybe<SegmentHeader> sound;
+    disk("read its log", [&]() {
+      segment = std::make_shared<Segment>(i->path().string());
+      sound = segment->readHeader();
+    });
+    KJ_IF_MAYBE (header, sound) {
+      if (header->storeId != storeId) {
+        database.failDamaged("in its log: " + segment->path + " belongs to another store");
+      }
+      std::string ignored;
+      auto seed = Segment::encode(*header, ignored);
+      found.emplace_back(std::move(segment), *header, seed);
+    } else {
+      // Never used, or a crash hit while it was begun, or damage.
+      unused.push_back(std::move(segment));
+    }
+  }
+  if (error) database.directory.refuse("cannot be opened", directory + ": " + error.message());
+  std::sort(found.begin(), found.end(),
+            [](auto& a, auto& b) { return a.header.number < b.header.number; });
+  for (auto& part: found) scan(part);
+  // From the newest one back.  What no newer one goes on from is from before a cut, or is not
+  // needed any more and in part used again; or damage, and then missed where the checkpoint is
+  // looked for.
+  for (auto part = found.rbegin(); part != found.rend(); ++part) {
+    if (parts.empty() || endAt(*part, parts.front().header.start)) {
+      parts.push_front(std::move(*part));
+    } else {
+      unused.push_back(std::move(part->segment));
+    }
+  }
+  if (!parts.empty()) {
+    number = parts.back().header.number;
+    cuts_ = parts.back().header.cuts;
+  }
+}
+
+// Finds out how far the segment goes.
+void SegmentedLog::scan(Part& part) const {
+  FrameReader reader(*part.segment, part.seed, part.endOffset, part.segment->size());
+  for (;;) {
+    kj::Maybe<kj::ArrayPtr<const kj::byte>> frame;
+    disk("read its log", [&]() { frame = reader.next(); });
+    KJ_IF_MAYBE (bytes, frame) {
+      auto batch = database.parseBatch(*bytes);
+      if (batch->previous() != part.end) {
+        database.failDamaged("in its log: the batch before byte " +
+                             std::to_string(reader.offset()) + " of " + part.segment->path +
+                             " does not follow the one before it");
+      }
+      part.grow(batch->end(), reader.offset() - part.endOffset);
+    } else {
+      return;
+    }
+  }
+}
+
+Position SegmentedLog::lastCut() const {
+  for (auto& part: parts) {
+    if (part.header.cuts == cuts_) return part.header.start;
+  }
+  return {};
+}
+
+void SegmentedLog::measure(LogWindow& window) const {
+  window.reset(start());
+  for (auto& part: parts) {
+    auto last = part.marks.front();
+    auto upTo = [&](const Mark& mark) {
+      if (mark.offset > last.offset) window.grow(mark.at, mark.offset - last.offset);
+      last = mark;
+    };
+    for (auto& mark: part.marks) upTo(mark);
+    upTo({part.end, part.endOffset});
+  }
+}
+
+std::string SegmentedLog::describeEnd() const {
+  if (parts.empty()) return "no file in " + directory + " is a sound segment";
+  auto& last = parts.back();
+  return last.segment->path + " holds no sound batch behind byte " + std::to_string(last.endOffset);
+}
+
+// -- for the thread that writes
+
+void SegmentedLog::begin(std::uint64_t now) {
+  generation = now;
+  if (parts.empty()) {
+    cut({});
+    return;
+  }
+  // A crash may have left batches behind one that was not written in full.  They must not follow
+  // what takes its place.
+  disk("begin to write its log", [&]() {
+    parts.back().segment->clearBehind(parts.back().endOffset);
+    parts.back().segment->reserve(segmentBytes);
+  });
+}
+
+void SegmentedLog::append(const std::vector<BatchPtr>& batches, bool synced) {
+  auto* part = &parts.back();
+  auto offset = part->endOffset;
+  std::string bytes;
+  std::size_t written = 0;  // How many batches are in the segments before.
+  auto flush = [&](std::size_t upTo, bool synced) {
+    disk("write to its log", [&]() {
+      part->segment->write(offset, bytes);
+      if (synced) part->segment->sync();
+    });
+    bytes.clear();
+    std::lock_guard<std::mutex> lock(mutex);
+    for (; written < upTo; ++written) {
+      part->grow(batches[written]->end(), Segment::frameSize(*batches[written]));
+    }
+  };
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    auto& batch = *batches[i];
+    auto end = offset + bytes.size();
+    if (end + Segment::frameSize(batch) > segmentBytes && end > Segment::FIRST_FRAME) {
+      // Synced in any case: without what is in it nothing counts of the next one.
+      flush(i, true);
+      bytes = beginSegment(batch.previous());
+      part = &parts.back();
+      offset = 0;
+    }
+    Segment::encodeFrame(part->seed, batch, bytes);
+  }
+  flush(batches.size(), synced);
+}
+
+void SegmentedLog::cut(const Position& end) {
+  ++cuts_;
+  auto bytes = beginSegment(end);
+  disk("cut its log", [&]() {
+    parts.back().segment->write(0, bytes);
+    parts.back().segment->sync();
+  });
+}
+
+void SegmentedLog::truncate(const Position& start) {
+  std::lock_guard<std::mutex> lock(mutex);
+  while (parts.size() > 1 && parts[1].header.start.index <= start.index) {
+    unused.push_back(std::move(parts.front().segment));
+    parts.pop_front();
+  }
+  while (unused.size() > MOST_UNUSED) {
+    std::error_code ignored;
+    fs::remove(unused.back()->path, ignored);
+    unused.pop_back();
+  }
+}
+
+bool SegmentedLog::frees(const Position& start) const {
+  return parts.size() > 1 && parts[1].header.start.index <= start.index;
+}
+
+void SegmentedLog::sync() {
+  disk("sync its log", [&]() { parts.back().segment->sync(); });
+}
+
+std::shared_ptr<Segment> SegmentedLog::takeSegment() {
+  std::shared_ptr<Segment> segment;
+  for (auto& one: unused) {
+    if (one.use_count() > 1) continue;
+    // What the last cursor has read, it has read before what is written now.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    segment = std::move(one);
+    one = std::move(unused.back());
+    unused.pop_back();
+    break;
+  }
+  disk("make room for its log", [&]() {
+    bool made = segment == nullptr;
+    if (made) {
+      segment = std::make_shared<Segment>(directory + "/" + NAME + std::to_string(++files));
+    }
+    segment->reserve(segmentBytes);
+    if (made) syncDirectory(directory);
+  });
+  return segment;
+}
+
+std::string SegmentedLog::beginSegment(const Position& start) {
+  auto segment = takeSegment();
+  SegmentHeader header{storeId, generation, ++number, cuts_, start};
+  std::string bytes;
+  auto seed = Segment::encode(header, bytes);
+  std::lock_guard<std::mutex> lock(mutex);
+  cutAt(start);
+  parts.emplace_back(std::move(segment), header, seed);
+  return bytes;
+}
+
+void SegmentedLog::cutAt(const Position& start) {
+  while (!parts.empty() && !endAt(parts.back(), start)) {
+    unused.push_back(std::move(parts.back().segment));
+    parts.pop_back();
+  }
+}
+
+bool SegmentedLog::endAt(Part& part, const Position& position) const {
+  if (position == part.end) return true;
+  if (position.index < part.header.start.index || position.index > part.end.index) return false;
+  if (position == part.header.start) {
+    part.endAt(position, Segment::FIRST_FRAME);
+    return true;
+  }
+  LogCursor cursor(database, part.header.start);
+  cursor.runs.push_back({part.segment, part.seed, Segment::FIRST_FRAME, part.endOffset});
+  while (cursor.position().index < position.index && cursor.next() != nullptr) {
+  }
+  if (cursor.position() != position) return false;
+  part.endAt(position, cursor.offset());
+  return true;
+}
+
+std::optional<Position> SegmentedLog::positionAt(std::uint64_t index) const {
+  auto log = seek(index);
+  while (log.position().index < index && log.next() != nullptr) {
+  }
+  if (log.position().index != index) return std::nullopt;
+  return log.position();
+}
+
+// -- for any thread
+
+Position SegmentedLog::start() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return parts.empty() ? Position() : parts.front().header.start;
+}
+
+Position SegmentedLog::end() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return parts.empty() ? Position() : parts.back().end;
+}
+
+LogCursor SegmentedLog::seek(std::uint64_t index) const {
+  return seek(Position{std::numeric_limits<std::uint64_t>::max(), index, 0});
+}
+
+LogCursor SegmentedLog::seek(const Position& limit) const {
+  std::lock_guard<std::mutex> lock(mutex);
+  for (auto part = parts.size(); part-- > 0;) {
+    auto& marks = parts[part].marks;
+    for (auto mark = marks.rbegin(); mark != marks.rend(); ++mark) {
+      if (within(mark->at, limit)) return cursorFrom(part, *mark);
+    }
+  }
+  if (parts.empty()) return {database, {}};
+  return cursorFrom(0, parts.front().marks.front());
+}
+
+LogCursor SegmentedLog::cursorFrom(std::size_t part, const Mark& mark) const {
+  LogCursor cursor(database, mark.at);
+  auto offset = mark.offset;
+  for (; part < parts.size(); ++part) {
+    auto& one = parts[part];
+    cursor.runs.push_back({one.segment, one.seed, offset, one.endOffset});
+    offset = Segment::FIRST_FRAME;
+  }
+  return cursor;
+}
+
+}  // namespace gavel::chain
