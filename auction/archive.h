@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -24,7 +23,7 @@
 //   byte arrays          as they are
 //   strings              u32 length, then the bytes
 //   vectors              u64 count, then the elements
-//   maps                 u64 count, then key and value of each element, by rising key
+//   records of requests  u64 count, then sequence and record of each, by rising sequence
 //   structs              their fields, with nothing between them
 //
 // Each value has exactly one encoding, so equal states are equal bytes and the other way round.
@@ -84,8 +83,7 @@ private:
   void write(const std::vector<T>& elements) {
     write(std::span<const T>(elements));
   }
-  template <class K, class V>
-  void write(const std::map<K, V>& elements) {
+  void write(const RequestRecords& elements) {
     write(std::uint64_t{elements.size()});
     for (const auto& [key, value]: elements) (*this)(key, value);
   }
@@ -190,13 +188,14 @@ private:
     elements.resize(readCount<T>());
     for (T& element: elements) read(element);
   }
-  template <class K, class V>
-  void read(std::map<K, V>& elements) {
-    for (auto count = readCount<K, V>(); count > 0; --count) {
-      K key{};
-      read(key);
-      if (!elements.empty() && key <= elements.rbegin()->first) fail("keys out of order");
-      read(elements.emplace_hint(elements.end(), key, V{})->second);
+  void read(RequestRecords& elements) {
+    for (auto count = readCount<std::uint64_t, RequestRecord>(); count > 0; --count) {
+      std::uint64_t sequence = 0;
+      read(sequence);
+      if (elements.lower_bound(sequence) != elements.end()) fail("sequences out of order");
+      RequestRecord record;
+      read(record);
+      elements.put(sequence, record);
     }
   }
   template <class T>

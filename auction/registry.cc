@@ -26,7 +26,7 @@ const Auction* Auctions::find(std::string_view name) const {
 
 const Auction* Auctions::find(AuctionId id) const {
   const auto found = byId.find(id);
-  return found == byId.end() ? nullptr : &found->second;
+  return found == byId.end() ? nullptr : found->second;
 }
 
 const Auction* Auctions::endingFirst() const {
@@ -35,7 +35,8 @@ const Auction* Auctions::endingFirst() const {
 
 Auction& Auctions::add(Auction&& auction) {
   const AuctionId id = auction.id;
-  Auction& added = byId.emplace_hint(byId.end(), id, std::move(auction))->second;
+  Auction& added = inOrder.emplace_hint(inOrder.end(), id, std::move(auction))->second;
+  byId.emplace(id, &added);
   byName.emplace(added.name, &added);
   if (added.phase == Auction::Phase::open) open.emplace(Ending{added.deadline, id}, &added);
   return added;
@@ -57,6 +58,7 @@ void Auctions::end(Auction& element, Auction::Phase phase) {
 void Auctions::remove(const Auction& element) {
   byName.erase(element.name);
   byId.erase(element.id);
+  inOrder.erase(element.id);
 }
 
 }  // namespace gavel::auction

@@ -35,8 +35,8 @@ class Auctions {
 public:
   const Auction* find(std::string_view name) const;
   const Auction* find(AuctionId id) const;
-  const std::map<AuctionId, Auction>& all() const { return byId; }
-  std::size_t size() const { return byId.size(); }
+  const std::map<AuctionId, Auction>& all() const { return inOrder; }
+  std::size_t size() const { return inOrder.size(); }
   std::size_t openCount() const { return open.size(); }
 
   // The open auction that ends first, by (deadline, id); null if none is open.
@@ -57,7 +57,8 @@ public:
 private:
   using Ending = std::pair<Stamp, AuctionId>;
 
-  std::map<AuctionId, Auction> byId;
+  std::map<AuctionId, Auction> inOrder;
+  std::unordered_map<AuctionId, const Auction*> byId;
   std::unordered_map<std::string_view, const Auction*> byName;
   std::map<Ending, const Auction*> open;
 };

@@ -73,18 +73,8 @@ void Sessions::record(const Entry& entry, const RequestRecord& record) {
   session->lastUsedIndex = entry.index;
   session->lowestIncomplete = std::max(session->lowestIncomplete, entry.request.lowestIncomplete);
 
-  auto& records = session->records;
-  const auto kept = records.lower_bound(session->lowestIncomplete);
-  if (kept == records.begin()) {
-    records.emplace_hint(records.end(), entry.request.sequence, record);
-    return;
-  }
-  // A client that frees as it goes costs no allocation: a freed record's place is used again.
-  auto node = records.extract(records.begin());
-  records.erase(records.begin(), kept);
-  node.key() = entry.request.sequence;
-  node.mapped() = record;
-  records.insert(records.end(), std::move(node));
+  session->records.freeBelow(session->lowestIncomplete);
+  session->records.put(entry.request.sequence, record);
 }
 
 Sessions::Changes Sessions::takeChanges() {

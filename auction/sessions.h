@@ -3,12 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <map>
 #include <unordered_map>
 #include <vector>
 
 #include "auction/command.h"
-#include "auction/outcome.h"
+#include "auction/request-records.h"
 
 // Sessions and the recorded outcomes of their requests: what makes requests happen exactly once
 // (R7), after "Implementing Linearizability at Large Scale and Low Latency" (RIFL, SOSP 2015).
@@ -18,19 +17,13 @@ namespace gavel::auction {
 constexpr std::size_t MAX_SESSIONS = 100'000;            // Opening one more evicts the idlest.
 constexpr std::size_t MAX_RECORDS_PER_SESSION = 16'384;  // Requests told but not yet freed.
 
-// The recorded outcome of a request (R7).
-struct RequestRecord {
-  std::uint64_t fingerprint = 0;  // Of the command, to tell a retry from another use of the id.
-  Outcome outcome;                // outcome.index says when it is committed.
-};
-
 struct Session {
   std::uint64_t id = 0;  // Index of the entry that opened it.
   Stamp lastUsed = 0;
   std::uint64_t lastUsedIndex = 0;  // Orders sessions from idlest to busiest; no two are equal.
   std::uint64_t lowestIncomplete = 1;
-  std::map<std::uint64_t, RequestRecord> records;  // By sequence, none below lowestIncomplete.
-  bool changed = false;                            // Since Sessions::takeChanges(); not stored.
+  RequestRecords records;  // None below lowestIncomplete.
+  bool changed = false;    // Since Sessions::takeChanges(); not stored.
 };
 
 // All sessions, also in order of their last use.  Each operation is O(1) in the number of sessions

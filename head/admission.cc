@@ -16,7 +16,7 @@ constexpr std::size_t BATCH_BYTES = 512 * 1024;
 constexpr std::size_t BYTES_PER_ENTRY = 256;
 // Requests judged before the event loop gets its turn: a call may hold many, and each may have to
 // be looked up in the store.
-constexpr std::size_t REQUESTS_PER_TURN = 2'000;
+constexpr std::size_t REQUESTS_PER_TURN = 1'000;
 // After a confirm that failed.
 constexpr auto CONFIRM_PAUSE = 10 * kj::MILLISECONDS;
 

@@ -55,8 +55,10 @@ void Feed::applied(const auction::State& state, std::span<const auction::Event> 
 
 void Feed::committed(std::uint64_t index) {
   position_ = index;
-  for (; told < changes.size() && changes[told].index <= index; ++told) {
-    wake(changes[told].auction);
+  auto before = told;
+  while (told < changes.size() && changes[told].index <= index) ++told;
+  for (; before < told && waiters > 0; ++before) {
+    wake(changes[before].auction);
     wake({});
   }
 }

@@ -171,6 +171,13 @@ TEST(Loader, NeverCrashesOnRandomDamage) {
 }
 
 // Puts records together that are each well-formed but do not fit.
+// Gives the first of a session's records another index.
+void moveFirst(Session& session, std::uint64_t index) {
+  auto [sequence, record] = *session.records.begin();
+  record.outcome.index = index;
+  session.records.put(sequence, record);
+}
+
 class Forgery: public testing::Test {
 protected:
   Log log;
@@ -287,10 +294,8 @@ TEST_F(Forgery, OfSessionsThatNoLogMakesIsRefused) {
   EXPECT_TRUE(refuses<Session>(session, [](Session& s) { s.lowestIncomplete = 0; }));
   EXPECT_TRUE(refuses<Session>(
       session, [](Session& s) { s.lowestIncomplete = s.records.begin()->first + 1; }));
-  EXPECT_TRUE(refuses<Session>(session,
-                               [](Session& s) { s.records.begin()->second.outcome.index = s.id; }));
-  EXPECT_TRUE(refuses<Session>(session,
-                               [](Session& s) { s.records.begin()->second.outcome.index = 1000; }));
+  EXPECT_TRUE(refuses<Session>(session, [](Session& s) { moveFirst(s, s.id); }));
+  EXPECT_TRUE(refuses<Session>(session, [](Session& s) { moveFirst(s, 1000); }));
 }
 
 TEST_F(Forgery, OfTotalsThatDoNotAddUpIsRefused) {

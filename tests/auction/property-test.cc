@@ -208,8 +208,9 @@ void checkState(const State& state, const Model& model) {
     EXPECT_EQ(session->lowestIncomplete, client.lowestIncomplete);
     ASSERT_EQ(session->records.size(), client.records.size());
     for (const auto& [sequence, record]: client.records) {
-      ASSERT_TRUE(session->records.count(sequence));
-      EXPECT_EQ(session->records.at(sequence).outcome, record.outcome);
+      const auto found = session->records.find(sequence);
+      ASSERT_NE(found, session->records.end());
+      EXPECT_EQ(found->second.outcome, record.outcome);
     }
   }
 }

@@ -150,8 +150,8 @@ TEST(Request, SequencesMayArriveInAnyOrder) {
   EXPECT_EQ(log.auction().highest, 300);
   const Session& session = *log.state.findSession(log.session);
   ASSERT_EQ(session.records.size(), 2u);
-  EXPECT_EQ(session.records.at(7).outcome.version, 4u);
-  EXPECT_EQ(session.records.at(9).outcome.version, 2u);
+  EXPECT_EQ(session.records.find(7)->second.outcome.version, 4u);
+  EXPECT_EQ(session.records.find(9)->second.outcome.version, 2u);
 }
 
 TEST(Request, SequenceStartsAtOneAndIsNotBelowItsOwnLowestIncomplete) {
@@ -187,8 +187,9 @@ TEST(Request, LoggedRecordsItsOutcomeWhateverItIs) {
     const Outcome outcome = log.apply(command);
     EXPECT_EQ(outcome.index, log.state.lastIndex());
     EXPECT_EQ(outcome.stamp, log.now);
-    ASSERT_TRUE(session.records.count(log.sequence));
-    const RequestRecord& record = session.records.at(log.sequence);
+    const auto found = session.records.find(log.sequence);
+    ASSERT_NE(found, session.records.end());
+    const RequestRecord& record = found->second;
     EXPECT_EQ(record.outcome, outcome);
     EXPECT_EQ(record.fingerprint, fingerprint(command));
     EXPECT_EQ(session.lastUsed, log.now);

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "auction/outcome.h"
+
+namespace gavel::auction {
+
+// The recorded outcome of a request (R7).
+struct RequestRecord {
+  std::uint64_t fingerprint = 0;  // Of the command, to tell a retry from another use of the id.
+  Outcome outcome;                // outcome.index says when it is committed.
+};
+
+// The records of a session by their sequence, in rising order.  Made for how they come and go: at
+// the end, or near it where a client has many requests under way, and at the front.  These two take
+// constant time, on average; finding one takes logarithmic time.
+class RequestRecords {
+public:
+  using value_type = std::pair<std::uint64_t, RequestRecord>;
+  using const_iterator = std::vector<value_type>::const_iterator;
+
+  const_iterator begin() const { return items.begin() + static_cast<std::ptrdiff_t>(freed); }
+  const_iterator end() const { return items.end(); }
+  std::size_t size() const { return items.size() - freed; }
+  bool empty() const { return size() == 0; }
+
+  const_iterator lower_bound(std::uint64_t sequence) const {
+    // Most are asked for that are higher than all.
+    if (empty() || items.back().first < sequence) return end();
+    return std::lower_bound(begin(), end(), sequence,
+                            [](const auto& item, std::uint64_t key) { return item.first < key; });
+  }
+  const_iterator find(std::uint64_t sequence) const {
+    auto found = lower_bound(sequence);
+    return found == end() || found->first != sequence ? end() : found;
+  }
+
+  // Adds a record, or takes the place of the one that is there.
+  void put(std::uint64_t sequence, const RequestRecord& record) {
+    if (items.size() == items.capacity() && freed > items.size() / 2) makeRoom();
+    auto place = lower_bound(sequence);
+    if (place != end() && place->first == sequence) {
+      items[static_cast<std::size_t>(place - items.begin())].second = record;
+      return;
+    }
+    items.insert(place, {sequence, record});
+  }
+  // Frees all below `sequence`.
+  void freeBelow(std::uint64_t sequence) {
+    while (freed < items.size() && items[freed].first < sequence) ++freed;
+    if (freed == items.size()) {
+      items.clear();
+      freed = 0;
+    }
+  }
+
+private:
+  std::vector<value_type> items;
+  std::size_t freed = 0;  // Of the items, those at the front.
+
+  void makeRoom() {
+    items.erase(items.begin(), begin());
+    freed = 0;
+  }
+};
+
+}  // namespace gavel::auction
