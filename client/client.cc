@@ -196,18 +196,29 @@ kj::Promise<kj::Array<WriteResult>> Client::write(std::size_t count, kj::Maybe<R
 }
 
 kj::Promise<void> Client::settle(Write& write) {
-  return number(write)
-      .then([this, &write]() { return attempt(write); })
-      .then([this, &write]() -> kj::Promise<void> {
-        // An attempt that leaves when the time is up would turn "not applied" into "unknown".
-        if (timer.now() >= write.deadline || !write.renew()) return kj::READY_NOW;
-        return settle(write);
-      });
+  auto attempted = numberNow(write)
+                       ? attempt(write)
+                       : number(write).then([this, &write]() { return attempt(write); });
+  return attempted.then([this, &write]() -> kj::Promise<void> {
+    // An attempt that leaves when the time is up would turn "not applied" into "unknown".
+    if (timer.now() >= write.deadline || !write.renew()) return kj::READY_NOW;
+    return settle(write);
+  });
+}
+
+// Without promises, as almost always.
+bool Client::numberNow(Write& write) {
+  if (!write.needsNumbers()) return true;
+  KJ_IF_MAYBE (open, session) {
+    if (!(*open)->usable()) return false;
+    lastRequest_ = write.number(**open);
+    return true;
+  }
+  return false;
 }
 
 // Sees to it that each request has an id, if a session can be had in time.
 kj::Promise<void> Client::number(Write& write) {
-  if (!write.needsNumbers()) return kj::READY_NOW;
   return openSession(write.deadline).then([this, &write](kj::Own<Opening> opening) {
     KJ_IF_MAYBE (opened, opening->session) {
       lastRequest_ = write.number(**opened);

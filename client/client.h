@@ -146,6 +146,7 @@ private:
   kj::Promise<kj::Array<WriteResult>> write(std::size_t count, kj::Maybe<RequestId> retryOf,
                                             SendWrites send);
   kj::Promise<WriteResult> writeOne(kj::Maybe<RequestId> retryOf, SendWrites send);
+  bool numberNow(Write& write);
   kj::Promise<void> number(Write& write);
   kj::Promise<void> attempt(Write& write);
   kj::Promise<void> settle(Write& write);

@@ -29,11 +29,12 @@ Retry::Retry(ChainLocator& locator, kj::Timer& timer, Random& random, Route rout
       send(kj::mv(send)),
       tasks(*this) {}
 
-kj::Promise<bool> Retry::run(kj::TimePoint deadline) {
+kj::Promise<bool> Retry::run(kj::TimePoint deadline_) {
+  deadline = deadline_;
   auto paf = kj::newPromiseAndFulfiller<bool>();
   settled = kj::mv(paf.fulfiller);
   tasks.add(drive());
-  return paf.promise.exclusiveJoin(timer.atTime(deadline).then([]() { return false; }));
+  return kj::mv(paf.promise);
 }
 
 kj::Promise<void> Retry::drive() {
@@ -42,6 +43,14 @@ kj::Promise<void> Retry::drive() {
   return watch(kj::mv(attempt)).then([this]() { return pause(); }).then([this]() {
     return drive();
   });
+}
+
+// Only once the first look around is due, or the first attempt has failed: a timer for each call
+// that goes well would cost it more than anything else here.
+void Retry::mindDeadline() {
+  if (mindsDeadline) return;
+  mindsDeadline = true;
+  tasks.add(timer.atTime(deadline).then([this]() { settled->fulfill(false); }));
 }
 
 kj::Own<Retry::Attempt> Retry::start() {
@@ -95,10 +104,12 @@ kj::Duration Retry::patienceFor(unsigned attempt) const {
 kj::Promise<void> Retry::watch(kj::Own<Attempt> attempt) {
   auto wait = kj::min(limits.lookAround,
                       kj::max(attempt->patienceEnds - timer.now(), 1 * kj::MILLISECONDS));
+  if (!mindsDeadline) wait = kj::min(wait, deadline - timer.now());
   auto look = timer.afterDelay(wait).then([]() { return false; });
   auto over = attempt->over.addBranch().then([]() { return true; });
   return over.exclusiveJoin(kj::mv(look))
       .then([this, attempt = kj::mv(attempt)](bool over) mutable -> kj::Promise<void> {
+        mindDeadline();
         if (over) return kj::READY_NOW;
         return locator.refresh().then(
             [this, attempt = kj::mv(attempt)]() mutable -> kj::Promise<void> {

@@ -65,6 +65,8 @@ private:
   kj::String problem;
   kj::Maybe<kj::String> refused;
   kj::Own<kj::PromiseFulfiller<bool>> settled;
+  kj::TimePoint deadline = kj::origin<kj::TimePoint>();
+  bool mindsDeadline = false;
 
   // Where the chain stood when the attempts below were made.
   std::uint64_t epoch = 0;
@@ -74,6 +76,7 @@ private:
   kj::TaskSet tasks;  // The attempts.
 
   kj::Promise<void> drive();
+  void mindDeadline();
   kj::Own<Attempt> start();
   kj::Promise<void> watch(kj::Own<Attempt> attempt);
   kj::Promise<void> pause();
