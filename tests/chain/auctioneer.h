@@ -58,7 +58,8 @@ private:
     auto step = (index - 2) % PERIOD;
     if (step == 0) {
       auction::Terms terms;
-      terms.item = "a lamp";
+      // Some records are large ones.
+      terms.item = auctions % 4 == 0 ? text(std::string(2000, 'x')) : "a lamp";
       terms.duration = 1'000'000'000'000;
       terms.increment.value = 1;
       return {index, stamp, request,
