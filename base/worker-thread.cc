@@ -22,8 +22,11 @@ kj::Promise<void> WorkerThread::run(kj::Function<void()> job) {
 }
 
 void WorkerThread::post(kj::Function<void()> job) {
-  std::lock_guard<std::mutex> lock(mutex);
-  jobs.push_back(kj::mv(job));
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    jobs.push_back(kj::mv(job));
+  }
+  // Or it would wake up only to wait for the mutex.
   changed.notify_one();
 }
 

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "chain/answer-last.h"
 #include "chain/snapshot-parts.h"
 
 namespace gavel::chain {
@@ -33,7 +34,7 @@ public:
     KJ_IF_MAYBE (link, owner->get()) {
       if (link->kind == Kind::syncing) return link->host.room();
     }
-    return kj::READY_NOW;
+    return answerLast();
   }
 
   kj::Promise<void> check(CheckContext context) override {

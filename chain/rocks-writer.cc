@@ -1,6 +1,7 @@
 #include "chain/rocks-writer.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include <kj/debug.h>
@@ -85,11 +86,13 @@ void RocksWriter::afterAll(kj::Function<void()> next) {
 
 // One job takes all that has gathered by the time it runs.
 void RocksWriter::post(Work work) {
-  std::lock_guard<std::mutex> lock(mutex);
-  if (closed) return;
-  queue.push_back(std::move(work));
-  if (scheduled) return;
-  scheduled = true;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (closed) return;
+    queue.push_back(std::move(work));
+    if (scheduled) return;
+    scheduled = true;
+  }
   thread->post([this]() {
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([this]() { process(); })) {
       database->fail(*exception, "write");
@@ -102,7 +105,8 @@ void RocksWriter::close() {
     std::lock_guard<std::mutex> lock(mutex);
     closed = true;
   }
-  thread->post([this]() {
+  std::promise<void> done;
+  thread->post([this, &done]() {
     log->sync();
     syncDatabase();
     if (!sync) {
@@ -113,8 +117,11 @@ void RocksWriter::close() {
       marker.sequence = database->db().GetLatestSequenceNumber();
     }
     mark(true);
+    finished = true;
+    done.set_value();
   });
-  thread = nullptr;
+  // The thread stays, as another one may be about to give it more.
+  done.get_future().wait();
 }
 
 void RocksWriter::announceCut(std::uint64_t index) {
@@ -144,6 +151,7 @@ bool RocksWriter::healed() {
 // -- on the thread
 
 void RocksWriter::process() {
+  if (finished) return;
   std::vector<Work> work;
   {
     std::lock_guard<std::mutex> lock(mutex);
@@ -198,11 +206,11 @@ void RocksWriter::write(Group& group) {
   if (!group.batches.empty()) {
     log->append(group.batches, sync);
     note(group.batches);
+    tellDurable(window.end().index, false);
   }
   if (!group.saves.empty()) commit(group.batch, true, "note a configuration");
   mark(false);
   for (auto& save: group.saves) save->fulfill();
-  if (!group.batches.empty()) tellDurable(window.end().index, false);
   group = Group();
 }
 
@@ -226,14 +234,19 @@ void RocksWriter::note(const std::vector<BatchPtr>& batches) {
 }
 
 void RocksWriter::tellDurable(std::uint64_t index, bool cutDone) {
-  std::lock_guard<std::mutex> lock(mutex);
-  durable = index;
-  if (cutDone && --cutsAhead == 0) cutTo = NO_CUT;
-  bool reached = visible() > awaitedAbove;
-  KJ_IF_MAYBE (waiting, awaited) {
-    if (reached) (*waiting)->fulfill(visible());
+  kj::Maybe<kj::Own<kj::CrossThreadPromiseFulfiller<std::uint64_t>>> reached;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    durable = index;
+    if (cutDone && --cutsAhead == 0) cutTo = NO_CUT;
+    if (visible() <= awaitedAbove) return;
+    index = visible();
+    reached = kj::mv(awaited);
+    awaited = nullptr;
   }
-  if (reached) awaited = nullptr;
+  KJ_IF_MAYBE (waiting, reached) {
+    (*waiting)->fulfill(kj::mv(index));
+  }
 }
 
 // Notes what is durable by now.  An older marker says nothing wrong, so that syncing it now and

@@ -123,6 +123,7 @@ private:
   std::uint64_t durableCheckpoint;
   LogWindow window;
   bool installing;
+  bool finished = false;
   std::string lastKey;  // Of the snapshot that is being installed.
 
   std::unique_ptr<WorkerThread> thread;  // Last: it uses the rest.

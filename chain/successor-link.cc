@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "chain/answer-last.h"
 #include "chain/snapshot-sender.h"
 
 namespace gavel::chain {
@@ -34,7 +35,7 @@ public:
     auto params = context.getParams();
     check(params.getHeader());
     KJ_IF_MAYBE (link, owner->get()) link->host.heardCommit(params.getCommit());
-    return kj::READY_NOW;
+    return answerLast();
   }
 
   kj::Promise<void> persisted(PersistedContext context) override {
