@@ -201,20 +201,22 @@ kj::Promise<void> PredecessorLink::tell() {
     idle = kj::mv(paf.fulfiller);
     return paf.promise.then([this]() { return tell(); });
   }
+  if (!syncing) return host.commitIsDue().then([this]() { return tellCommit(); });
   told = number;
-  kj::Promise<void> sent = nullptr;
-  if (syncing) {
-    auto request = acks.persistedRequest();
-    expected.reply().write(request.initHeader());
-    request.setDurable(number);
-    sent = request.send();
-  } else {
-    auto request = acks.committedRequest();
-    expected.reply().write(request.initHeader());
-    request.setCommit(number);
-    sent = request.send();
-  }
-  return sent.then([this]() { return tell(); });
+  auto request = acks.persistedRequest();
+  expected.reply().write(request.initHeader());
+  request.setDurable(number);
+  return request.send().then([this]() { return tell(); });
+}
+
+kj::Promise<void> PredecessorLink::tellCommit() {
+  if (closed) return kj::READY_NOW;
+  auto commit = host.commitIndex();
+  told = commit;
+  auto request = acks.committedRequest();
+  expected.reply().write(request.initHeader());
+  request.setCommit(commit);
+  return request.send().then([this]() { return tell(); });
 }
 
 void PredecessorLink::taskFailed(kj::Exception&& exception) {

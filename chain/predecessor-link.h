@@ -24,6 +24,9 @@ public:
     virtual void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                          std::uint64_t commit) = 0;
     virtual std::uint64_t commitIndex() const = 0;
+    // Resolves when the predecessor may be told what is committed: at once, or a little later where
+    // the head knows already.
+    virtual kj::Promise<void> commitIsDue() = 0;
     // Resolves once little enough is not on this node's disk for more to be taken (R13).
     virtual kj::Promise<void> room() = 0;
     // The predecessor asks: chain confirm towards the tail (R10).
@@ -77,6 +80,7 @@ private:
 
   void nowAligned();
   kj::Promise<void> tell();
+  kj::Promise<void> tellCommit();
   void taskFailed(kj::Exception&& exception) override;
 };
 

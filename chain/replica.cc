@@ -12,8 +12,6 @@ namespace {
 
 // Queries that wait, for a commit or for the barrier (R13).
 constexpr std::size_t MAX_WAITERS = 10'000;
-// For telling a predecessor that its link is over.
-constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
 // A disk that has not stored anything in so many checks, though it has to, does not answer.  Checks
 // are counted, and not time, which passes also while this process is paused.
 constexpr auto DISK_CHECK = 1 * kj::SECONDS;
@@ -89,6 +87,7 @@ void Replica::stopActing() {
   if (!planted(Bug::obeyOldLinks)) {
     retireSuccessorLink();
     retirePredecessorLink();
+    retireCommitLinks();
   }
   // Also those that wait for a commit: what they have read may be dropped, and something else be
   // committed at its index, if this node is not in the chain for a while.
@@ -104,24 +103,6 @@ void Replica::stopActing() {
   observer.stopped();
 }
 
-// A link may be on the stack of what made it obsolete, so it ends in a later turn.
-void Replica::retireSuccessorLink() {
-  KJ_IF_MAYBE (old, successorLink) {
-    (*old)->close();
-    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
-    successorLink = nullptr;
-  }
-}
-
-void Replica::retirePredecessorLink() {
-  KJ_IF_MAYBE (old, predecessorLink) {
-    auto told = timer.timeoutAfter(FAREWELL_TIMEOUT, (*old)->close());
-    tasks.add(told.catch_([](kj::Exception&&) {}));
-    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
-    predecessorLink = nullptr;
-  }
-}
-
 void Replica::startActing() {
   acting_ = true;
   durableEpoch_ = configuration.epoch;
@@ -133,6 +114,7 @@ void Replica::startActing() {
     successorLink = kj::heap<SuccessorLink>(static_cast<SuccessorLink::Host&>(*this), network,
                                             timer, configuration, self);
   }
+  reportCommits();
   logInfo("adopted configuration", {{"epoch", configuration.epoch},
                                     {"role", roleName(now)},
                                     {"chain", configuration.describe()},
@@ -232,6 +214,8 @@ void Replica::heardCommit(std::uint64_t index) {
 // Brings everything in line with the log, the disk and the neighbours' numbers.
 void Replica::advance() {
   KJ_IF_MAYBE (link, successorLink) (*link)->wake();
+  // First the one with bids to answer.
+  KJ_IF_MAYBE (sender, commitSender) (*sender)->wake();
   KJ_IF_MAYBE (link, predecessorLink) (*link)->wake();
   if (tracker.commit() != announcedCommit) {
     announcedCommit = tracker.commit();
@@ -336,62 +320,6 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
                              if (!actsIn(epoch)) return relinked();
                              return store_.openSnapshot();
                            }));
-}
-
-// -- neighbours
-
-kj::Promise<void> Replica::attach(AttachContext context) {
-  auto params = context.getParams();
-  auto header = Header::read(params.getHeader());
-  auto version = schema::PROTOCOL_VERSION;
-  KJ_REQUIRE(params.getProtocolVersion() == version,
-             "the predecessor speaks another version of the protocol", params.getProtocolVersion(),
-             version);
-  auto ready = adoption.addBranch();
-  if (header.receiver == self && header.epoch > configuration.epoch) {
-    // The peer that shows a higher epoch brings the configuration along (R1).
-    auto newer = Configuration::read(params.getConfiguration());
-    KJ_REQUIRE(newer.epoch == header.epoch && newer.clusterId == header.clusterId,
-               "an attachment whose configuration is of another epoch", newer.epoch, header.epoch);
-    ready = adopt(newer);
-  }
-  return canceler.wrap(
-      ready.then([this]() { return rebuilt.addBranch(); }).then([this, context, header]() mutable {
-        auto result = context.getResults().initResult();
-        if (reject(header, [&]() { return result.initRejected(); })) return;
-        auto* predecessor = configuration.predecessor(self);
-        if (predecessor == nullptr || predecessor->incarnation != header.sender) {
-          auto rejected = result.initRejected();
-          rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
-          rejected.setDetail("the caller is not this node's predecessor");
-          return;
-        }
-        // What was asked over the link before may never be answered.
-        if (predecessorLink != nullptr) confirm.interrupt();
-        retirePredecessorLink();
-        auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
-                                            : PredecessorLink::Kind::serving;
-        auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,
-                                              header, context.getParams().getAcks());
-        auto attached = result.initAttached();
-        attached.setLink(link->capability());
-        writePosition(log_.end(), attached.initEnd());
-        predecessorLink = kj::mv(link);
-        for (auto& waiter: predecessorWaiters) waiter->fulfill();
-        predecessorWaiters.clear();
-        logInfo("predecessor attached", {{"epoch", header.epoch},
-                                         {"predecessor", predecessor->name},
-                                         {"index", log_.end().index}});
-      }));
-}
-
-void Replica::heardConfiguration(const Configuration& newer) {
-  tasks.add(adopt(newer));
-}
-
-void Replica::successorUnreachable(std::uint64_t epoch, const Member& successor,
-                                   kj::StringPtr reason) {
-  observer.unreachable(epoch, successor, reason);
 }
 
 void Replica::taskFailed(kj::Exception&& exception) {

@@ -8,6 +8,7 @@
 #include "auction/state.h"
 #include "chain/chain-confirm.h"
 #include "chain/checkpointer.h"
+#include "chain/commit-link.h"
 #include "chain/commit-tracker.h"
 #include "chain/configuration.h"
 #include "chain/header.h"
@@ -33,6 +34,8 @@ namespace gavel::chain {
 //   what is read from it may be shown only once state().lastIndex() is committed (whenCommitted()).
 class Replica final: private SuccessorLink::Host,
                      private PredecessorLink::Host,
+                     private CommitSender::Host,
+                     private CommitReceiver::Host,
                      private ChainConfirm::Host,
                      private kj::TaskSet::ErrorHandler {
 public:
@@ -123,6 +126,10 @@ public:
   // A call of the Peer interface (R6).
   using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
   kj::Promise<void> attach(AttachContext context);
+  // The same, of the tail (R5).
+  using ReportContext =
+      capnp::CallContext<schema::Peer::ReportCommitsParams, schema::Peer::ReportCommitsResults>;
+  void hearCommits(ReportContext context);
 
   // Says why a message with this header is not to be obeyed; false if it is.  For messages that
   // belong to the configuration this node acts in (R1).
@@ -163,6 +170,8 @@ private:
 
   kj::Maybe<kj::Own<SuccessorLink>> successorLink;
   kj::Maybe<kj::Own<PredecessorLink>> predecessorLink;
+  kj::Maybe<kj::Own<CommitSender>> commitSender;
+  kj::Maybe<kj::Own<CommitReceiver>> commitReceiver;
   ChainConfirm confirm;
   kj::Promise<void> following = nullptr;  // The disk.
   kj::TaskSet tasks;                      // Last: its tasks use the rest.
@@ -176,8 +185,12 @@ private:
   void apply(std::uint64_t upTo);
   void tellApplied();
   void answerWaiters();
+
+  // In replica-links.cc.
   void retireSuccessorLink();
   void retirePredecessorLink();
+  void retireCommitLinks();
+  void reportCommits();
 
   // In replica-joining.cc.
   void considerGate();
@@ -199,6 +212,7 @@ private:
   void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                std::uint64_t commit) override;
   std::uint64_t commitIndex() const override { return tracker.commit(); }
+  kj::Promise<void> commitIsDue() override;
   kj::Promise<void> confirmUpward() override { return confirm.upward(); }
   kj::Promise<std::uint64_t> confirmDownward() override { return confirm.downward(); }
   kj::Promise<void> confirmByPredecessor() override;

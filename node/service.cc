@@ -202,6 +202,12 @@ kj::Promise<void> Service::forward(ForwardContext context) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> Service::reportCommits(ReportCommitsContext context) {
+  requirePeer(access, "reporting commits");
+  node().replica().hearCommits(context);
+  return kj::READY_NOW;
+}
+
 // -- backups
 
 kj::Promise<void> Service::snapshot(SnapshotContext context) {

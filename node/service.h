@@ -36,6 +36,7 @@ public:
 
   kj::Promise<void> attach(AttachContext context) override;
   kj::Promise<void> forward(ForwardContext context) override;
+  kj::Promise<void> reportCommits(ReportCommitsContext context) override;
 
   kj::Promise<void> snapshot(SnapshotContext context) override;
 

@@ -75,6 +75,25 @@ interface Peer {
       rejected @1 :Rejection;
     }
   }
+
+  reportCommits @2 (header :Header) -> (result :ReportResult);
+  # By the tail to the head, where they are not neighbours, once per epoch and connection (R5).
+
+  struct ReportResult {
+    union {
+      commits @0 :Commits;
+      # A fresh one per call; an earlier one is dead from now on.
+
+      rejected @1 :Rejection;
+    }
+  }
+}
+
+interface Commits {
+  # From tail to head, within one epoch: what comes by way of the nodes between them as well.
+
+  committed @0 (header :Header, commit :UInt64) -> stream;
+  # As in Acks.
 }
 
 interface Link {

@@ -69,9 +69,8 @@ TEST_F(Confirm, QueryIsAnsweredByTheNodeThatIsAsked) {
   prepare(3);
   auto client = connect(1);
   // A forwarded one would have to reach the tail for this.
-  auto asked = ask(client);
-  EXPECT_EQ(within(kj::mv(asked), "an answer").getAnswer().getAuction().getIndex(),
-            replica(1).state().lastIndex());
+  auto answer = within(ask(client), "an answer");
+  EXPECT_EQ(answer.getAnswer().getAuction().getIndex(), replica(1).state().lastIndex());
 }
 
 TEST_F(Confirm, RemovedTailDoesNotAnswer) {

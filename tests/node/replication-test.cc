@@ -24,7 +24,9 @@ TEST_F(Replication, AnswersOnlyWhenEveryDiskHasIt) {
   EXPECT_FALSE(session.poll(io.waitScope)) << "the middle has not synced";
   nodes[1]->store.syncNow();
   EXPECT_TRUE(within(kj::mv(session), "a session").getOutcome().isSuccess());
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(replica(i).commit(), 1u) << "n" << i + 1;
+  EXPECT_EQ(replica(0).commit(), 1u);
+  EXPECT_EQ(replica(2).commit(), 1u);
+  until("the middle to hear of it", [&]() { return replica(1).commit() == 1; });
 }
 
 TEST_F(Replication, ForwardsBeforeItPersists) {

@@ -1,0 +1,140 @@
+#include <kj/debug.h>
+
+#include "base/logging.h"
+#include "base/planted.h"
+#include "chain/replica.h"
+
+// A replica and those it is linked to in an epoch: its neighbours, and the tail with the head.
+namespace gavel::chain {
+namespace {
+
+// For telling a predecessor that its link is over.
+constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
+// How much later than the head the nodes between learn what is committed: so they hear, and pass
+// on, a word for many batches.  Nobody waits for it there, as a read asks the tail (R10).
+constexpr auto COMMIT_PAUSE = 2 * kj::MILLISECONDS;
+
+}  // namespace
+
+kj::Promise<void> Replica::attach(AttachContext context) {
+  auto params = context.getParams();
+  auto header = Header::read(params.getHeader());
+  auto version = schema::PROTOCOL_VERSION;
+  KJ_REQUIRE(params.getProtocolVersion() == version,
+             "the predecessor speaks another version of the protocol", params.getProtocolVersion(),
+             version);
+  auto ready = adoption.addBranch();
+  if (header.receiver == self && header.epoch > configuration.epoch) {
+    // The peer that shows a higher epoch brings the configuration along (R1).
+    auto newer = Configuration::read(params.getConfiguration());
+    KJ_REQUIRE(newer.epoch == header.epoch && newer.clusterId == header.clusterId,
+               "an attachment whose configuration is of another epoch", newer.epoch, header.epoch);
+    ready = adopt(newer);
+  }
+  return canceler.wrap(
+      ready.then([this]() { return rebuilt.addBranch(); }).then([this, context, header]() mutable {
+        auto result = context.getResults().initResult();
+        if (reject(header, [&]() { return result.initRejected(); })) return;
+        auto* predecessor = configuration.predecessor(self);
+        if (predecessor == nullptr || predecessor->incarnation != header.sender) {
+          auto rejected = result.initRejected();
+          rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
+          rejected.setDetail("the caller is not this node's predecessor");
+          return;
+        }
+        // What was asked over the link before may never be answered.
+        if (predecessorLink != nullptr) confirm.interrupt();
+        retirePredecessorLink();
+        auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
+                                            : PredecessorLink::Kind::serving;
+        auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,
+                                              header, context.getParams().getAcks());
+        auto attached = result.initAttached();
+        attached.setLink(link->capability());
+        writePosition(log_.end(), attached.initEnd());
+        predecessorLink = kj::mv(link);
+        for (auto& waiter: predecessorWaiters) waiter->fulfill();
+        predecessorWaiters.clear();
+        logInfo("predecessor attached", {{"epoch", header.epoch},
+                                         {"predecessor", predecessor->name},
+                                         {"index", log_.end().index}});
+      }));
+}
+
+void Replica::heardConfiguration(const Configuration& newer) {
+  tasks.add(adopt(newer));
+}
+
+void Replica::successorUnreachable(std::uint64_t epoch, const Member& successor,
+                                   kj::StringPtr reason) {
+  observer.unreachable(epoch, successor, reason);
+}
+
+// -- the tail and the head
+
+void Replica::reportCommits() {
+  auto* head = configuration.head();
+  if (!isTail(role()) || isHead(role()) || head == configuration.predecessor(self)) return;
+  commitSender = kj::heap<CommitSender>(static_cast<CommitSender::Host&>(*this), network, timer,
+                                        configuration, self);
+}
+
+kj::Promise<void> Replica::commitIsDue() {
+  KJ_IF_MAYBE (sender, commitSender) {
+    if ((*sender)->attached()) return timer.afterDelay(COMMIT_PAUSE);
+  }
+  return kj::READY_NOW;
+}
+
+void Replica::hearCommits(ReportContext context) {
+  auto header = Header::read(context.getParams().getHeader());
+  auto result = context.getResults().initResult();
+  if (reject(header, [&]() { return result.initRejected(); })) return;
+  if (!isHead(role()) || configuration.tail()->incarnation != header.sender) {
+    auto rejected = result.initRejected();
+    rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
+    rejected.setDetail(
+        "this node is not the head of the caller's chain, or the caller not its tail");
+    return;
+  }
+  KJ_IF_MAYBE (old, commitReceiver) {
+    (*old)->close();
+  }
+  auto receiver = kj::heap<CommitReceiver>(static_cast<CommitReceiver::Host&>(*this), header);
+  result.setCommits(receiver->capability());
+  commitReceiver = kj::mv(receiver);
+}
+
+// -- leaving an epoch
+
+// A link may be on the stack of what made it obsolete, so it ends in a later turn.
+void Replica::retireSuccessorLink() {
+  KJ_IF_MAYBE (old, successorLink) {
+    (*old)->close();
+    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
+    successorLink = nullptr;
+  }
+}
+
+void Replica::retirePredecessorLink() {
+  KJ_IF_MAYBE (old, predecessorLink) {
+    auto told = timer.timeoutAfter(FAREWELL_TIMEOUT, (*old)->close());
+    tasks.add(told.catch_([](kj::Exception&&) {}));
+    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
+    predecessorLink = nullptr;
+  }
+}
+
+void Replica::retireCommitLinks() {
+  KJ_IF_MAYBE (old, commitReceiver) {
+    (*old)->close();
+    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
+    commitReceiver = nullptr;
+  }
+  KJ_IF_MAYBE (old, commitSender) {
+    tasks.add(kj::evalLater([old = kj::mv(*old)]() {}));
+    commitSender = nullptr;
+  }
+}
+
+}  // namespace gavel::chain
