@@ -7,13 +7,6 @@
 #include "base/planted.h"
 
 namespace gavel::tail {
-namespace {
-
-std::size_t sizeOf(const Feed::Change& change) {
-  return sizeof(change) + change.auction.size();
-}
-
-}  // namespace
 
 // Leaves its list when it is woken or dropped.
 class Feed::Waiter {
@@ -46,7 +39,9 @@ void Feed::applied(const auction::State& state, std::span<const auction::Event> 
     auto* auction = state.findAuction(event.auction);
     auto* version = auction == nullptr ? nullptr : auction->findVersion(event.version);
     KJ_ASSERT(version != nullptr, "a version that is not there", event.auction, event.version);
-    changes.push_back({version->index, auction->name, event.version, *version});
+    auto& name = names[auction->id];
+    if (name.uses++ == 0) name.text = auction->name;
+    changes.push_back({{version->index, &name.text, event.version, *version}, auction->id});
     bytes += sizeOf(changes.back());
   }
   if (planted(Bug::tellUncommitted)) committed(state.lastIndex());
@@ -56,15 +51,16 @@ void Feed::applied(const auction::State& state, std::span<const auction::Event> 
 void Feed::committed(std::uint64_t index) {
   position_ = index;
   auto before = told;
-  while (told < changes.size() && changes[told].index <= index) ++told;
+  while (told < changes.size() && changes[told].change.index <= index) ++told;
   for (; before < told && waiters > 0; ++before) {
-    wake(changes[before].auction);
+    wake(*changes[before].change.auction);
     wake({});
   }
 }
 
 void Feed::restart(std::uint64_t index, std::uint64_t commit) {
   changes.clear();
+  names.clear();
   bytes = 0;
   told = 0;
   start_ = index;
@@ -73,9 +69,11 @@ void Feed::restart(std::uint64_t index, std::uint64_t commit) {
 
 // With all that the same entry has made.
 void Feed::forgetOldest() {
-  start_ = changes.front().index;
-  while (told > 0 && changes.front().index == start_) {
+  start_ = changes.front().change.index;
+  while (told > 0 && changes.front().change.index == start_) {
     bytes -= sizeOf(changes.front());
+    auto name = names.find(changes.front().auction);
+    if (--name->second.uses == 0) names.erase(name);
     changes.pop_front();
     --told;
   }
@@ -86,11 +84,11 @@ std::span<const Feed::Change* const> Feed::read(std::uint64_t after, std::size_t
   auto end = changes.begin() + static_cast<std::ptrdiff_t>(told);
   auto next = std::upper_bound(
       changes.begin(), end, after,
-      [](std::uint64_t index, const Change& change) { return index < change.index; });
+      [](std::uint64_t index, const Kept& kept) { return index < kept.change.index; });
   page.clear();
   for (; next != end; ++next) {
-    if (page.size() >= most && next->index != page.back()->index) break;
-    page.push_back(&*next);
+    if (page.size() >= most && next->change.index != page.back()->index) break;
+    page.push_back(&next->change);
   }
   return page;
 }

@@ -23,7 +23,7 @@ class Feed {
 public:
   struct Change {
     std::uint64_t index = 0;  // Of the entry, which may have made several.
-    std::string auction;
+    const std::string* auction = nullptr;
     std::uint64_t number = 0;
     auction::Version version;
   };
@@ -51,7 +51,7 @@ public:
   std::span<const Change* const> read(std::uint64_t after, std::size_t most);
 
   // The last committed one; null where there is none.
-  const Change* newest() const { return told == 0 ? nullptr : &changes[told - 1]; }
+  const Change* newest() const { return told == 0 ? nullptr : &changes[told - 1].change; }
 
   // Resolves when an auction, or any, has a change that was not committed before this call.
   kj::Promise<void> next(const std::string& auction);
@@ -65,7 +65,17 @@ private:
   std::uint64_t start_ = 0;
   std::uint64_t position_ = 0;
   std::size_t bytes = 0;
-  std::deque<Change> changes;
+  // The names that changes refer to.
+  struct Name {
+    std::string text;
+    std::size_t uses = 0;
+  };
+  std::unordered_map<auction::AuctionId, Name> names;
+  struct Kept {
+    Change change;
+    auction::AuctionId auction;
+  };
+  std::deque<Kept> changes;
   std::size_t told = 0;  // Of the changes: the committed ones.
   std::vector<const Change*> page;
   std::unordered_map<std::string, std::list<Waiter*>> waitersOf;  // "": of any auction.
@@ -73,6 +83,7 @@ private:
 
   void wake(const std::string& auction);
   void forgetOldest();
+  static std::size_t sizeOf(const Kept& kept) { return sizeof(kept) + kept.change.auction->size(); }
 };
 
 }  // namespace gavel::tail
