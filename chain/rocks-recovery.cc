@@ -236,6 +236,7 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
       // The checkpoint is sound by itself.
       anew = checkpoint;
       if (recovered.damage.empty()) recovered.damage = lacksCheckpoint(opened);
+      if (opened.marker.end.index < checkpoint.index) opened.marker.end = checkpoint;
     }
     // A process that goes on like that says so for as long as it runs (Recovered::unsynced).
     if (recovered.damage.empty() && !unsynced && database.readMeta(meta::UNSYNCED).has_value()) {

@@ -371,6 +371,40 @@ TEST_F(RocksDamageTest, OfTheLogsEndIsMadeUpForByALaterEpochOrACut) {
   }
 }
 
+// With a marker that says what was durable, and with one that was lost as well.
+TEST_F(RocksDamageTest, OfTheWholeLogLeavesTheCheckpoint) {
+  for (bool marked: {true, false}) {
+    gavel::testing::TemporaryDirectory data;
+    auto open = [&]() {
+      return kj::heap<RocksStore>(data.path().c_str(), RocksStoreOptions(), random);
+    };
+    Auctioneer auctioneer;
+    {
+      auto store = open();
+      append(*store, auctioneer, 5);
+      checkpoint(*store, auctioneer);
+      append(*store, auctioneer, 2);
+    }
+    fs::remove_all(data.path() + "/log");
+    if (!marked) fs::remove(data.path() + "/durable");
+    {
+      auto store = open();
+      EXPECT_NE(store->recovered().damage, "");
+      EXPECT_FALSE(store->recovered().empty);
+      EXPECT_EQ(wait(store->load()).end(), auctioneer.log[4]->end());
+      EXPECT_EQ(store->logStart(), auctioneer.log[4]->end());
+      for (std::size_t i: {5, 6}) {
+        store->append(auctioneer.log[i]);
+        waitDurable(*store, auctioneer.log[i]->lastIndex());
+      }
+      EXPECT_EQ(store->recovered().damage, "");
+    }
+    auto store = open();
+    EXPECT_EQ(store->recovered().damage, "");
+    expectAll(*store, auctioneer);
+  }
+}
+
 TEST_F(RocksDamageTest, IsToldWithoutTheMarker) {
   Auctioneer auctioneer;
   {
