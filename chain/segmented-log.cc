@@ -1,7 +1,6 @@
 #include "chain/segmented-log.h"
 
 #include <algorithm>
-#include <atomic>
 #include <fcntl.h>
 #include <filesystem>
 #include <limits>
@@ -273,8 +272,8 @@ std::shared_ptr<Segment> SegmentedLog::takeSegment() {
   std::shared_ptr<Segment> segment;
   for (auto& one: unused) {
     if (one.use_count() > 1) continue;
-    // What the last cursor has read, it has read before what is written now.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    // A copy is dropped after the last cursor has dropped its own, and so after what it has read.
+    std::shared_ptr<Segment>(one).reset();
     segment = std::move(one);
     one = std::move(unused.back());
     unused.pop_back();
