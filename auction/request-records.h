@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -54,18 +53,25 @@ public:
   // Frees all below `sequence`.
   void freeBelow(std::uint64_t sequence) {
     while (freed < items.size() && items[freed].first < sequence) ++freed;
-    if (freed == items.size()) {
-      items.clear();
-      freed = 0;
-    }
+    if (freed == items.size()) makeRoom();
   }
 
+  // For how many there is room.
+  std::size_t capacity() const { return items.capacity(); }
+
 private:
+  static constexpr std::size_t FEW = 64;
+
   std::vector<value_type> items;
   std::size_t freed = 0;  // Of the items, those at the front.
 
+  // Nor is memory held for the most records that there ever were: there may be many sessions.
   void makeRoom() {
-    items.erase(items.begin(), begin());
+    if (items.capacity() > FEW && size() < items.capacity() / 8) {
+      items = std::vector<value_type>(begin(), end());
+    } else {
+      items.erase(items.begin(), begin());
+    }
     freed = 0;
   }
 };

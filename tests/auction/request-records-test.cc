@@ -54,5 +54,27 @@ TEST(RequestRecords, AreThoseThatWerePutAndNotFreed) {
   }
 }
 
+TEST(RequestRecords, HoldNoMemoryForThoseThatAreGone) {
+  RequestRecords records;
+  std::uint64_t sequence = 0;
+  const auto put = [&]() {
+    ++sequence;
+    records.put(sequence, recordOf(sequence));
+  };
+  while (sequence < 10'000) put();
+  records.freeBelow(sequence);
+  EXPECT_EQ(records.size(), 1u);
+  for (int i = 0; i < 20'000; ++i) {
+    put();
+    records.freeBelow(sequence);
+  }
+  EXPECT_LT(records.capacity(), 100u) << "though it was never empty";
+
+  while (sequence < 50'000) put();
+  records.freeBelow(sequence + 1);
+  EXPECT_TRUE(records.empty());
+  EXPECT_LT(records.capacity(), 100u);
+}
+
 }  // namespace
 }  // namespace gavel::auction
