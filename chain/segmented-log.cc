@@ -211,6 +211,9 @@ void SegmentedLog::append(const std::vector<BatchPtr>& batches, bool synced) {
   auto* part = &parts.back();
   auto offset = part->endOffset;
   std::string bytes;
+  std::size_t size = 0;
+  for (auto& batch: batches) size += Segment::frameSize(*batch);
+  bytes.reserve(size);
   std::size_t written = 0;  // How many batches are in the segments before.
   auto flush = [&](std::size_t upTo, bool synced) {
     disk("write to its log", [&]() {
