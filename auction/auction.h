@@ -32,6 +32,11 @@ struct Version {
   Stamp deadline = 0;  // In force after it.
 };
 
+// Where the history of an open auction has a multiple of this many versions, it goes on in the
+// store in a record of its own; the versions behind are kept with the auction.  So that most bids
+// on an auction that nobody else bids on change one record, and not two.
+constexpr std::uint64_t VERSIONS_TOGETHER = 4;
+
 // Its history is in a store up to version `released`, and in memory from there on: see
 // State::capture() and State::release().
 struct Auction {
@@ -59,6 +64,12 @@ struct Auction {
   std::uint64_t historyDigest = 0;  // Over all versions: see digest.h.
 
   std::uint64_t version() const { return released + history.size(); }
+  // So many of its versions have records of their own, once they are captured; the others are in
+  // the auction's.  Follows from the log alone.
+  std::uint64_t versionsApart() const { return versionsApart(phase, version()); }
+  static std::uint64_t versionsApart(Phase phase, std::uint64_t version) {
+    return phase == Phase::open ? version - version % VERSIONS_TOGETHER : version;
+  }
   // Version `number`; null if there is none, or if it is not in memory any more.
   const Version* findVersion(std::uint64_t number) const {
     return number > released && number <= version() ? &history[number - released - 1] : nullptr;

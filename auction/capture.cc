@@ -18,9 +18,10 @@ constexpr std::size_t VERSIONS_PER_RECORD = 512;
 void captureAuction(const Auction& auction, RecordWriter& writer) {
   const bool isNew = auction.captured == 0;
   if (isNew) writer.put(nameKey(auction.name), encodeName(auction.id));
+  // It was open then.
+  std::uint64_t last = Auction::versionsApart(Auction::Phase::open, auction.captured);
   std::span<const Version> added(auction.history);
-  added = added.subspan(auction.captured - auction.released);
-  std::uint64_t last = auction.captured;
+  added = added.subspan(last - auction.released, auction.versionsApart() - last);
   while (!added.empty()) {
     const auto part = added.first(std::min(added.size(), VERSIONS_PER_RECORD));
     last += part.size();
@@ -55,12 +56,13 @@ Changes State::capture() {
   if (capturedIndex == lastIndex_) return changes;
   RecordWriter writer(changes.records);
 
-  changes.auctions.reserve(changedAuctions.size());
   for (Auction* auction: changedAuctions) {
     captureAuction(*auction, writer);
     auction->captured = auction->version();
-    changes.auctions.push_back(
-        {auction->id, auction->version(), auction->phase != Auction::Phase::open});
+    const bool over = auction->phase != Auction::Phase::open;
+    if (over || auction->versionsApart() > auction->released) {
+      changes.toRelease.push_back({auction->id, auction->versionsApart(), over});
+    }
   }
   changedAuctions.clear();
 
@@ -79,7 +81,7 @@ Changes State::capture() {
 }
 
 void State::release(const Changes& changes) {
-  for (const Changes::Stored& stored: changes.auctions) {
+  for (const Changes::Stored& stored: changes.toRelease) {
     const Auction* found = auctions.find(stored.id);
     if (found == nullptr) continue;  // Released before.
     if (stored.over) {
@@ -87,13 +89,15 @@ void State::release(const Changes& changes) {
       continue;
     }
     Auction& auction = auctions.edit(*found);
-    const std::uint64_t version = std::min(stored.version, auction.captured);
-    if (version <= auction.released) continue;
+    if (stored.versions <= auction.released) continue;
     const auto first = auction.history.begin();
-    auction.history.erase(first, first + static_cast<std::ptrdiff_t>(version - auction.released));
-    auction.released = version;
+    auction.history.erase(first,
+                          first + static_cast<std::ptrdiff_t>(stored.versions - auction.released));
+    auction.released = stored.versions;
     // Not to hold memory for the most versions that this auction ever had between two releases.
-    if (auction.history.empty()) auction.history.shrink_to_fit();
+    if (auction.history.capacity() > 4 * (auction.history.size() + VERSIONS_TOGETHER)) {
+      auction.history.shrink_to_fit();
+    }
   }
 }
 

@@ -48,8 +48,8 @@ void fields(Archive& archive, Fields<Version> auto& version) {
           version.deadline);
 }
 
-// Instead of the versions, how many there are and their digest: what is read has all of them in the
-// store.
+// Instead of the versions that have records of their own, how many there are in all and their
+// digest.
 template <class Archive>
 void fields(Archive& archive, Fields<Auction> auto& auction) {
   archive(auction.id, auction.name, auction.item, auction.owner, auction.created, auction.duration,
@@ -57,12 +57,16 @@ void fields(Archive& archive, Fields<Auction> auto& auction) {
           auction.increment, auction.softCloseWindow, auction.softCloseExtension, auction.phase,
           auction.highest, auction.highestBidder);
   if constexpr (std::is_const_v<std::remove_reference_t<decltype(auction)>>) {
-    archive(auction.version());
+    archive(auction.version(), auction.historyDigest);
+    for (auto number = auction.versionsApart(); number < auction.version(); ++number) {
+      archive(auction.history[number - auction.released]);
+    }
   } else {
-    archive(auction.released);
-    auction.captured = auction.released;
+    archive(auction.captured, auction.historyDigest);
+    auction.released = Auction::versionsApart(auction.phase, auction.captured);
+    auction.history.resize(auction.captured - auction.released);
+    for (Version& version: auction.history) archive(version);
   }
-  archive(auction.historyDigest);
 }
 
 template <class Archive>

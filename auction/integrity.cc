@@ -14,7 +14,7 @@ bool within(Nanoseconds duration) {
   return duration > 0 && duration <= MAX_DURATION;
 }
 
-std::string_view findDamageInTerms(const Auction& auction) {
+std::string_view findDamageInTerms(const Auction& auction, const Surroundings&) {
   if (!validName(auction.name)) return "auction's name";
   if (!validItem(auction.item)) return "auction's item";
   if (!within(auction.duration)) return "auction's duration";
@@ -56,14 +56,44 @@ std::string_view findDamageInBids(const Auction& auction, const Surroundings& su
   return known ? SOUND : "auction's highest bidder";
 }
 
+// The versions that are kept with it, which is open.
+std::string_view findDamageInVersions(const Auction& auction, const Surroundings& surroundings) {
+  std::uint64_t number = auction.released;
+  const Version* previous = nullptr;
+  for (const Version& version: auction.history) {
+    const auto kind = ++number == 1 ? Version::Kind::created : Version::Kind::bid;
+    if (version.kind != kind || version.index < auction.id ||
+        version.index > surroundings.lastIndex || version.stamp < auction.created ||
+        version.stamp > surroundings.lastStamp || version.bidder == 0 ||
+        version.bidder > surroundings.bidders || version.amount < 0) {
+      return "auction's versions";
+    }
+    if (previous != nullptr &&
+        (version.index <= previous->index || version.stamp < previous->stamp ||
+         version.amount <= previous->amount)) {
+      return "order of the auction's versions";
+    }
+    previous = &version;
+  }
+  if (previous == nullptr) return SOUND;
+  const bool bid = previous->kind == Version::Kind::bid;
+  const bool fits = previous->amount == auction.highest &&
+                    previous->bidder == (bid ? auction.highestBidder : auction.owner) &&
+                    previous->deadline == auction.deadline;
+  return fits ? SOUND : "auction's last version";
+}
+
 }  // namespace
 
 std::string_view findDamage(const Auction& auction, const Surroundings& surroundings) {
   if (auction.id == 0 || auction.id > surroundings.lastIndex) return "auction's id";
   if (auction.owner == 0 || auction.owner > surroundings.bidders) return "auction's owner";
   if (auction.created < 0 || auction.created > surroundings.lastStamp) return "auction's creation";
-  const auto damage = findDamageInTerms(auction);
-  return damage.empty() ? findDamageInBids(auction, surroundings) : damage;
+  for (const auto find: {findDamageInTerms, findDamageInBids, findDamageInVersions}) {
+    const auto damage = find(auction, surroundings);
+    if (!damage.empty()) return damage;
+  }
+  return SOUND;
 }
 
 std::string_view findDamage(const Bidder& bidder) {

@@ -19,11 +19,13 @@
 // records of a kind are in order of their ids.
 //
 //   key             value
-//   'a' id          an auction that is open                        Auction
+//   'a' id          an auction that is open, with the versions     Auction
+//                   of its history that no 'h' has
 //   'b' id          a bidder                                       Bidder
 //   'e' id          an auction that is over                        Auction
 //   'h' id version  an auction's versions from the record before   several Versions, in order
-//                   this one up to that version
+//                   this one up to that version: all but the
+//                   last few (VERSIONS_TOGETHER), if it is open
 //   'm'             what there is of everything, and as of when    Totals
 //   'n' name        which auction has this name                    its id, 8 bytes big-endian
 //   's' id          a session with its request records             Session
@@ -42,7 +44,7 @@
 // states apart.
 namespace gavel::auction {
 
-constexpr std::uint32_t RECORD_FORMAT = 2;
+constexpr std::uint32_t RECORD_FORMAT = 3;
 
 // What the other records have to add up to.
 struct Totals {

@@ -41,7 +41,7 @@ void Checkpointer::consider(const Log& log, std::uint64_t commit) {
 void Checkpointer::write(Captured ready) {
   writing = true;
   // What release() needs, without the records.
-  auction::Changes kept{ready.changes.lastIndex, {}, ready.changes.auctions};
+  auction::Changes kept{ready.changes.lastIndex, {}, ready.changes.toRelease};
   tasks.add(store.checkpoint(ready.at, kj::mv(ready.changes))
                 .then([this, kept = kj::mv(kept), round = round]() {
                   // Not if the state is another one by now.

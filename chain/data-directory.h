@@ -10,9 +10,9 @@ namespace gavel::chain {
 
 // What a data directory's format is called; it changes whenever an older program could not go on
 // with what a newer one leaves (R14).
-constexpr unsigned DATA_FORMAT = 4;
+constexpr unsigned DATA_FORMAT = 5;
 
-// The directory in which a node keeps its data, of format 4:
+// The directory in which a node keeps its data, of format 5:
 //
 //   lock            locked by the process that uses the directory
 //   db/             the RocksDB database (rocks-database.h), there once it is formatted

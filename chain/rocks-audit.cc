@@ -1,6 +1,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "auction/digest.h"
 #include "auction/records.h"
@@ -16,8 +17,9 @@ namespace {
 // What the records of history and names have to fit with.
 struct Expected {
   std::string name;
-  std::uint64_t versions = 0;
-  std::uint64_t digest = 0;
+  std::uint64_t versions = 0;  // With records of their own.
+  std::vector<auction::Version> others;
+  std::uint64_t digest = 0;  // Of them all.
   std::uint64_t seen = 0;
   std::uint64_t seenDigest = 0;
   bool named = false;
@@ -49,7 +51,7 @@ public:
     }
   }
 
-  void finish() const {
+  void finish() {
     if (auctions.size() != totals.auctions) {
       throw std::runtime_error(std::to_string(auctions.size()) + " auctions, but the totals say " +
                                std::to_string(totals.auctions));
@@ -59,6 +61,9 @@ public:
           "the auctions that are over have another digest than the totals say");
     }
     for (auto& [id, auction]: auctions) {
+      for (auto& version: auction.others) {
+        auction.seenDigest = auction::digestAfter(auction.seenDigest, version);
+      }
       if (auction.seen != auction.versions || auction.seenDigest != auction.digest) {
         throw std::runtime_error("the history of auction " + std::to_string(id) + " has " +
                                  std::to_string(auction.seen) + " versions of " +
@@ -77,7 +82,8 @@ private:
 
   void addAuction(std::string_view key, const auction::Auction& auction) {
     if (auction.id != auction::idOf(key)) fail(key, "it has another id");
-    Expected expected{auction.name, auction.version(), auction.historyDigest};
+    Expected expected{auction.name, auction.versionsApart(), auction.history,
+                      auction.historyDigest};
     if (!auctions.emplace(auction.id, std::move(expected)).second) {
       fail(key, "it is there both open and over");
     }

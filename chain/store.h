@@ -120,7 +120,8 @@ public:
   // For the state machine.  Outlives the store's images.
   virtual const auction::EndedAuctions& ended() const = 0;
 
-  // Versions [first, first + count) of an auction, all of which are in the checkpoint.
+  // Versions [first, first + count) of an auction, all of which have records of their own in the
+  // checkpoint.
   virtual kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
                                                              std::uint64_t first,
                                                              std::uint64_t count) = 0;

@@ -9,8 +9,8 @@ using Log = import "log.capnp";
 using Snapshot = import "snapshot.capnp";
 using Topology = import "topology.capnp";
 
-const protocolVersion :UInt32 = 3;
-# Raised when a message changes its meaning (R14).
+const protocolVersion :UInt32 = 4;
+# Raised when a message changes its meaning, or the records in snapshots their format (R14).
 
 struct Header {
   # In every message between nodes, and checked for each (R1).

@@ -47,31 +47,29 @@ TEST(Capture, HoldsWhatHasChangedSinceTheLast) {
   log.apply(create("lamp"));
   Changes changes = log.state.capture();
   EXPECT_EQ(changes.lastIndex, 2u);
-  EXPECT_EQ(keys(changes), (Keys{auctionKey(2), bidderKey(1), versionsKey(2, 1), "m",
-                                 nameKey("lamp"), sessionKey(1)}));
-  ASSERT_EQ(changes.auctions.size(), 1u);
-  EXPECT_EQ(changes.auctions[0].id, 2u);
-  EXPECT_EQ(changes.auctions[0].version, 1u);
-  EXPECT_FALSE(changes.auctions[0].over);
+  EXPECT_EQ(keys(changes),
+            (Keys{auctionKey(2), bidderKey(1), "m", nameKey("lamp"), sessionKey(1)}));
+  EXPECT_TRUE(changes.toRelease.empty());
 
   log.apply(bid("lamp", "ann", 10));
   log.apply(bid("lamp", "ann", 20));
   changes = log.state.capture();
   EXPECT_EQ(changes.lastIndex, 4u);
-  EXPECT_EQ(keys(changes),
-            (Keys{auctionKey(2), bidderKey(2), versionsKey(2, 3), "m", sessionKey(1)}));
+  EXPECT_EQ(keys(changes), (Keys{auctionKey(2), bidderKey(2), "m", sessionKey(1)}));
+  EXPECT_TRUE(changes.toRelease.empty());
 
   log.apply(bid("lamp", "ann", 20));  // Too low: only its outcome is recorded.
   changes = log.state.capture();
   EXPECT_EQ(keys(changes), (Keys{"m", sessionKey(1)}));
-  EXPECT_TRUE(changes.auctions.empty());
+  EXPECT_TRUE(changes.toRelease.empty());
 
   log.closeExpired(5000);
   changes = log.state.capture();
   EXPECT_EQ(keys(changes), (Keys{"-" + auctionKey(2), endedKey(2), versionsKey(2, 4), "m"}));
-  ASSERT_EQ(changes.auctions.size(), 1u);
-  EXPECT_EQ(changes.auctions[0].version, 4u);
-  EXPECT_TRUE(changes.auctions[0].over);
+  ASSERT_EQ(changes.toRelease.size(), 1u);
+  EXPECT_EQ(changes.toRelease[0].id, 2u);
+  EXPECT_EQ(changes.toRelease[0].versions, 4u);
+  EXPECT_TRUE(changes.toRelease[0].over);
 
   const std::uint64_t other = log.openSession();
   log.apply(log.proposal(ExpireSessions{5000}));
@@ -79,12 +77,33 @@ TEST(Capture, HoldsWhatHasChangedSinceTheLast) {
   EXPECT_EQ(keys(changes), (Keys{"-" + sessionKey(1), "m", sessionKey(other)}));
 }
 
+// Their last versions are in the records of open auctions, up to a multiple of four.
+TEST(Capture, PutsAFewVersionsIntoTheAuction) {
+  Log log(plainTerms(1'000'000));
+  Shelf shelf;
+  for (std::uint64_t version = 1; version <= 13; ++version) {
+    if (version > 1) log.apply(bid("lamp", "ann", static_cast<Amount>(10 * version)));
+    const Changes changes = log.state.capture();
+    shelf.put(changes);
+    const bool apart = version % VERSIONS_TOGETHER == 0;
+    EXPECT_EQ(shelf.records.contains(versionsKey(2, version)), apart);
+    const Auction stored = decodeAuction(shelf.records.at(auctionKey(2)));
+    EXPECT_EQ(stored.history.size(), version % VERSIONS_TOGETHER);
+    EXPECT_EQ(stored.version(), version);
+    EXPECT_EQ(shelf.history(2).size(), version);
+    ASSERT_EQ(changes.toRelease.size(), version < VERSIONS_TOGETHER ? 0u : 1u);
+    if (version >= VERSIONS_TOGETHER) {
+      EXPECT_EQ(changes.toRelease[0].versions, version - version % VERSIONS_TOGETHER);
+    }
+  }
+}
+
 TEST(Capture, PutsManyVersionsIntoFewRecords) {
   Log log(plainTerms(1'000'000));
   for (int i = 1; i <= 1100; ++i) log.apply(bid("lamp", "ann", 10 * i));
   const Changes changes = log.state.capture();
   EXPECT_EQ(keys(changes), (Keys{auctionKey(2), bidderKey(1), bidderKey(2), versionsKey(2, 512),
-                                 versionsKey(2, 1024), versionsKey(2, 1101), "m", nameKey("lamp"),
+                                 versionsKey(2, 1024), versionsKey(2, 1100), "m", nameKey("lamp"),
                                  sessionKey(1)}));
   const Shelf shelf(changes);
   EXPECT_EQ(shelf.history(2).size(), 1101u);
@@ -118,6 +137,7 @@ TEST(Capture, OfALoadedStateHoldsOnlyWhatHasChangedSince) {
   EXPECT_EQ(keys(log.state.capture()), (Keys{"m", sessionKey(log.session)}));
   log.apply(bid("lamp", "bob", 100));
   const AuctionId lamp = log.auction().id;
+  ASSERT_EQ(log.auction().version(), 4u);
   EXPECT_EQ(keys(log.state.capture()),
             (Keys{auctionKey(lamp), versionsKey(lamp, 4), "m", sessionKey(log.session)}));
 }
@@ -146,9 +166,9 @@ TEST(Capture, HasTheSameBytesForEver) {
   Log log;
   fill(log);
   EXPECT_EQ(hex(log.state.hash()),
-            "d207d0f86ac37af2ef8b2796b6df9c37ffb1888110071ce49acee202682bd59c");
+            "c44319aa34a3e6b004c5f6571311b30f935d498bff773311b47ab73d5e4baa51");
   EXPECT_EQ(hex(sha256(framed(filledShelf()))),
-            "d6182a4434c3e270db5dc680f81010e990a7c8ad176a3953b80f37cd254ac88e");
+            "e0af566935e910061802f7dceabfde21324406bbdd3614619da3d72479d318bc");
 }
 
 TEST(Hash, IsTheSha256OfTheRecordsInMemory) {
@@ -187,6 +207,7 @@ TEST(Hash, ShowsVersionsThatAreNotInMemory) {
     log.state.release(log.state.capture());
     log.apply(bid("lamp", "ann", first));
     log.apply(bid("lamp", "ann", 500));
+    log.apply(bid("lamp", "ann", 600));
     log.apply(log.proposal(ExpireSessions{2000}));  // Records of requests would tell as well.
     log.state.release(log.state.capture());
     EXPECT_TRUE(log.auction().history.empty());
@@ -218,31 +239,44 @@ protected:
 };
 
 TEST_F(Release, ForgetsVersionsThatAreStoredAndNoOthers) {
-  log.apply(bid("lamp", "ann", 10));
+  const auto bids = [this](Amount last) {
+    for (Amount amount = log.auction().highest + 10; amount <= last; amount += 10) {
+      log.apply(bid("lamp", "ann", amount));
+    }
+  };
+  bids(40);  // Version 5.
   const Changes first = store();
-  log.apply(bid("lamp", "bob", 20));
+  bids(80);  // Version 9.
   const Changes second = store();
-  log.apply(bid("lamp", "ann", 30));
+  bids(90);
   const auto hash = log.state.hash();
 
   log.state.release(first);
-  EXPECT_EQ(log.auction().released, 2u);
-  EXPECT_EQ(log.auction().version(), 4u);
-  EXPECT_EQ(log.auction().findVersion(2), nullptr);
-  ASSERT_NE(log.auction().findVersion(3), nullptr);
-  EXPECT_EQ(log.auction().findVersion(3)->amount, 20);
-  EXPECT_EQ(log.auction().findVersion(4)->amount, 30);
-  EXPECT_EQ(log.auction().findVersion(5), nullptr);
+  EXPECT_EQ(log.auction().released, 4u);
+  EXPECT_EQ(log.auction().version(), 10u);
+  EXPECT_EQ(log.auction().findVersion(4), nullptr);
+  ASSERT_NE(log.auction().findVersion(5), nullptr);
+  EXPECT_EQ(log.auction().findVersion(5)->amount, 40);
+  EXPECT_EQ(log.auction().findVersion(10)->amount, 90);
+  EXPECT_EQ(log.auction().findVersion(11), nullptr);
   EXPECT_EQ(log.auction().findVersion(0), nullptr);
 
   log.state.release(second);
   log.state.release(first);  // Late, or again.
-  EXPECT_EQ(log.auction().released, 3u);
-  EXPECT_EQ(log.auction().history.size(), 1u);
+  EXPECT_EQ(log.auction().released, 8u);
+  EXPECT_EQ(log.auction().history.size(), 2u) << "which the auction's record holds";
   EXPECT_EQ(log.state.hash(), hash);
-  EXPECT_EQ(log.apply(bid("lamp", "bob", 40)).version, 5u);
+  EXPECT_EQ(log.apply(bid("lamp", "bob", 100)).version, 11u);
   store();
-  EXPECT_EQ(shelf.history(log.auction().id).size(), 5u);
+  EXPECT_EQ(shelf.history(log.auction().id).size(), 11u);
+}
+
+TEST_F(Release, LeavesMemoryForAFewVersionsOnly) {
+  for (int i = 1; i <= 1000; ++i) log.apply(bid("lamp", "ann", 10 * i));
+  EXPECT_GE(log.auction().history.capacity(), 1001u);
+  log.state.release(store());
+  EXPECT_EQ(log.auction().history.size(), 1u);
+  EXPECT_LE(log.auction().history.capacity(), 4 * (1 + VERSIONS_TOGETHER));
 }
 
 TEST_F(Release, KeepsAnAuctionThatEndedAfterTheCapture) {

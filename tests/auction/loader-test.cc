@@ -238,6 +238,7 @@ TEST_F(Forgery, OfNamesUsedTwiceIsRefused) {
   Auction second = lamp;
   second.id = log.auction("vase").id;
   second.name = "second";
+  for (Version& version: second.history) version.index += second.id - lamp.id;
   totals.live += 1;
   encode(totals, shelf.records["m"] = "");
   encode(second, shelf.records[auctionKey(second.id)]);
@@ -248,20 +249,51 @@ TEST_F(Forgery, OfNamesUsedTwiceIsRefused) {
 
 TEST_F(Forgery, OfBidsThatNoLogMakesIsRefused) {
   EXPECT_EQ(lamp.version(), 3u);
-  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 0; }));
-  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 1; })) << "a bid in no version";
-  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = 60; })) << "too few amounts";
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history.clear(); }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history.resize(1); }))
+      << "a bid in no version";
+  // Multiples of four, so that none is with the auction.
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) {
+    a.history.clear();
+    a.released = 60;
+  })) << "too few amounts";
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) {
+    a.history.clear();
     a.highest = 1'000'000;
     a.released = 100;
   })) << "too few entries";
-  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.released = UINT64_MAX; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) {
+    a.history.clear();
+    a.released = UINT64_MAX - 3;
+  }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.highest = 0; }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.highest = -1; }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.highest = a.startingPrice; }))
       << "two bids of the starting price";
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.phase = Auction::Phase::closed; }))
       << "over, but among the open ones";
+}
+
+TEST_F(Forgery, OfVersionsThatNoLogMakesIsRefused) {
+  ASSERT_EQ(lamp.history.size(), 3u);
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[0].index = a.id - 1; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[2].index = 1000; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[0].stamp = a.created - 1; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[2].stamp = 2001; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[1].bidder = 0; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[1].bidder = 99; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[0].amount = -1; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { std::swap(a.history[0], a.history[1]); }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[1].index = a.history[2].index; }));
+  EXPECT_TRUE(
+      refuses<Auction>(lamp, [](Auction& a) { a.history[1].stamp = a.history[2].stamp + 1; }));
+  EXPECT_TRUE(
+      refuses<Auction>(lamp, [](Auction& a) { a.history[1].amount = a.history[2].amount; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[2].amount += 1; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[2].bidder = a.owner; }));
+  EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history[2].deadline += 1; }));
+  EXPECT_TRUE(
+      refuses<Auction>(lamp, [](Auction& a) { a.history[2].kind = Version::Kind::closed; }));
 }
 
 TEST_F(Forgery, OfTimesThatNoLogMakesIsRefused) {

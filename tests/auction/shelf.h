@@ -58,7 +58,7 @@ public:
         apart.emplace(key, value);
         continue;
       }
-      const std::vector<Version> versions = history(idOf(key));
+      const std::vector<Version> versions = historyApart(idOf(key));
       for (std::uint64_t number = 1; number <= versions.size(); ++number) {
         std::string one;
         encode(std::span<const Version>(&versions[number - 1], 1), one);
@@ -68,8 +68,16 @@ public:
     return apart;
   }
 
-  // All versions of an auction that are here.
+  // All versions of an auction that are here, also those with the auction itself.
   std::vector<Version> history(AuctionId id) const {
+    std::vector<Version> versions = historyApart(id);
+    if (const auto open = records.find(auctionKey(id)); open != records.end()) {
+      const Auction auction = decodeAuction(open->second);
+      versions.insert(versions.end(), auction.history.begin(), auction.history.end());
+    }
+    return versions;
+  }
+  std::vector<Version> historyApart(AuctionId id) const {
     VersionsPage page(id, 1, std::numeric_limits<std::uint64_t>::max());
     auto record = records.lower_bound(page.firstKey());
     while (record != records.end() && page.add(record->first, record->second)) ++record;

@@ -224,7 +224,7 @@ TEST_F(MasterTest, RefusesAnotherClusterAndVersion) {
   world.runUntil(
       [&]() { return foreign.refusal != "" && newer.refusal != "" && nameless.refusal != ""; });
   EXPECT_THAT(foreign.refusal, HasSubstr("belongs to cluster 1"));
-  EXPECT_THAT(newer.refusal, HasSubstr("version 3"));
+  EXPECT_THAT(newer.refusal, HasSubstr("version " + std::to_string(schema::PROTOCOL_VERSION)));
   EXPECT_THAT(nameless.refusal, HasSubstr("--name"));
 }
 
