@@ -4,11 +4,6 @@
 
 namespace gavel::auction {
 
-const Bidder* Bidders::find(std::string_view name) const {
-  const auto found = byName.find(name);
-  return found == byName.end() ? nullptr : found->second;
-}
-
 const Bidder& Bidders::at(BidderId id) const {
   return byId.at(id - 1);  // Id 0 wraps around and is out of range as well.
 }
@@ -16,17 +11,7 @@ const Bidder& Bidders::at(BidderId id) const {
 void Bidders::add(std::string_view name, const CredentialHash& credential) {
   const BidderId id = nextId();
   const Bidder& added = byId.emplace_back(Bidder{id, std::string(name), credential});
-  byName.emplace(added.name, &added);
-}
-
-const Auction* Auctions::find(std::string_view name) const {
-  const auto found = byName.find(name);
-  return found == byName.end() ? nullptr : found->second;
-}
-
-const Auction* Auctions::find(AuctionId id) const {
-  const auto found = byId.find(id);
-  return found == byId.end() ? nullptr : found->second;
+  byName.add(added.name, added);
 }
 
 const Auction* Auctions::endingFirst() const {
@@ -36,8 +21,8 @@ const Auction* Auctions::endingFirst() const {
 Auction& Auctions::add(Auction&& auction) {
   const AuctionId id = auction.id;
   Auction& added = inOrder.emplace_hint(inOrder.end(), id, std::move(auction))->second;
-  byId.emplace(id, &added);
-  byName.emplace(added.name, &added);
+  byId.add(id, added);
+  byName.add(added.name, added);
   if (added.phase == Auction::Phase::open) open.emplace(Ending{added.deadline, id}, &added);
   return added;
 }
@@ -56,8 +41,8 @@ void Auctions::end(Auction& element, Auction::Phase phase) {
 }
 
 void Auctions::remove(const Auction& element) {
-  byName.erase(element.name);
-  byId.erase(element.id);
+  byName.remove(element.name);
+  byId.remove(element.id);
   inOrder.erase(element.id);
 }
 

@@ -5,10 +5,10 @@
 #include <map>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "auction/auction.h"
+#include "auction/index.h"
 
 // Who and what is known by which name.  Elements keep their addresses for the table's life, also
 // when the table is moved, so that the indexes may point to them and borrow their names as keys.
@@ -16,7 +16,9 @@ namespace gavel::auction {
 
 class Bidders {
 public:
-  const Bidder* find(std::string_view name) const;
+  const Bidder* find(std::string_view name) const { return byName.find(name); }
+  // Asks for the place where find() will look.
+  void prefetch(std::string_view name) const { byName.prefetch(name); }
   const Bidder& at(BidderId id) const;                    // Throws std::out_of_range.
   const std::deque<Bidder>& all() const { return byId; }  // In order of id.
   std::size_t size() const { return byId.size(); }
@@ -28,13 +30,15 @@ public:
 
 private:
   std::deque<Bidder> byId;
-  std::unordered_map<std::string_view, const Bidder*> byName;
+  Index<std::string_view, const Bidder> byName;
 };
 
 class Auctions {
 public:
-  const Auction* find(std::string_view name) const;
-  const Auction* find(AuctionId id) const;
+  const Auction* find(std::string_view name) const { return byName.find(name); }
+  const Auction* find(AuctionId id) const { return byId.find(id); }
+  // Asks for the place where find() will look.
+  void prefetch(std::string_view name) const { byName.prefetch(name); }
   const std::map<AuctionId, Auction>& all() const { return inOrder; }
   std::size_t size() const { return inOrder.size(); }
   std::size_t openCount() const { return open.size(); }
@@ -58,8 +62,8 @@ private:
   using Ending = std::pair<Stamp, AuctionId>;
 
   std::map<AuctionId, Auction> inOrder;
-  std::unordered_map<AuctionId, const Auction*> byId;
-  std::unordered_map<std::string_view, const Auction*> byName;
+  Index<AuctionId, const Auction> byId;
+  Index<std::string_view, const Auction> byName;
   std::map<Ending, const Auction*> open;
 };
 
