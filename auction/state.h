@@ -45,7 +45,7 @@ struct Judgement {
 
 // A change that apply() made, for watchers and operators.
 struct Event {
-  AuctionId auction = 0;
+  const Auction* auction = nullptr;  // Stays there until the next release() at least.
   std::uint64_t version = 0;
 };
 
@@ -75,6 +75,14 @@ public:
   // Such entries change nothing that anybody sees, but their outcome is recorded like any other.
   // Retries, and requests that their session does not admit, change nothing at all (R7).
   Outcome apply(const Entry& entry, std::vector<Event>* events = nullptr);
+
+  // Ask the processor for what judging and applying `command` will look at, in two steps: the
+  // second is to follow when the first was taken for up to PREFETCHED commands.  Where there are
+  // many auctions or bidders, most are in no cache, and fetched one after the other they take
+  // longer than what is done with them (bids on 1,000,000 auctions in turn: 1.15 times as many).
+  void prefetchPlaces(const Command& command) const;
+  void prefetch(const Command& command) const;
+  static constexpr std::size_t PREFETCHED = 64;
 
   std::uint64_t lastIndex() const { return lastIndex_; }
   Stamp lastStamp() const { return lastStamp_; }

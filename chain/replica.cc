@@ -236,14 +236,25 @@ void Replica::apply(std::uint64_t upTo) {
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  while (state_.lastIndex() < upTo) {
                    auto batch = log_.after(state_.lastIndex());
-                   batch->forEach(
-                       [&](const auction::Entry& entry) { state_.apply(entry, &events); });
+                   upcoming.clear();
+                   batch->forEach([&](const auction::Entry& entry) {
+                     state_.prefetchPlaces(entry.command);
+                     upcoming.push_back(entry);
+                     if (upcoming.size() == auction::State::PREFETCHED) applyUpcoming();
+                   });
+                   applyUpcoming();
                  }
                })) {
     die("cannot apply the log: it is damaged, or was written by a newer version",
         {{"index", state_.lastIndex() + 1}, {"error", exception->getDescription()}});
   }
   tellApplied();
+}
+
+void Replica::applyUpcoming() {
+  for (auto& entry: upcoming) state_.prefetch(entry.command);
+  for (auto& entry: upcoming) state_.apply(entry, &events);
+  upcoming.clear();
 }
 
 auction::Outcome Replica::applyAhead(const auction::Entry& entry) {

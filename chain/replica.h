@@ -156,7 +156,8 @@ private:
   Log log_;
   CommitTracker tracker;
   auction::State state_;
-  std::vector<auction::Event> events;  // Of what is being applied.
+  std::vector<auction::Event> events;    // Of what is being applied.
+  std::vector<auction::Entry> upcoming;  // To be applied next.
   std::uint64_t announcedCommit = 0;
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
@@ -183,6 +184,7 @@ private:
   kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
   void apply(std::uint64_t upTo);
+  void applyUpcoming();
   void tellApplied();
   void answerWaiters();
 

@@ -106,7 +106,14 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
   auto first = call.judged;
   auto end = std::min(call.requests.size(), first + most);
   call.answer.outcomes.reserve(call.requests.size());
+  auto& state = replica.state();
+  auto fetched = first;
   for (; call.judged < end; ++call.judged) {
+    if (call.judged == fetched) {
+      auto next = std::min(end, fetched + auction::State::PREFETCHED);
+      for (auto i = fetched; i < next; ++i) state.prefetchPlaces(call.requests[i].command);
+      for (; fetched < next; ++fetched) state.prefetch(call.requests[fetched].command);
+    }
     auto& request = call.requests[call.judged];
     if (request.invalid != auction::Outcome::Argument::none) {
       call.answer.outcomes.push_back(
@@ -114,7 +121,7 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       continue;
     }
     auto entry = nextEntry(request.id, request.command);
-    auto judgement = replica.state().judge(entry);
+    auto judgement = state.judge(entry);
     if (judgement.log) {
       call.answer.outcomes.push_back(log(entry, bytesEach));
       call.basis = entry.index;

@@ -129,7 +129,7 @@ void Node::started() {
 }
 
 void Node::applied(std::span<const auction::Event> events) {
-  feed.applied(replica_.state(), events);
+  feed.applied(events);
 }
 
 void Node::restarted(std::uint64_t index, std::uint64_t commit) {

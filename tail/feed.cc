@@ -7,6 +7,12 @@
 #include "base/planted.h"
 
 namespace gavel::tail {
+namespace {
+
+constexpr std::size_t NAMES_BYTES = 32 * 1024;  // For hundreds of the longest ones.
+static_assert(NAMES_BYTES > auction::MAX_NAME_BYTES);
+
+}  // namespace
 
 // Leaves its list when it is woken or dropped.
 class Feed::Waiter {
@@ -34,27 +40,24 @@ private:
   std::list<Waiter*>::iterator place;
 };
 
-void Feed::applied(const auction::State& state, std::span<const auction::Event> events) {
+void Feed::applied(std::span<const auction::Event> events) {
   for (auto& event: events) {
-    auto* auction = state.findAuction(event.auction);
-    auto* version = auction == nullptr ? nullptr : auction->findVersion(event.version);
-    KJ_ASSERT(version != nullptr, "a version that is not there", event.auction, event.version);
-    auto& name = names[auction->id];
-    if (name.uses++ == 0) name.text = auction->name;
-    changes.push_back({{version->index, &name.text, event.version, *version}, auction->id});
+    auto* version = event.auction->findVersion(event.version);
+    KJ_ASSERT(version != nullptr, "a version that is not there", event.auction->id, event.version);
+    changes.push_back({version->index, keep(event.auction->name), event.version, *version});
     bytes += sizeOf(changes.back());
   }
-  if (planted(Bug::tellUncommitted)) committed(state.lastIndex());
+  if (planted(Bug::tellUncommitted) && !changes.empty()) committed(changes.back().index);
   while (bytes > mostBytes && told > 0) forgetOldest();
 }
 
 void Feed::committed(std::uint64_t index) {
   position_ = index;
   auto before = told;
-  while (told < changes.size() && changes[told].change.index <= index) ++told;
+  while (told < changes.size() && changes[told].index <= index) ++told;
   for (; before < told && waiters > 0; ++before) {
-    wake(*changes[before].change.auction);
-    wake({});
+    wake(changes[before].auction);
+    wake("");
   }
 }
 
@@ -67,15 +70,26 @@ void Feed::restart(std::uint64_t index, std::uint64_t commit) {
   position_ = std::max(index, commit);
 }
 
+kj::StringPtr Feed::keep(std::string_view name) {
+  if (names.empty() || names.back().text.size() - names.back().used <= name.size()) {
+    names.push_back({kj::heapArray<char>(NAMES_BYTES)});
+  }
+  auto& last = names.back();
+  auto* begin = last.text.begin() + last.used;
+  *std::copy(name.begin(), name.end(), begin) = '\0';
+  last.used += name.size() + 1;
+  ++last.changes;
+  return {begin, name.size()};
+}
+
 // With all that the same entry has made.
 void Feed::forgetOldest() {
-  start_ = changes.front().change.index;
-  while (told > 0 && changes.front().change.index == start_) {
+  start_ = changes.front().index;
+  while (told > 0 && changes.front().index == start_) {
     bytes -= sizeOf(changes.front());
-    auto name = names.find(changes.front().auction);
-    if (--name->second.uses == 0) names.erase(name);
     changes.pop_front();
     --told;
+    if (--names.front().changes == 0) names.pop_front();
   }
 }
 
@@ -84,11 +98,11 @@ std::span<const Feed::Change* const> Feed::read(std::uint64_t after, std::size_t
   auto end = changes.begin() + static_cast<std::ptrdiff_t>(told);
   auto next = std::upper_bound(
       changes.begin(), end, after,
-      [](std::uint64_t index, const Kept& kept) { return index < kept.change.index; });
+      [](std::uint64_t index, const Change& change) { return index < change.index; });
   page.clear();
   for (; next != end; ++next) {
-    if (page.size() >= most && next->change.index != page.back()->index) break;
-    page.push_back(&next->change);
+    if (page.size() >= most && next->index != page.back()->index) break;
+    page.push_back(&*next);
   }
   return page;
 }
@@ -97,8 +111,8 @@ kj::Promise<void> Feed::next(const std::string& auction) {
   return kj::newAdaptedPromise<void, Waiter>(*this, auction);
 }
 
-void Feed::wake(const std::string& auction) {
-  auto found = waitersOf.find(auction);
+void Feed::wake(kj::StringPtr auction) {
+  auto found = waitersOf.find(auction.cStr());
   if (found == waitersOf.end()) return;
   for (auto* waiter: found->second) waiter->wake();
 }

@@ -5,6 +5,7 @@
 #include <list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -23,7 +24,7 @@ class Feed {
 public:
   struct Change {
     std::uint64_t index = 0;  // Of the entry, which may have made several.
-    const std::string* auction = nullptr;
+    kj::StringPtr auction;
     std::uint64_t number = 0;
     auction::Version version;
   };
@@ -34,8 +35,8 @@ public:
 
   // -- as the state goes on
 
-  // `state` has come to have these versions, committed or not.
-  void applied(const auction::State& state, std::span<const auction::Event> events);
+  // The state has come to have these versions, committed or not.
+  void applied(std::span<const auction::Event> events);
   void committed(std::uint64_t index);
   // There is another state, as of `index`.
   void restart(std::uint64_t index, std::uint64_t commit);
@@ -51,7 +52,7 @@ public:
   std::span<const Change* const> read(std::uint64_t after, std::size_t most);
 
   // The last committed one; null where there is none.
-  const Change* newest() const { return told == 0 ? nullptr : &changes[told - 1].change; }
+  const Change* newest() const { return told == 0 ? nullptr : &changes[told - 1]; }
 
   // Resolves when an auction, or any, has a change that was not committed before this call.
   kj::Promise<void> next(const std::string& auction);
@@ -65,25 +66,24 @@ private:
   std::uint64_t start_ = 0;
   std::uint64_t position_ = 0;
   std::size_t bytes = 0;
-  // The names that changes refer to.
-  struct Name {
-    std::string text;
-    std::size_t uses = 0;
+  std::deque<Change> changes;
+  // Their names, one after the other: looking for one that an older change has as well would cost
+  // more than writing it again.
+  struct Names {
+    kj::Array<char> text;
+    std::size_t used = 0;
+    std::size_t changes = 0;  // That are still there.
   };
-  std::unordered_map<auction::AuctionId, Name> names;
-  struct Kept {
-    Change change;
-    auction::AuctionId auction;
-  };
-  std::deque<Kept> changes;
+  std::deque<Names> names;
   std::size_t told = 0;  // Of the changes: the committed ones.
   std::vector<const Change*> page;
   std::unordered_map<std::string, std::list<Waiter*>> waitersOf;  // "": of any auction.
   std::size_t waiters = 0;
 
-  void wake(const std::string& auction);
+  void wake(kj::StringPtr auction);
   void forgetOldest();
-  static std::size_t sizeOf(const Kept& kept) { return sizeof(kept) + kept.change.auction->size(); }
+  kj::StringPtr keep(std::string_view name);
+  static std::size_t sizeOf(const Change& change) { return sizeof(change) + change.auction.size(); }
 };
 
 }  // namespace gavel::tail

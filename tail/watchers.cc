@@ -75,7 +75,7 @@ void Watchers::tell(std::uint64_t after, std::uint32_t limit, schema::Changes::B
   auto changes = feed.read(after, most);
   auto list = results.initChanges(static_cast<unsigned>(changes.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
-    list[i].setAuction(changes[i]->auction->c_str());
+    list[i].setAuction(changes[i]->auction);
     queries.write(changes[i]->number, changes[i]->version, list[i].initVersion());
   }
   bool all = changes.empty() || changes.back() == feed.newest();

@@ -54,7 +54,7 @@ TEST(Bid, LeavesAVersionAndAnEvent) {
   EXPECT_EQ(version.amount, 50);
   EXPECT_EQ(version.deadline, 2000);
   ASSERT_EQ(log.events.size(), 2u);
-  EXPECT_EQ(log.events[1].auction, log.auction().id);
+  EXPECT_EQ(log.events[1].auction, &log.auction());
   EXPECT_EQ(log.events[1].version, 2u);
 }
 

@@ -302,7 +302,7 @@ TEST(CloseExpired, ClosesInOrderOfDeadlineThenCreation) {
 
   std::vector<AuctionId> order;
   for (const Event& event: log.events) {
-    order.push_back(event.auction);
+    order.push_back(event.auction->id);
     EXPECT_EQ(event.version, 2u);
   }
   EXPECT_EQ(order, (std::vector<AuctionId>{early, tiedFirst, tiedSecond, late}));
