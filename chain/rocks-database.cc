@@ -55,6 +55,9 @@ rocksdb::Options optionsFor(bool create) {
   options.paranoid_checks = true;
   options.write_buffer_size = WRITE_BUFFER_BYTES;
   options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
+  // With many auctions each merge writes the next level anew: with four files at a time it wrote
+  // half as much again for a bid (1,000,000 auctions in turn: 1.2 times the bids).
+  options.level0_file_num_compaction_trigger = 8;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
   options.info_log = std::make_shared<InfoLog>();
