@@ -87,7 +87,7 @@ void applyBid(benchmark::State& run) {
   }
   run.SetItemsProcessed(run.iterations());
 }
-BENCHMARK(applyBid)->Arg(1)->Arg(64)->Arg(10'000);
+BENCHMARK(applyBid)->Arg(1)->Arg(64)->Arg(10'000)->Arg(1'000'000);
 
 void judgeReject(benchmark::State& run) {
   Market market(static_cast<std::size_t>(run.range(0)));
