@@ -2,9 +2,9 @@
 // bid on one of a million cannot cost (README.md, Growth).
 
 #include <cstdint>
-#include <ctime>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>

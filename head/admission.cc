@@ -109,7 +109,8 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
   auto& state = replica.state();
   auto fetched = first;
   for (; call.judged < end; ++call.judged) {
-    if (call.judged == fetched) {
+    // Not for one by itself, which is looked up at once.
+    if (call.judged == fetched && end - fetched > 1) {
       auto next = std::min(end, fetched + auction::State::PREFETCHED);
       for (auto i = fetched; i < next; ++i) state.prefetchPlaces(call.requests[i].command);
       for (; fetched < next; ++fetched) state.prefetch(call.requests[fetched].command);
