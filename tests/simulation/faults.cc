@@ -231,8 +231,12 @@ bool Faults::clocksOff() const {
 
 bool Faults::mayWipe(NodeMachine& machine) const {
   // What only a serving member holds must not be lost for ever: that is more than is promised.
+  // A master may be about to form the chain of a node that has just died: until there is a chain,
+  // each may be its only member.
+  auto& members = cluster.configStore.current().members;
+  if (members.empty()) return false;
   auto store = machine.disk().store().recovered().storeId;
-  for (auto& member: cluster.configStore.current().members) {
+  for (auto& member: members) {
     if (member.storeId == store) return false;
   }
   return true;

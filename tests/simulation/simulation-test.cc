@@ -125,6 +125,12 @@ TEST(Found, RegistrationOnASlowLinkHidesSomeOfASkew) {
   EXPECT_EQ(failureOf(1007272), "");
 }
 
+// A node lost its power and its disk just before the master formed a chain of it alone, which is
+// more than is survived (Faults::mayWipe).
+TEST(Found, OnlyMemberToBeLosesItsDisk) {
+  EXPECT_EQ(failureOf(1795736604186), "");
+}
+
 // Two masters undid each other's choices for as long as each had other nodes connected to it
 // (StandbyTest).
 TEST(Found, MastersWhoseNodesAreSplitBetweenThem) {
