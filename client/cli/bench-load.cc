@@ -9,6 +9,7 @@
 
 #include "base/process.h"
 #include "base/random.h"
+#include "client/cli/bench-preparation.h"
 #include "client/cli/exit-code.h"
 #include "client/cli/precise-timer.h"
 #include "client/client.h"
@@ -16,28 +17,12 @@
 namespace gavel::client::cli {
 namespace {
 
-constexpr std::int64_t HOUR = 3'600'000'000'000;  // ns
-constexpr std::int64_t DAY = 24 * HOUR;
 constexpr auto LOOK_UP = 100 * kj::MILLISECONDS;
-constexpr unsigned CREATING = 256;  // Auctions at a time, per client.
 constexpr std::size_t MOST_PROBLEMS = 10;
 
 // The clock itself: the event loop's is frozen within a turn.
 kj::TimePoint now() {
   return kj::systemPreciseMonotonicClock().now();
-}
-
-Came kindOf(schema::Outcome::Reader outcome) {
-  if (outcome.isSuccess()) return Came::success;
-  if (outcome.isFail()) return Came::tooLow;
-  switch (exitCodeOf(outcome)) {
-    case UNAVAILABLE:
-      return Came::unavailable;
-    case OUTCOME_UNKNOWN:
-      return Came::unknown;
-    default:
-      return Came::refused;
-  }
 }
 
 void raise(std::atomic<std::int64_t>& value, std::int64_t to) {
@@ -63,6 +48,7 @@ public:
         timer(io.unixEventPort),
         client(io.provider->getNetwork(), io.provider->getTimer(), random, seeds(plan),
                limits(plan)),
+        preparation(client, plan, number, auctions, shared.prepared, shared.stop),
         tasks(*this) {
     // Its own auctions, or one that it shares with others.
     if (plan.auctions >= plan.clients) {
@@ -73,14 +59,7 @@ public:
     inFlight = plan.inFlight / plan.clients + (number < plan.inFlight % plan.clients ? 1 : 0);
   }
 
-  // Of the auctions, each is created by one client.
-  kj::Promise<void> create() {
-    auto creating = plan.auctions >= plan.clients || number < plan.auctions;
-    if (!creating) return kj::READY_NOW;
-    kj::Vector<kj::Promise<void>> all;
-    for (unsigned i = 0; i < CREATING; ++i) all.add(createNext());
-    return kj::joinPromises(all.releaseAsArray());
-  }
+  kj::Promise<void> prepare() { return preparation.run(); }
 
   kj::Promise<void> run() {
     kj::Vector<kj::Promise<void>> all;
@@ -100,7 +79,7 @@ private:
   PreciseTimer timer;
   Client client;
   std::vector<std::uint32_t> auctions;
-  std::size_t creating = 0;
+  BenchPreparation preparation;
   unsigned inFlight = 0;
   unsigned underWay = 0;
   std::uint64_t calls = 0;
@@ -118,35 +97,6 @@ private:
     Client::Limits limits;
     limits.timeout = plan.timeout;
     return limits;
-  }
-
-  kj::Promise<void> createNext() {
-    if (creating == auctions.size() || shared.stop) return kj::READY_NOW;
-    auto name = plan.auctionName(auctions[creating++]);
-    auto terms = Message<schema::Terms>::make([&](schema::Terms::Builder terms) {
-      terms.setItem("of a measurement");
-      // A number of bids takes as long as it takes.
-      auto taking = plan.bids > 0 ? DAY : (plan.warmUp + plan.duration) / kj::NANOSECONDS;
-      terms.setDuration(taking + HOUR);
-    });
-    auto owner = plan.prefix + "owner";
-    return client.create(name.c_str(), identity(owner), terms.get())
-        .then([this, name](WriteResult result) -> kj::Promise<void> {
-          auto came = kindOf(result.outcome());
-          if (came != Came::success) return whyNotCreated(name, came, result.outcome());
-          shared.created.fetch_add(1, std::memory_order_relaxed);
-          return createNext();
-        });
-  }
-
-  static kj::Exception whyNotCreated(const std::string& name, Came came,
-                                     schema::Outcome::Reader outcome) {
-    auto detail =
-        outcome.isException() ? outcome.getException().getDetail() : capnp::Text::Reader("");
-    auto type =
-        came == Came::unavailable ? kj::Exception::Type::OVERLOADED : kj::Exception::Type::FAILED;
-    return {type, __FILE__, __LINE__,
-            kj::str("auction \"", name.c_str(), "\" was not created: ", detail)};
   }
 
   Identity identity(const std::string& name) const {
@@ -272,7 +222,7 @@ private:
   }
 
   void take(schema::Outcome::Reader outcome, Told told, bool counts) {
-    auto came = kindOf(outcome);
+    auto came = cameOf(outcome);
     if (counts) ++seen.came[static_cast<unsigned>(came)];
     switch (came) {
       case Came::success:
@@ -323,6 +273,19 @@ private:
 
 }  // namespace
 
+Came cameOf(schema::Outcome::Reader outcome) {
+  if (outcome.isSuccess()) return Came::success;
+  if (outcome.isFail()) return Came::tooLow;
+  switch (exitCodeOf(outcome)) {
+    case UNAVAILABLE:
+      return Came::unavailable;
+    case OUTCOME_UNKNOWN:
+      return Came::unknown;
+    default:
+      return Came::refused;
+  }
+}
+
 // Within its own thread.
 class BenchLoad::Worker {
 public:
@@ -333,7 +296,7 @@ public:
   }
 
   Seen run(kj::CrossThreadPromiseFulfiller<Go>& ready) {
-    all([](Bidder& bidder) { return bidder.create(); });
+    all([](Bidder& bidder) { return bidder.prepare(); });
     auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
     ready.fulfill(kj::mv(paf.fulfiller));
     paf.promise.wait(io.waitScope);

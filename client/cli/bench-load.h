@@ -12,6 +12,7 @@
 #include <kj/time.h>
 
 #include "client/cli/bench-check.h"
+#include "client/cli/bench-preparation.h"
 #include "client/cli/bench-samples.h"
 
 // The load of `gavel bench`: clients in threads of their own, each with its own event loop, since
@@ -49,6 +50,7 @@ struct LoadPlan {
 // What bids may come to.
 enum class Came : unsigned { success, tooLow, refused, unavailable, unknown };
 constexpr unsigned CAME_KINDS = 5;
+Came cameOf(schema::Outcome::Reader outcome);
 
 // What one thread has seen.
 struct Seen {
@@ -67,16 +69,16 @@ struct Seen {
 
 class BenchLoad {
 public:
-  // Starts the threads, which connect and create the auctions.
+  // Starts the threads, which connect and prepare (BenchPreparation).
   explicit BenchLoad(LoadPlan plan);
   ~BenchLoad() noexcept(false);
   KJ_DISALLOW_COPY(BenchLoad);
 
-  // Resolves when all auctions are there.  Rejects with why not: OVERLOADED if the chain is not
-  // available.
+  // Resolves when all auctions and bidders are there.  Rejects with why not: OVERLOADED if the
+  // chain is not available.
   kj::Promise<void> ready();
   // Of all, for telling how far it is.
-  std::uint64_t created() const { return shared->created.load(std::memory_order_relaxed); }
+  const BenchPrepared& prepared() const { return shared->prepared; }
 
   // Begins, after ready().  Resolves when all is over and every call is answered.
   kj::Promise<Seen> run();
@@ -103,7 +105,7 @@ public:
     kj::TimePoint begin = kj::origin<kj::TimePoint>();  // Of counting, by the precise clock.
     std::atomic<std::int64_t> endedAfter{0};            // ns since `begin`.
     std::atomic<std::int64_t> bidsLeft{0};              // To be counted.
-    std::atomic<std::uint64_t> created{0};
+    BenchPrepared prepared;
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<bool> stop{false};
   };

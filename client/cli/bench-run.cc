@@ -234,9 +234,12 @@ private:
           snprintf(text, sizeof(text),
                    at < 0 ? "warming up: %.0f bids/s" : "%.0f bids/s after %.1f s", perSecond, at);
           progress.show(text);
-        } else if (own.created() < own.plan().auctions) {
-          progress.show("auctions created: " + std::to_string(own.created()) + " of " +
+        } else if (own.prepared().auctions < own.plan().auctions) {
+          progress.show("auctions created: " + std::to_string(own.prepared().auctions) + " of " +
                         std::to_string(own.plan().auctions));
+        } else if (own.prepared().bidders < own.plan().bidders) {
+          progress.show("bidders registered: " + std::to_string(own.prepared().bidders) + " of " +
+                        std::to_string(own.plan().bidders));
         } else {
           progress.show("reading the histories");
         }

@@ -33,7 +33,7 @@ void addBench(CLI::App& app, Command& chosen) {
   add("--threads", options->threads, "That the clients share; default: half the cores");
   add("--in-flight", options->inFlight, "Calls under way, of all clients together");
   add("--auctions", options->auctions, "That are made, and bid on in turn");
-  add("--bidders", options->bidders, "That bid in turn");
+  add("--bidders", options->bidders, "That bid in turn, each once before");
   add("--duration", options->duration, "How long it is measured; default: 10s");
   add("--bids", options->bids, "How many bids are measured, instead");
   add("--rate", options->rate,
@@ -50,7 +50,7 @@ void addBench(CLI::App& app, Command& chosen) {
   bench->add_option("--kill", options->kills,
                     "ROLE@TIME: end that process of its own chain by SIGKILL, that long after "
                     "the measurement began; may be given again");
-  add("--settle", options->settle, "Pause after the auctions are made; default: none");
+  add("--settle", options->settle, "Pause after auctions and bidders are made; default: none");
   bench->add_option("--pids", options->pids, "Processes on this machine whose CPU time is told")
       ->delimiter(',');
   bench->add_flag("--skip-check", options->skipCheck, "Do not read the histories afterwards");
