@@ -11,7 +11,7 @@ const Bidder& Bidders::at(BidderId id) const {
 void Bidders::add(std::string_view name, const CredentialHash& credential) {
   const BidderId id = nextId();
   const Bidder& added = byId.emplace_back(Bidder{id, std::string(name), credential});
-  byName.add(added.name, added);
+  byName.add(added);
 }
 
 const Auction* Auctions::endingFirst() const {
@@ -21,8 +21,8 @@ const Auction* Auctions::endingFirst() const {
 Auction& Auctions::add(Auction&& auction) {
   const AuctionId id = auction.id;
   Auction& added = inOrder.emplace_hint(inOrder.end(), id, std::move(auction))->second;
-  byId.add(id, added);
-  byName.add(added.name, added);
+  byId.add(added);
+  byName.add(added);
   if (added.phase == Auction::Phase::open) open.emplace(Ending{added.deadline, id}, &added);
   return added;
 }
@@ -41,8 +41,8 @@ void Auctions::end(Auction& element, Auction::Phase phase) {
 }
 
 void Auctions::remove(const Auction& element) {
-  byName.remove(element.name);
-  byId.remove(element.id);
+  byName.remove(element);
+  byId.remove(element);
   inOrder.erase(element.id);
 }
 

@@ -17,8 +17,9 @@ namespace gavel::auction {
 class Bidders {
 public:
   const Bidder* find(std::string_view name) const { return byName.find(name); }
-  // Asks for the place where find() will look.
-  void prefetch(std::string_view name) const { byName.prefetch(name); }
+  // As of Index.
+  void prefetchPlace(std::string_view name) const { byName.prefetchPlace(name); }
+  void prefetchElement(std::string_view name) const { byName.prefetchElement(name); }
   const Bidder& at(BidderId id) const;                    // Throws std::out_of_range.
   const std::deque<Bidder>& all() const { return byId; }  // In order of id.
   std::size_t size() const { return byId.size(); }
@@ -30,15 +31,16 @@ public:
 
 private:
   std::deque<Bidder> byId;
-  Index<std::string_view, const Bidder> byName;
+  Index<std::string_view, const Bidder, &Bidder::name> byName;
 };
 
 class Auctions {
 public:
   const Auction* find(std::string_view name) const { return byName.find(name); }
   const Auction* find(AuctionId id) const { return byId.find(id); }
-  // Asks for the place where find() will look.
-  void prefetch(std::string_view name) const { byName.prefetch(name); }
+  // As of Index.
+  void prefetchPlace(std::string_view name) const { byName.prefetchPlace(name); }
+  void prefetchElement(std::string_view name) const { byName.prefetchElement(name); }
   const std::map<AuctionId, Auction>& all() const { return inOrder; }
   std::size_t size() const { return inOrder.size(); }
   std::size_t openCount() const { return open.size(); }
@@ -62,8 +64,8 @@ private:
   using Ending = std::pair<Stamp, AuctionId>;
 
   std::map<AuctionId, Auction> inOrder;
-  Index<AuctionId, const Auction> byId;
-  Index<std::string_view, const Auction> byName;
+  Index<AuctionId, const Auction, &Auction::id> byId;
+  Index<std::string_view, const Auction, &Auction::name> byName;
   std::map<Ending, const Auction*> open;
 };
 

@@ -13,12 +13,6 @@ namespace {
 
 // So many auctions or bidders are in the processor's cache without being asked for.
 constexpr std::size_t CACHED = 2000;
-constexpr std::size_t CACHE_LINE = 64;
-
-void prefetchForBid(const Auction& auction) {
-  const auto* begin = reinterpret_cast<const char*>(&auction);
-  for (std::size_t i = 0; i < sizeof(auction); i += CACHE_LINE) __builtin_prefetch(begin + i, 1);
-}
 
 }  // namespace
 
@@ -137,17 +131,15 @@ void State::addVersion(Auction& auction, Version::Kind kind, const Entry& entry,
 void State::prefetchPlaces(const Command& command) const {
   const auto* bid = std::get_if<Bid>(&command);
   if (bid == nullptr) return;
-  if (auctions.size() > CACHED) auctions.prefetch(bid->auction);
-  if (bidders.size() > CACHED) bidders.prefetch(bid->bidder.name);
+  if (auctions.size() > CACHED) auctions.prefetchPlace(bid->auction);
+  if (bidders.size() > CACHED) bidders.prefetchPlace(bid->bidder.name);
 }
 
 void State::prefetch(const Command& command) const {
   const auto* bid = std::get_if<Bid>(&command);
   if (bid == nullptr) return;
-  if (auctions.size() > CACHED) {
-    if (const Auction* auction = auctions.find(bid->auction)) prefetchForBid(*auction);
-  }
-  if (bidders.size() > CACHED) bidders.find(bid->bidder.name);
+  if (auctions.size() > CACHED) auctions.prefetchElement(bid->auction);
+  if (bidders.size() > CACHED) bidders.prefetchElement(bid->bidder.name);
 }
 
 std::optional<Stamp> State::nextDeadline() const {
