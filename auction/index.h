@@ -81,7 +81,7 @@ private:
   std::array<Part, 1 << PART_BITS> parts;
 
   // To GCC a function that does nothing but prefetch is one without effect, and it leaves out calls
-  // of those: also of the table's own, which is why it has to be in line.
+  // of those: also of the table's own, which is why that has to be in line (flatten).
   static void hasEffect() { asm volatile(""); }
   static std::size_t hashOf(const Key& key) { return absl::Hash<Key>{}(key); }
   // By the bits that a part itself looks at last.

@@ -240,6 +240,8 @@ private:
         } else if (own.prepared().bidders < own.plan().bidders) {
           progress.show("bidders registered: " + std::to_string(own.prepared().bidders) + " of " +
                         std::to_string(own.plan().bidders));
+        } else if (own.accepted() == 0) {
+          progress.show("settling");
         } else {
           progress.show("reading the histories");
         }

@@ -1,4 +1,8 @@
+#include <iterator>
+#include <regex>
 #include <signal.h>
+#include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,6 +51,18 @@ TEST_F(Bench, CountsWhatItWasAskedForAndFindsItAll) {
                                 HasSubstr(R"("verified":"3000","appeared":"0","kept":true)")));
 }
 
+TEST_F(Bench, RegistersAllBiddersBefore) {
+  Cluster cluster(io, 1);
+  auto ran = bench({"-s", cluster.nodeAddress(0), "--bids", "2", "--warmup", "0", "--clients", "2",
+                    "--auctions", "1", "--bidders", "600"});
+  EXPECT_EQ(ran.status, 0) << ran.errors;
+  // By each client half of them, more than fit into one list.
+  auto auctions = cluster.gavel("somebody", {"auctions", "list", "-o", "json"}).output;
+  static const std::regex HALF(R"("bids":"300")");
+  EXPECT_EQ(std::distance(std::sregex_iterator(auctions.begin(), auctions.end(), HALF), {}), 2)
+      << auctions;
+}
+
 TEST_F(Bench, BidsInListsOnOneAuctionAndAsksForResults) {
   auto ran = bench({"--nodes", "1", "--duration", "300ms", "--warmup", "0", "--auctions", "1",
                     "--batch", "16", "--in-flight", "4", "--mix", "3:2"});
@@ -74,9 +90,11 @@ TEST_F(Bench, TellsWhatItHasMeasuredWhenItIsInterrupted) {
                   commandOf({"-s", cluster.nodeAddress(0), "--duration", "5m", "--warmup", "0",
                              "--auctions", "1"}),
                   home.path() + "/log");
+  // More than the 64 that register the bidders.
+  static const std::regex MEASURED(R"("bids":"[0-9]{3,}")");
   cluster.until("bids", [&]() {
-    auto auctions = cluster.gavel("somebody", {"auctions", "list", "-o", "json"}).output;
-    return auctions.find(R"("highestBidder":"bench-)") != std::string::npos;
+    return std::regex_search(cluster.gavel("somebody", {"auctions", "list", "-o", "json"}).output,
+                             MEASURED);
   });
   process.signal(SIGINT);
   EXPECT_EQ(process.wait(), 130);
