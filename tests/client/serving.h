@@ -8,6 +8,7 @@
 #include <kj/thread.h>
 
 #include "tests/client/program.h"
+#include "tests/support/loopback.h"
 
 namespace gavel::client::testing {
 
@@ -18,10 +19,13 @@ public:
 
   // From now on; gives the address.
   std::string serve(capnp::Capability::Client bootstrap) {
-    receiver = io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen();
+    receiver = io.provider->getNetwork()
+                   .parseAddress(gavel::testing::ownAddress())
+                   .wait(io.waitScope)
+                   ->listen();
     server = kj::heap<capnp::TwoPartyServer>(kj::mv(bootstrap));
     listening = server->listen(*receiver).eagerlyEvaluate(nullptr);
-    return "127.0.0.1:" + std::to_string(receiver->getPort());
+    return gavel::testing::ownHost() + ":" + std::to_string(receiver->getPort());
   }
 
   // Breaks all connections and refuses new ones.  Not from a call that came in: see loseLater().

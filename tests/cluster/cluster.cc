@@ -19,7 +19,7 @@ constexpr auto START_PATIENCE = 30 * kj::SECONDS;
 // Of each log, in a failure's message.
 constexpr std::size_t LOG_SHOWN = 20'000;
 
-// "gavel-node n1 ready on 127.0.0.1:1234" gives the address.
+// "gavel-node n1 ready on 127.0.1.2:1234" gives the address.
 std::string lastWord(const std::string& line) {
   return line.substr(line.rfind(' ') + 1);
 }
@@ -64,7 +64,7 @@ Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::mo
                              {"--replicas", std::to_string(options.replicas)});
   restartMaster();
   for (std::size_t i = 0; i < options.replicas; ++i) {
-    nodeAddresses.push_back("127.0.0.1:0");
+    nodeAddresses.push_back(gavel::testing::ownAddress());
     nodes.emplace_back();
     bool restored = i == 0 && !options.restore.empty();
     restartNode(i, restored ? Flags{"--restore", options.restore} : Flags());
@@ -74,7 +74,7 @@ Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::mo
 }
 
 std::size_t Cluster::addSpare() {
-  nodeAddresses.push_back("127.0.0.1:0");
+  nodeAddresses.push_back(gavel::testing::ownAddress());
   nodes.emplace_back();
   restartNode(nodes.size() - 1);
   return nodes.size() - 1;

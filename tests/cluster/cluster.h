@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "tests/cluster/process.h"
 #include "tests/support/fakes.h"
+#include "tests/support/loopback.h"
 #include "tests/support/workload.h"
 
 namespace gavel::cluster {
@@ -114,7 +115,7 @@ private:
   gavel::testing::TemporaryDirectory directory_;
   SystemRandom random;
   Options options;
-  std::string masterAddress_ = "127.0.0.1:0";
+  std::string masterAddress_ = gavel::testing::ownAddress();
   std::vector<std::string> nodeAddresses;
   std::unique_ptr<Process> master_;
   std::vector<std::unique_ptr<Process>> nodes;

@@ -6,6 +6,7 @@
 
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/seeded.h"
+#include "tests/support/loopback.h"
 
 // A chain whose every connection is TLS.
 namespace gavel::cluster {
@@ -23,7 +24,8 @@ protected:
              "-subj", "/CN=test authority", "-days", "1", "-keyout", path("ca.key"), "-out",
              path("ca.pem")});
     openssl({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-             "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
+             "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:" + gavel::testing::ownHost(), "-keyout",
              path("node.key"), "-out", path("node.csr")});
     openssl({"x509", "-req", "-in", path("node.csr"), "-CA", path("ca.pem"), "-CAkey",
              path("ca.key"), "-CAcreateserial", "-copy_extensions", "copy", "-days", "1", "-out",

@@ -62,7 +62,7 @@ void World::reach(Slot& slot, Step step) {
 kj::Own<kj::ConnectionReceiver> World::listen(std::string& address) {
   auto listener =
       io.provider->getNetwork().parseAddress(address.c_str()).wait(io.waitScope)->listen();
-  address = "127.0.0.1:" + std::to_string(listener->getPort());
+  address = gavel::testing::ownHost() + ":" + std::to_string(listener->getPort());
   return listener;
 }
 

@@ -13,6 +13,7 @@
 #include "node/node.h"
 #include "tests/joining/step-store.h"
 #include "tests/support/fakes.h"
+#include "tests/support/loopback.h"
 #include "tests/support/workload.h"
 
 namespace gavel::joining {
@@ -90,7 +91,7 @@ private:
   };
   struct Slot {
     std::string name;
-    std::string address = "127.0.0.1:0";
+    std::string address = gavel::testing::ownAddress();
     kj::Own<chain::MemoryStore> store;
     kj::Own<Process> process;
     Step awaited = Step::none;
@@ -109,7 +110,7 @@ private:
   unsigned replicas;
   bool truncating;
   StepConfigStore masterStore;
-  std::string masterAddress = "127.0.0.1:0";
+  std::string masterAddress = gavel::testing::ownAddress();
   kj::Own<MasterProcess> masterProcess;
   std::vector<kj::Own<Slot>> slots;
   std::vector<kj::String> seeds;

@@ -5,6 +5,7 @@
 #include <kj/debug.h>
 
 #include "tests/master/world.h"
+#include "tests/support/loopback.h"
 
 namespace gavel::master {
 namespace {
@@ -88,8 +89,8 @@ TEST_F(ProbeTest, TellsAMasterFromANode) {
 TEST(ProbeOverSockets, IsRefused) {
   auto io = kj::setupAsyncIo();
   auto& network = io.provider->getNetwork();
-  auto listener = network.parseAddress("127.0.0.1:0").wait(io.waitScope)->listen();
-  auto address = kj::str("127.0.0.1:", listener->getPort());
+  auto listener = network.parseAddress(testing::ownAddress()).wait(io.waitScope)->listen();
+  auto address = kj::str(testing::ownHost(), ":", listener->getPort());
   listener = nullptr;
   EXPECT_EQ(
       probe(network, io.provider->getTimer(), address, 1, 10 * kj::SECONDS).wait(io.waitScope),

@@ -13,6 +13,7 @@
 #include "chain/memory-store.h"
 #include "node/node.h"
 #include "tests/support/fakes.h"
+#include "tests/support/loopback.h"
 
 namespace gavel::node {
 
@@ -28,9 +29,11 @@ struct TestNode {
   TestNode(kj::AsyncIoContext& io, const SystemClock& clock, Random& random, std::string name,
            chain::MemoryStore::Sync sync, head::Admission::Limits limits)
       : store(random.id(), sync),
-        listener(
-            io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen()),
-        address("127.0.0.1:" + std::to_string(listener->getPort())),
+        listener(io.provider->getNetwork()
+                     .parseAddress(testing::ownAddress())
+                     .wait(io.waitScope)
+                     ->listen()),
+        address(testing::ownHost() + ":" + std::to_string(listener->getPort())),
         node(io.provider->getNetwork(), io.provider->getTimer(), clock, random, store,
              store.load().wait(io.waitScope), {name, address, {"127.0.0.1:1"}, limits, {}}),
         server(node.service(), io.provider->getTimer(), 100),

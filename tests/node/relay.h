@@ -5,6 +5,8 @@
 #include <kj/async-io.h>
 #include <kj/debug.h>
 
+#include "tests/support/loopback.h"
+
 namespace gavel::node {
 
 // Stands between two nodes and passes bytes on, until it is told to swallow them: the connections
@@ -14,11 +16,11 @@ public:
   Relay(kj::AsyncIoContext& io, std::string target)
       : network(io.provider->getNetwork()),
         target(std::move(target)),
-        listener(network.parseAddress("127.0.0.1:0").wait(io.waitScope)->listen()),
+        listener(network.parseAddress(testing::ownAddress()).wait(io.waitScope)->listen()),
         pumps(kj::heap<kj::TaskSet>(*this)),
         accepting(accept().eagerlyEvaluate(nullptr)) {}
 
-  std::string address() { return "127.0.0.1:" + std::to_string(listener->getPort()); }
+  std::string address() { return testing::ownHost() + ":" + std::to_string(listener->getPort()); }
 
   // The connections made so far go silent.  New ones work.
   void silence() { pumps = kj::heap<kj::TaskSet>(*this); }
