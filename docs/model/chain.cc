@@ -32,6 +32,20 @@ Byte ackFor(const State& state, int slot) {
   return config.attached ? static_cast<Byte>(node.durable + 1) : 0;
 }
 
+// What the tail tells the head past those between; 0 if there are none.
+Byte toHeadFor(const State& state, int slot, bool early) {
+  auto& node = state.nodes[slot];
+  auto& config = state.configs[node.config];
+  int place = placeOf(state, config, slot);
+  if (place < 2 || place != config.tail()) return 0;
+  return static_cast<Byte>((early ? std::max(node.commit, node.heard) : node.commit) + 1);
+}
+
+// R1: a message of the epoch that the node acts in; weakened, of an older one too.
+bool heeds(const Node& node, int number, bool older) {
+  return node.config == number || (older && node.config > number);
+}
+
 }  // namespace
 
 int placeOf(const State& state, const Configuration& config, int slot) {
@@ -82,7 +96,7 @@ bool Transition::takeAppend(int number, int place) {
   auto member = config.members[place];
   if (append.present == 0 || !runs(state, member)) return false;
   auto& node = state.nodes[member.slot];
-  if (node.config != number && !(is(Variant::skipEpochCheck) && node.config > number)) return false;
+  if (!heeds(node, number, is(Variant::skipEpochCheck))) return false;
   config.appends[place - 1] = {};
   takeLog(node, append.log);
   auto& own = state.configs[node.config];
@@ -111,19 +125,34 @@ bool Transition::takeAck(int number, int place) {
   auto member = config.members[place - 1];
   if (told < 0 || !runs(state, member)) return false;
   auto& node = state.nodes[member.slot];
-  if (node.config != number && !(is(Variant::skipEpochCheck) && node.config > number)) return false;
+  if (!heeds(node, number, is(Variant::skipEpochCheck))) return false;
   config.acks[place - 1] = 0;
+  auto& index = config.members[place].serving ? node.commit : node.joinerDurable;
+  index = std::max(index, known(node, told));
+  settle(member.slot);
+  return true;
+}
+
+bool Transition::takeToHead(int number) {
+  auto& config = state.configs[number];
+  int told = config.toHead - 1;
+  auto member = config.members[0];
+  if (told < 0 || !runs(state, member)) return false;
+  auto& node = state.nodes[member.slot];
+  bool older = is(Variant::skipEpochCheck) || is(Variant::toHeadOfOlderEpoch);
+  if (!heeds(node, number, older)) return false;
+  config.toHead = 0;
+  node.commit = std::max(node.commit, known(node, told));
+  settle(member.slot);
+  return true;
+}
+
+// R4: so many of the entries that a node is told of does it hold, and should hold all.
+Byte Transition::known(const Node& node, int told) {
   if (options.nets && told > node.log.size()) {
     breaks("a node hears of entries that it does not hold, and halts (R4)");
   }
-  auto known = static_cast<Byte>(std::min(told, node.log.size()));
-  if (config.members[place].serving) {
-    node.commit = std::max(node.commit, known);
-  } else {
-    node.joinerDurable = std::max(node.joinerDurable, known);
-  }
-  settle(member.slot);
-  return true;
+  return static_cast<Byte>(std::min(told, node.log.size()));
 }
 
 // R1, R6.  Announcements are as late as they like: any stored configuration that is newer than the
@@ -283,6 +312,9 @@ void Transition::send(int slot) {
   }
   auto ack = ackFor(state, slot);
   if (ack != 0 && (anew || ack != ackFor(before, slot))) config.acks[place - 1] = ack;
+  bool early = is(Variant::toHeadBeforeCommit);
+  auto toHead = toHeadFor(state, slot, early);
+  if (toHead != 0 && (anew || toHead != toHeadFor(before, slot, early))) config.toHead = toHead;
 }
 
 }  // namespace gavel::model

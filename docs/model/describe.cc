@@ -62,6 +62,8 @@ const char* nameOf(Step::Kind kind) {
       return "append";
     case Step::Kind::ack:
       return "ack";
+    case Step::Kind::toHead:
+      return "to-head";
     case Step::Kind::adopt:
       return "adopt";
     case Step::Kind::attach:
@@ -128,6 +130,11 @@ std::string Model::describe(const Step& step, const State& before, const State& 
              std::to_string(config.acks[step.number - 1] - 1);
       break;
     }
+    case Kind::toHead:
+      line = "R5   " + nameOf(config.members[0]) + " hears from the tail " +
+             nameOf(config.members[config.tail()]) + ", sent in epoch " +
+             std::to_string(config.epoch) + ": committed " + std::to_string(config.toHead - 1);
+      break;
     case Kind::adopt:
       line = "R6   " + name + " adopts " + text(config);
       break;

@@ -70,6 +70,7 @@ void Model::successors(const State& state, const Emit& emit) const {
               [&](auto& to) { return to.takeAppend(number, place); });
       attempt(Kind::ack, 0, number, place, [&](auto& to) { return to.takeAck(number, place); });
     }
+    attempt(Kind::toHead, 0, number, 0, [&](auto& to) { return to.takeToHead(number); });
   }
   if (options.eachWord) {
     for (int place = 0; place < MAX_SLOTS; ++place) {

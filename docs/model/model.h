@@ -15,6 +15,7 @@ struct Step {
     persist,    // slot has synced its log up to `number`.
     append,     // Place `number` of configuration `config` takes what its predecessor sent.
     ack,        // The one before place `number` of `config` hears what that has told.
+    toHead,     // The head of `config` hears from its tail what is committed.
     adopt,      // slot adopts `config`.
     attach,     // The tail `slot` and its syncing member seek the last shared position.
     snapshot,   // The tail `slot` gives its syncing member a snapshot.

@@ -100,7 +100,9 @@ void Transition::forget() {
       int epoch = runs(state, member) ? state.configs[state.nodes[member.slot].config].epoch
                                       : MAX_EPOCHS + 1;
       bool may = epoch <= config.epoch || (is(Variant::skipEpochCheck) && runs(state, member));
-      matters = matters || may;
+      bool mayHearTail = may || (is(Variant::toHeadOfOlderEpoch) && runs(state, member));
+      if (place == 0 && !mayHearTail) config.toHead = 0;
+      matters = matters || may || config.toHead != 0;
       if (may) continue;
       if (place > 0) config.appends[place - 1] = {};
       if (place + 1 < config.size) config.acks[place] = 0;

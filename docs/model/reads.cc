@@ -95,6 +95,11 @@ bool Transition::answer() {
   auto& query = state.query;
   if (!query.active || !query.asked || !complete()) return false;
   auto& node = state.nodes[query.slot];
+  if (!is(Variant::readBelowCommit) && node.commit < query.commit) {
+    // The confirm says what the tail has committed, which need not have come from node to node.
+    node.commit = known(node, query.commit);
+    settle(query.slot);
+  }
   if (node.commit < query.due) {
     breaks("a read answers from a state that is older than what was acknowledged before it");
   }
@@ -131,7 +136,6 @@ bool Transition::complete() const {
       (query.said & bit(config.size - 1)) == 0) {
     return false;
   }
-  if (node.commit < query.commit && !is(Variant::readBelowCommit)) return false;
   for (int place = 0; place < config.serving(); ++place) {
     if (place == own || (query.said & bit(place)) != 0) continue;
     if (is(Variant::confirmNeighbourOnly) && isTail && place != own - 1) continue;

@@ -83,6 +83,8 @@ struct Configuration {
   std::array<Append, MAX_SLOTS - 1> appends;
   // A serving member's commit index, a syncing one's durable index; plus one, 0 is none.
   std::array<Byte, MAX_SLOTS - 1> acks = {};
+  // What the tail says to the head itself to be committed; plus one, 0 is none.
+  Byte toHead = 0;
 
   int serving() const { return size > 0 && !members[size - 1].serving ? size - 1 : size; }
   int tail() const { return serving() - 1; }

@@ -31,6 +31,7 @@ public:
   bool persist(int slot, int upTo);
   bool takeAppend(int config, int place);
   bool takeAck(int config, int place);
+  bool takeToHead(int config);
   bool adopt(int slot, int config);
   bool attach(int slot, bool snapshot);
   bool gate(int slot);
@@ -64,6 +65,7 @@ private:
   void decide(Node& node, const Configuration& config, int place);
   void send(int slot);
   void takeLog(Node& node, const Log& sent);
+  Byte known(const Node& node, int told);
   void committedAtTail(const Node& node, int upTo);
   void tell(const Log& log, int upTo);
 

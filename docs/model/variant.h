@@ -35,7 +35,9 @@ enum class Variant {
   gateGivenUp,
   readBelowCommit,
   keepUpstream,
+  toHeadBeforeCommit,
   barrierForNewTailOnly,
+  toHeadOfOlderEpoch,
 };
 
 // What may happen in a run.  Everything else is unbounded.
