@@ -1,6 +1,7 @@
 """The systems that are compared: real processes on loopback, with their data in one directory."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,10 +18,16 @@ class NotReady(Exception):
 
 
 def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    """Below those that the kernel chooses: of these an outgoing connection may take one any moment."""
+    ports = []
+    port = random.randrange(10_000, 30_000)
+    while len(ports) < count:
+        port += 1
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        ports.append(port)
     return ports
 
 
