@@ -148,12 +148,11 @@ private:
     auto text = "not complete after " + span(0, context.settings.timeout / kj::NANOSECONDS) +
                 "; the master goes on with it: look with 'gavel chain status', wait longer with " +
                 "--timeout";
-    if (!problem.empty()) {
-      context.print.error(text + " (the master at " + master + ": " + problem + ")");
-      return static_cast<int>(OUTCOME_UNKNOWN);
-    }
+    // Asked anew, as the last look may only have had too little time left.
     return survey(context).then([this, text](kj::Own<Survey> survey) -> int {
-      context.print.error(text);
+      bool silent = !survey->master && !problem.empty();
+      context.print.error(silent ? text + " (the master at " + master + ": " + problem + ")"
+                                 : text);
       for (auto node: survey->nodes.get().getNodes()) {
         if (operation.node != node.getStatus().getName().cStr() || node.getNote().size() == 0)
           continue;

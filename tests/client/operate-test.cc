@@ -42,6 +42,8 @@ struct MasterScript {
   bool silent = false;  // To changes.
   bool breaks = false;  // When a change is asked for.
   unsigned looksBeforeAfter = 3;
+  unsigned silentLook = 0;           // The look that is not answered, counted from 1.
+  unsigned lastLook = 0;             // The one after which it is gone.
   unsigned questionsBeforeLast = 0;  // For nodes, before the last of them is there.
 
   std::vector<std::string> asked;
@@ -54,7 +56,10 @@ public:
 
   kj::Promise<void> configuration(ConfigurationContext context) override {
     tell(context.getResults().initConfiguration());
-    if (!script.asked.empty()) ++script.looks;
+    if (script.asked.empty()) return kj::READY_NOW;
+    ++script.looks;
+    if (script.looks == script.lastLook) serving.loseLater();
+    if (script.looks == script.silentLook) return kj::NEVER_DONE;
     return kj::READY_NOW;
   }
 
@@ -227,6 +232,30 @@ TEST_F(OperateTest, SaysThatAChangeIsNotCompleteInTime) {
   EXPECT_THAT(ran.out, HasSubstr("chain n1, epoch 7"));
   EXPECT_THAT(ran.err, AllOf(HasSubstr("not complete after 700ms; the master goes on"),
                              HasSubstr("n2: copying, half of it is there")));
+}
+
+TEST_F(OperateTest, SaysWhatHoldsAChangeUpThoughTheLastLookWasCutShort) {
+  script.before = {{"n1"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.nodes[1].note = "copying, half of it is there";
+  script.looksBeforeAfter = 1'000'000;
+  script.silentLook = 2;  // For longer than the command waits.
+  auto ran = chain({"add", "n2"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.err,
+              AllOf(HasSubstr("not complete after 700ms"), Not(HasSubstr("no answer in time")),
+                    HasSubstr("n2: copying, half of it is there")));
+}
+
+TEST_F(OperateTest, SaysThatTheMasterWasLostBeforeAChangeWasComplete) {
+  script.before = {{"n1"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.looksBeforeAfter = 1'000'000;
+  script.lastLook = 2;
+  auto ran = chain({"add", "n2"});
+  EXPECT_EQ(ran.code, 5);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("not complete after 700ms"),
+                             HasSubstr("(the master at 127."), HasSubstr("Connection refused)")));
 }
 
 TEST_F(OperateTest, TellsWhyTheMasterRefuses) {
