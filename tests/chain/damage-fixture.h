@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/chain/entries.h"
 #include "tests/chain/store-fixture.h"
 
 namespace gavel::chain {
@@ -27,14 +28,6 @@ inline std::string contentsOf(const fs::path& path) {
 
 inline void setContents(const fs::path& path, const std::string& contents) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << contents;
-}
-
-inline Configuration configurationOf(std::uint64_t epoch) {
-  Configuration configuration;
-  configuration.clusterId = 5;
-  configuration.epoch = epoch;
-  configuration.members.push_back({"n1", "localhost:1", 3, 4, true});
-  return configuration;
 }
 
 // A store, and the files that can be damaged.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "chain/batch.h"
+#include "chain/configuration.h"
 
 namespace gavel::chain {
 
@@ -18,6 +19,15 @@ inline std::vector<auction::Entry> bids(std::uint64_t first, std::size_t count) 
 
 inline BatchPtr batchAfter(Position previous, std::size_t count, std::uint64_t epoch = 1) {
   return Batch::make(epoch, previous, bids(previous.index + 1, count));
+}
+
+// With one member.
+inline Configuration configurationOf(std::uint64_t epoch) {
+  Configuration configuration;
+  configuration.clusterId = 5;
+  configuration.epoch = epoch;
+  configuration.members.push_back({"n1", "localhost:1", 3, 4, true});
+  return configuration;
 }
 
 }  // namespace gavel::chain

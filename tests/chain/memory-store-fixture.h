@@ -100,12 +100,4 @@ protected:
   kj::WaitScope waitScope{loop};
 };
 
-inline Configuration inEpoch(std::uint64_t epoch) {
-  Configuration configuration;
-  configuration.clusterId = 5;
-  configuration.epoch = epoch;
-  configuration.members.push_back({"n1", "localhost:1", 3, 4, true});
-  return configuration;
-}
-
 }  // namespace gavel::chain

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "chain/memory-store.h"
+#include "tests/chain/entries.h"
 #include "tests/chain/memory-store-fixture.h"
 
 // What is handed on, and what is not in memory any more.
@@ -70,14 +71,14 @@ TEST_F(MemoryStoreTest, IsDamagedAndEmptyIfAnInstallIsInterrupted) {
   auto w = filled();
   auto snapshot = w.store->openSnapshot();
   auto joiner = filled();
-  joiner.store->saveConfiguration(inEpoch(3)).wait(waitScope);
+  joiner.store->saveConfiguration(configurationOf(3)).wait(waitScope);
   joiner.store->beginInstall().wait(waitScope);
   joiner.store->install(snapshot->next().wait(waitScope)).wait(waitScope);
 
   auto again = joiner.store->restart(Crash::power);
   EXPECT_THAT(again->recovered().damage, HasSubstr("incomplete"));
   EXPECT_TRUE(again->recovered().empty);
-  EXPECT_EQ(again->recovered().configuration, inEpoch(3)) << "that is not part of it";
+  EXPECT_EQ(again->recovered().configuration, configurationOf(3)) << "that is not part of it";
   auto image = again->load().wait(waitScope);
   EXPECT_EQ(image.end(), Position());
   EXPECT_EQ(image.state.auctionCount(), 0u);

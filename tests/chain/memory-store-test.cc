@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/chain/entries.h"
 #include "tests/chain/memory-store-fixture.h"
 
 namespace gavel::chain {
@@ -57,16 +58,16 @@ TEST_F(MemoryStoreTest, TellsWhatIsDurableWhenItIsSynced) {
 TEST_F(MemoryStoreTest, SavesAConfigurationWithWhatIsQueuedBeforeIt) {
   auto w = writer(Sync::manual);
   w.open();
-  auto saved = w.store->saveConfiguration(inEpoch(3));
+  auto saved = w.store->saveConfiguration(configurationOf(3));
   EXPECT_FALSE(saved.poll(waitScope));
   EXPECT_EQ(w.store->configuration().epoch, 0u);
   EXPECT_EQ(w.store->restart(Crash::power)->recovered().configuration.epoch, 0u);
   EXPECT_EQ(w.store->restart(Crash::process)->recovered().configuration.epoch, 3u);
   w.store->syncNow();
   saved.wait(waitScope);
-  EXPECT_EQ(w.store->configuration(), inEpoch(3));
+  EXPECT_EQ(w.store->configuration(), configurationOf(3));
   auto again = w.store->restart(Crash::power);
-  EXPECT_EQ(again->recovered().configuration, inEpoch(3));
+  EXPECT_EQ(again->recovered().configuration, configurationOf(3));
   EXPECT_EQ(again->durableAbove(0).wait(waitScope), 1u);
 }
 
@@ -101,9 +102,9 @@ TEST_F(MemoryStoreTest, LosesWithThePowerWhatWasNotSynced) {
 TEST_F(MemoryStoreTest, SyncsTheFirstOfWhatWasWritten) {
   auto w = writer(Sync::manual);
   w.open();
-  auto saved = w.store->saveConfiguration(inEpoch(3));
+  auto saved = w.store->saveConfiguration(configurationOf(3));
   w.create("lamp");
-  auto savedLater = w.store->saveConfiguration(inEpoch(4));
+  auto savedLater = w.store->saveConfiguration(configurationOf(4));
   EXPECT_EQ(w.store->unsyncedWrites(), 4u);
   w.store->sync(2);
   EXPECT_EQ(w.store->unsyncedWrites(), 2u);
@@ -111,7 +112,7 @@ TEST_F(MemoryStoreTest, SyncsTheFirstOfWhatWasWritten) {
   EXPECT_EQ(w.store->durableEnd().index, 1u);
   saved.wait(waitScope);
   EXPECT_FALSE(savedLater.poll(waitScope));
-  EXPECT_EQ(w.store->configuration(), inEpoch(3));
+  EXPECT_EQ(w.store->configuration(), configurationOf(3));
   w.store->sync(2);
   savedLater.wait(waitScope);
   EXPECT_EQ(w.store->durableEnd().index, 2u);
