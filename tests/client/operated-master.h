@@ -1,0 +1,148 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kj/async.h>
+#include <kj/string.h>
+
+#include "schema/master.capnp.h"
+#include "tests/client/serving.h"
+
+// A master that says and does what a test has planned.
+namespace gavel::client::testing {
+
+struct PlannedMember {
+  std::string name;
+  schema::Member::State state = schema::Member::State::SERVING;
+};
+
+struct KnownNode {
+  std::string name;
+  bool connected = true;
+  bool restarted = false;  // Its incarnation is not the member's.
+  std::uint64_t last = 0;
+  bool heard = true;
+  std::string note = "";
+  std::string damage = "";
+};
+
+struct MasterScript {
+  std::vector<PlannedMember> before;
+  std::vector<PlannedMember> after;  // Once a change was asked for and a few looks were made.
+  std::vector<KnownNode> nodes;
+  std::string notice;
+  std::string refusal;  // Of any change; empty: it is done.
+  bool silent = false;  // To changes.
+  bool breaks = false;  // When a change is asked for.
+  unsigned looksBeforeAfter = 3;
+  unsigned silentLook = 0;           // The look that is not answered, counted from 1.
+  unsigned lastLook = 0;             // The one after which it is gone.
+  unsigned questionsBeforeLast = 0;  // For nodes, before the last of them is there.
+
+  std::vector<std::string> asked;
+  unsigned looks = 0;  // Since then.
+};
+
+class OperatedMaster final: public schema::MasterService::Server {
+public:
+  OperatedMaster(MasterScript& script, Serving& serving): script(script), serving(serving) {}
+
+  kj::Promise<void> configuration(ConfigurationContext context) override {
+    tell(context.getResults().initConfiguration());
+    if (script.asked.empty()) return kj::READY_NOW;
+    ++script.looks;
+    if (script.looks == script.lastLook) serving.loseLater();
+    if (script.looks == script.silentLook) return kj::NEVER_DONE;
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> nodes(NodesContext context) override {
+    auto results = context.getResults();
+    results.setNotice(script.notice.c_str());
+    auto known = static_cast<unsigned>(script.nodes.size());
+    if (script.questionsBeforeLast > 0) {
+      --script.questionsBeforeLast;
+      --known;
+    }
+    auto nodes = results.initNodes(known);
+    for (unsigned i = 0; i < nodes.size(); ++i) {
+      auto& node = script.nodes[i];
+      nodes[i].setConnected(node.connected);
+      nodes[i].setLastHeard(node.heard ? 0 : -1);
+      nodes[i].setNote(node.note.c_str());
+      auto status = nodes[i].initStatus();
+      status.setName(node.name.c_str());
+      status.setStoreId(idOf(node.name));
+      status.setIncarnation(idOf(node.name) + (node.restarted ? 1000 : 0));
+      status.setLast(node.last);
+      status.setDamage(node.damage.c_str());
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> epochs(EpochsContext context) override {
+    if (script.before.empty()) return kj::READY_NOW;
+    tell(context.getResults().initRelinks(1)[0].initConfiguration());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> add(AddContext context) override {
+    return decide(kj::str("add ", context.getParams().getNode()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> drain(DrainContext context) override {
+    return decide(kj::str("drain ", context.getParams().getNode()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> replace(ReplaceContext context) override {
+    auto params = context.getParams();
+    return decide(kj::str("replace ", params.getOld(), " ", params.getNew()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> recover(RecoverContext context) override {
+    auto params = context.getParams();
+    return decide(kj::str("recover ", params.getNode(), " ", params.getEpoch()),
+                  context.getResults().initResult());
+  }
+
+private:
+  MasterScript& script;
+  Serving& serving;
+
+  // A number of its own for each name.
+  static std::uint64_t idOf(const std::string& name) {
+    return static_cast<unsigned char>(name.back());
+  }
+
+  void tell(schema::Configuration::Builder configuration) {
+    if (script.before.empty()) return;
+    bool done = !script.asked.empty() && script.looks >= script.looksBeforeAfter;
+    auto& plan = done ? script.after : script.before;
+    configuration.setClusterId(77);
+    configuration.setEpoch(done ? 8 : 7);
+    configuration.setCause(done ? "as asked" : "formed");
+    auto members = configuration.initMembers(static_cast<unsigned>(plan.size()));
+    for (unsigned i = 0; i < members.size(); ++i) {
+      members[i].setName(plan[i].name.c_str());
+      members[i].setAddress("127.0.0.1:1");
+      members[i].setState(plan[i].state);
+      members[i].setStoreId(idOf(plan[i].name));
+      members[i].setIncarnation(idOf(plan[i].name));
+    }
+  }
+
+  kj::Promise<void> decide(kj::String what, schema::Operator::Result::Builder result) {
+    script.asked.push_back(what.cStr());
+    if (script.breaks) serving.loseLater();
+    if (script.silent || script.breaks) return kj::NEVER_DONE;
+    if (script.refusal.empty()) {
+      result.setDone(kj::str("decided: ", what));
+    } else {
+      result.setRefused(script.refusal.c_str());
+    }
+    return kj::READY_NOW;
+  }
+};
+
+}  // namespace gavel::client::testing
