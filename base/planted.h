@@ -1,6 +1,7 @@
 #pragma once
 
-// Mistakes that can be planted, to prove that the simulation finds them (tests/planted): each
+// Mistakes that can be planted, to prove that the simulation, or the enumerator of crashes of a
+// store (tests/disk), finds them (tests/planted): each
 // breaks one rule of docs/design.md, at its place in production code, in a line that asks
 // planted().
 //
@@ -15,8 +16,12 @@ enum class Bug {
   // R1
   obeyOldLinks,  // Skips the epoch check: links of an epoch that is over are still obeyed.
   // R2
-  restartInPlace,      // A restarted process is the member that it was before.
-  countReadAsDurable,  // What a restarted node finds on its disk is durable, synced or not.
+  restartInPlace,         // A restarted process is the member that it was before.
+  countReadAsDurable,     // What a restarted node finds on its disk is durable, synced or not.
+  rewriteNothingAtStart,  // It is synced, but not written anew before.
+  markBeforeLog,          // What is durable is noted before it is.
+  forgetDirectory,        // A new file of the log has no durable name.
+  takeStaleFrames,        // What a segment held in its former use counts again.
   // R3
   announceBeforeStore,  // A configuration is announced before it is stored.
   reorderMembers,       // Members are sorted by name.

@@ -1,12 +1,9 @@
 #include "chain/durable-marker.h"
 
 #include <array>
+#include <cstddef>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 #include <xxhash.h>
-
-#include <kj/debug.h>
 
 namespace gavel::chain {
 namespace {
@@ -32,42 +29,33 @@ struct Slot {
 };
 static_assert(sizeof(Slot) == 11 * sizeof(std::uint64_t));
 
-off_t offsetOf(unsigned slot) {
-  return static_cast<off_t>(slot * SLOT_BYTES);
+std::uint64_t offsetOf(unsigned slot) {
+  return slot * SLOT_BYTES;
 }
 
 }  // namespace
 
-MarkerFile::MarkerFile(const std::string& path): path(path) {
-  int opened = open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (opened < 0 && errno == ENOENT) {
-    made_ = true;
-    opened = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  }
-  if (opened < 0) KJ_FAIL_SYSCALL("open", errno, path.c_str());
-  fd = kj::AutoCloseFd(opened);
-  if (made_) {
-    // Written in full, so that later writes need no space and change no size.
-    std::array<char, SLOTS * SLOT_BYTES> zeros{};
-    ssize_t written = 0;
-    KJ_SYSCALL(written = pwrite(fd, zeros.data(), zeros.size(), 0), path.c_str());
-    KJ_REQUIRE(static_cast<std::size_t>(written) == zeros.size(), "cannot make the file",
-               path.c_str());
-    KJ_SYSCALL(fsync(fd), path.c_str());
-  } else {
-    readSlots();
+MarkerFile::MarkerFile(const std::string& path, FileSystem& files) {
+  made_ = !files.exists(path);
+  file = files.open(path, FileSystem::Missing::make);
+  readSlots();
+  if (auto size = file->size(); size < SLOTS * SLOT_BYTES) {
+    // In full, so that later writes need no space and change no size.
+    std::string zeros(static_cast<std::size_t>(SLOTS * SLOT_BYTES - size), '\0');
+    file->write(size, bytesOfText(zeros));
+    file->sync();
   }
 }
 
 void MarkerFile::readSlots() {
   for (unsigned i = 0; i < SLOTS; ++i) {
     Slot slot;
-    ssize_t size = 0;
-    KJ_SYSCALL(size = pread(fd, &slot, sizeof(slot), offsetOf(i)), path.c_str());
+    auto bytes = kj::arrayPtr(reinterpret_cast<kj::byte*>(&slot), sizeof(slot));
+    auto size = file->read(offsetOf(i), bytes);
     static constexpr std::array<char, sizeof(Slot)> NOTHING{};
+    // A crash while the file was made, or a disk without room, leaves it short, or full of zeros.
+    if (std::memcmp(&slot, NOTHING.data(), size) == 0) continue;
     bool whole = size == sizeof(slot);
-    // A crash while the file was made leaves it empty, or full of zeros.
-    if (size == 0 || (whole && std::memcmp(&slot, NOTHING.data(), sizeof(slot)) == 0)) continue;
     if (!whole || slot.magic != MAGIC || slot.checksum != slot.actualChecksum()) {
       unreadable_ = true;
       continue;
@@ -97,14 +85,13 @@ void MarkerFile::write(const DurableMarker& marker) {
             marker.damaged ? 1u : 0u,
             0};
   slot.checksum = slot.actualChecksum();
-  ssize_t written = 0;
-  KJ_SYSCALL(written = pwrite(fd, &slot, sizeof(slot), offsetOf(nextSlot)), path.c_str());
-  KJ_REQUIRE(written == sizeof(slot), "cannot write all of the file", path.c_str());
+  file->write(offsetOf(nextSlot),
+              kj::arrayPtr(reinterpret_cast<const kj::byte*>(&slot), sizeof(slot)));
   nextSlot = (nextSlot + 1) % SLOTS;
 }
 
 void MarkerFile::sync() {
-  KJ_SYSCALL(fdatasync(fd), path.c_str());
+  file->syncData();
 }
 
 }  // namespace gavel::chain

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <kj/common.h>
-#include <kj/io.h>
 
 #include "chain/batch.h"
+#include "chain/file-system.h"
 
 namespace gavel::chain {
 
@@ -14,7 +15,7 @@ namespace gavel::chain {
 // holds of it was lost to damage.
 struct DurableMarker {
   std::uint64_t storeId = 0;
-  std::uint64_t generation = 0;  // 0: the store is still being formatted.
+  std::uint64_t generation = 0;  // 0: no start has come to its end yet.
   std::uint64_t sequence = 0;    // RocksDB's number of the last write.
   std::uint64_t cuts = 0;        // How often the log had been cut.
   Position end;                  // The log's end; or what a log that lost its end has to grow to.
@@ -35,8 +36,8 @@ struct DurableMarker {
 // counts.
 class MarkerFile {
 public:
-  // Opens the file at `path`, making it if it is missing.  Throws FAILED if it cannot.
-  explicit MarkerFile(const std::string& path);
+  // Opens the file at `path`, making it if it is missing.  Throws as FileSystem does.
+  explicit MarkerFile(const std::string& path, FileSystem& files = machineFiles());
   KJ_DISALLOW_COPY(MarkerFile);
 
   // The newest marker; null if there is none that can be read.
@@ -46,14 +47,13 @@ public:
   // A slot holds something else than a marker, or than nothing.
   bool unreadable() const { return unreadable_; }
 
-  // Does not wait for the disk, since an older marker says nothing wrong.  Both throw FAILED if the
-  // disk fails.
+  // Does not wait for the disk, since an older marker says nothing wrong.  Both throw if the disk
+  // fails.
   void write(const DurableMarker& marker);
   void sync();
 
 private:
-  std::string path;
-  kj::AutoCloseFd fd;
+  std::unique_ptr<File> file;
   kj::Maybe<DurableMarker> recovered_;
   bool made_ = false;
   bool unreadable_ = false;

@@ -1,9 +1,8 @@
 #include "chain/restore.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <filesystem>
+#include <memory>
+#include <utility>
 
 #include <capnp/serialize.h>
 #include <kj/debug.h>
@@ -34,18 +33,32 @@ capnp::ReaderOptions readerOptions() {
   return options;
 }
 
+class FileInput final: public kj::InputStream {
+public:
+  explicit FileInput(std::unique_ptr<File> file): file(std::move(file)) {}
+  KJ_DISALLOW_COPY(FileInput);
+
+  std::size_t tryRead(void* buffer, std::size_t, std::size_t most) override {
+    auto count = file->read(offset, kj::arrayPtr(static_cast<kj::byte*>(buffer), most));
+    offset += count;
+    return count;
+  }
+
+private:
+  std::unique_ptr<File> file;
+  std::uint64_t offset = 0;
+};
+
 // The messages of a backup, one after the other.
 class BackupReader {
 public:
-  explicit BackupReader(kj::StringPtr directory)
+  BackupReader(kj::StringPtr directory, FileSystem& files)
       : path((fs::path(directory.cStr()) / BACKUP_FILE).string()) {
-    int opened = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (opened < 0) {
-      refuse(kj::str("cannot read the backup ", path.c_str(), ": ", std::strerror(errno),
+    KJ_IF_MAYBE (exception, kj::runCatchingExceptions(
+                                [&]() { stream = kj::heap<FileInput>(files.openToRead(path)); })) {
+      refuse(kj::str("cannot read the backup: ", exception->getDescription(),
                      "; give the directory that 'gavel chain backup' wrote"));
     }
-    fd = kj::AutoCloseFd(opened);
-    stream = kj::heap<kj::FdInputStream>(opened);
     buffered = kj::heap<kj::BufferedInputStreamWrapper>(*stream);
   }
 
@@ -76,8 +89,7 @@ public:
 
 private:
   std::string path;
-  kj::AutoCloseFd fd;
-  kj::Own<kj::FdInputStream> stream;
+  kj::Own<FileInput> stream;
   kj::Own<kj::BufferedInputStreamWrapper> buffered;
   kj::Own<capnp::InputStreamMessageReader> message;
   std::uint64_t number = static_cast<std::uint64_t>(-1);
@@ -113,7 +125,9 @@ class Restore {
 public:
   Restore(kj::StringPtr backup, kj::StringPtr directory, const RocksStoreOptions& options,
           Random& random)
-      : backup(backup), restored(readHeader(this->backup)), store(directory, options, random) {}
+      : backup(backup, *options.files),
+        restored(readHeader(this->backup)),
+        store(directory, options, random) {}
 
   kj::Promise<Restored> run() {
     return store.beginInstall().then([this]() { return takeParts(); });
@@ -153,22 +167,23 @@ private:
   }
 };
 
-void requireEmpty(kj::StringPtr directory) {
-  std::error_code error;
-  if (!fs::exists(directory.cStr(), error) && !error) return;
-  for (fs::directory_iterator i(directory.cStr(), error), end; !error && i != end;
-       i.increment(error)) {
+void requireEmpty(kj::StringPtr directory, FileSystem& files) {
+  if (!files.exists(directory.cStr())) return;
+  std::vector<std::string> names;
+  KJ_IF_MAYBE (exception,
+               kj::runCatchingExceptions([&]() { names = files.list(directory.cStr()); })) {
+    refuse(kj::str("cannot restore into the data directory ", directory, ": ",
+                   exception->getDescription()));
+  }
+  for (auto& name: names) {
     // What a file system puts there itself is in nobody's way.
-    if (i->path().filename() == "lost+found") continue;
+    if (name == "lost+found") continue;
     refuse(
         kj::str("cannot restore into the data directory ", directory,
                 ": it is not empty; give "
                 "an empty or new one, or move away what is there if it comes from a restore that "
                 "was interrupted"));
   }
-  if (error)
-    refuse(kj::str("cannot restore into the data directory ", directory, ": ",
-                   error.message().c_str()));
 }
 
 }  // namespace
@@ -176,7 +191,7 @@ void requireEmpty(kj::StringPtr directory) {
 kj::Promise<Restored> restoreBackup(kj::StringPtr backup, kj::StringPtr directory, Random& random,
                                     const RocksStoreOptions& options) {
   return kj::evalNow([&]() {
-    requireEmpty(directory);
+    requireEmpty(directory, *options.files);
     auto restore = kj::heap<Restore>(backup, directory, options, random);
     auto result = restore->run();
     return result.attach(kj::mv(restore));

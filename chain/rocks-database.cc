@@ -20,8 +20,6 @@ namespace {
 
 constexpr std::size_t CACHE_BYTES = 64 << 20;
 constexpr int CACHE_SHARD_BITS = 2;  // For a few threads.
-// Also about how much of its log RocksDB has to read again after a crash.
-constexpr std::size_t WRITE_BUFFER_BYTES = 32 << 20;
 // From here on a record is kept outside of the tables.
 constexpr std::uint64_t LARGE_RECORD_BYTES = 1024;
 constexpr double FILTER_BITS_PER_KEY = 10;
@@ -45,15 +43,18 @@ public:
   }
 };
 
-rocksdb::Options optionsFor(bool create) {
+rocksdb::Options optionsFor(bool create, std::size_t writeBufferBytes) {
   rocksdb::Options options;
   options.create_if_missing = create;
   options.error_if_exists = create;
   // What follows a damaged record is dropped, as it is usually what a crash left half-written; the
   // marker tells the one from the other (durable-marker.h).
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  // What was read of it, and may be in the page cache only, goes into new tables, synced, before it
+  // counts (R2).
+  options.avoid_flush_during_recovery = false;
   options.paranoid_checks = true;
-  options.write_buffer_size = WRITE_BUFFER_BYTES;
+  options.write_buffer_size = writeBufferBytes;
   options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
   // With many auctions each merge writes the next level anew: with four files at a time it wrote
   // half as much again for a bid (1,000,000 auctions in turn: 1.2 times the bids).
@@ -149,8 +150,9 @@ RocksDatabase::~RocksDatabase() {
   close();
 }
 
-void RocksDatabase::open(const std::string& path, bool create) {
-  auto options = optionsFor(create);
+void RocksDatabase::open(const std::string& path, bool create, std::size_t writeBufferBytes) {
+  auto options = optionsFor(create, writeBufferBytes);
+  if (auto* environment = directory.files().environment()) options.env = environment;
   options.listeners.push_back(std::make_shared<Listener>(*this));
   rocksdb::DB* opened = nullptr;
   auto status = rocksdb::DB::Open(options, path, &opened);
@@ -180,6 +182,7 @@ void RocksDatabase::fail(const kj::Exception& exception, kj::StringPtr doing) co
 // What the disk now holds is unknown, and a second try may succeed without having written what the
 // first one lost.
 void RocksDatabase::fail(bool full, const std::string& why, kj::StringPtr doing) const {
+  if (writing) directory.noteFailure(kj::str("failed to ", doing, ": ", why.c_str()).cStr());
   if (!running && full) directory.refuse("has no space left: start again when there is room", why);
   if (!running) directory.refuse(kj::str("failed to ", doing), why);
   if (full) {

@@ -60,17 +60,22 @@ std::string encodeNumber(std::uint64_t number);
 // Used from several threads.
 class RocksDatabase {
 public:
-  explicit RocksDatabase(kj::StringPtr path): directory(path) {}
+  explicit RocksDatabase(kj::StringPtr path, FileSystem& files = machineFiles())
+      : directory(path, files) {}
   ~RocksDatabase();
   KJ_DISALLOW_COPY(RocksDatabase);
 
   DataDirectory directory;
 
   // Opens the database at `path`.  Throws FAILED with a text for the operator.
-  void open(const std::string& path, bool create);
+  //
+  // What its own log held is in tables then, which are written anew and synced (R2).
+  void open(const std::string& path, bool create, std::size_t writeBufferBytes);
   void close();
   rocksdb::DB& db() const { return *db_; }
 
+  // From now on a write or sync that fails is noted in the directory (R2).
+  void startWriting() { writing = true; }
   // From now on a failure ends the process rather than throwing FAILED.
   void startRunning() { running = true; }
 
@@ -105,6 +110,7 @@ private:
   class Listener;
 
   std::unique_ptr<rocksdb::DB> db_;
+  bool writing = false;
   bool running = false;
 
   [[noreturn]] void fail(bool full, const std::string& why, kj::StringPtr doing) const;

@@ -1,7 +1,6 @@
 #include "chain/rocks-recovery.h"
 
 #include <cstring>
-#include <filesystem>
 
 #include <capnp/serialize.h>
 #include <kj/debug.h>
@@ -21,27 +20,37 @@ rocksdb::WriteOptions synced() {
 // Format 1 had its database elsewhere: see DataDirectory.
 constexpr unsigned OLDEST_IN_DATABASE = 2;
 
+// Does what may fail on the disk.
+template <typename Function>
+void disk(const RocksDatabase& database, kj::StringPtr doing, Function&& function) {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions(kj::fwd<Function>(function))) {
+    database.fail(*exception, doing);
+  }
+}
+
 // Makes an empty database in its place, or none at all.
-void format(RocksDatabase& database, std::uint64_t storeId) {
+void format(RocksDatabase& database, std::uint64_t storeId, std::size_t writeBufferBytes) {
   auto& directory = database.directory;
-  std::error_code error;
-  std::filesystem::remove_all(directory.unfinishedDb(), error);
-  if (!error) std::filesystem::create_directory(directory.unfinishedDb(), error);
-  if (error) directory.refuse("cannot be formatted", error.message());
-  database.open(directory.unfinishedDb(), true);
+  disk(database, "be formatted", [&]() {
+    directory.files().removeAll(directory.unfinishedDb());
+    directory.files().makeDirectories(directory.unfinishedDb());
+  });
+  database.open(directory.unfinishedDb(), true, writeBufferBytes);
   rocksdb::WriteBatch batch;
   KJ_ASSERT(batch.Put(FORMAT_KEY, std::to_string(DATA_FORMAT)).ok());
   RocksDatabase::putMeta(batch, meta::STORE_ID, encodeNumber(storeId));
   database.require(database.db().Write(synced(), &batch), "format it");
   database.close();
-  std::filesystem::rename(directory.unfinishedDb(), directory.db(), error);
-  if (error) directory.refuse("cannot be formatted", error.message());
-  directory.sync();
+  disk(database, "be formatted", [&]() {
+    directory.files().rename(directory.unfinishedDb(), directory.db());
+    directory.sync();
+  });
 }
 
 // Formats a directory that has no database, unless it had one once.
-void formatIfNew(RocksDatabase& database, MarkerFile& markerFile, Random& random) {
-  if (DataDirectory::exists(database.directory.db())) return;
+void formatIfNew(RocksDatabase& database, MarkerFile& markerFile, std::size_t writeBufferBytes,
+                 Random& random) {
+  if (database.directory.files().exists(database.directory.db())) return;
   DurableMarker marker;
   KJ_IF_MAYBE (known, markerFile.recovered()) {
     marker = *known;
@@ -53,9 +62,12 @@ void formatIfNew(RocksDatabase& database, MarkerFile& markerFile, Random& random
   }
   if (marker.storeId == 0) marker.storeId = random.id();
   // First the marker, so that a database without one has lost it.
-  markerFile.write(marker);
-  markerFile.sync();
-  format(database, marker.storeId);
+  disk(database, "be formatted", [&]() {
+    markerFile.write(marker);
+    markerFile.sync();
+    database.directory.sync();
+  });
+  format(database, marker.storeId, writeBufferBytes);
 }
 
 void checkFormat(const RocksDatabase& database) {
@@ -121,7 +133,10 @@ std::string missing(Opened& opened) {
     known = *recovered;
   }
   marker.end = end;
-  if (known.generation == 0 && opened.recovered.generation > 1) {
+  // Of a start that never came to its end, and so told nobody anything, there is nothing to miss.
+  bool begun = known.generation == 0 && known.storeId == opened.recovered.storeId &&
+               !opened.markerFile->unreadable();
+  if (known.generation == 0 && opened.recovered.generation > 1 && !begun) {
     return path + (opened.markerFile->made() ? " is missing" : " is unreadable") +
            ", so that nobody knows how much of the log was durable";
   }
@@ -183,11 +198,33 @@ void clearUnfinished(const RocksDatabase& database) {
   database.require(status, "drop an unfinished snapshot");
 }
 
-Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const LogWindow& window,
-               Random& random) {
-  auto owned = std::make_unique<RocksDatabase>(path);
+// Up to where the log is known to be on the disk, as of how many cuts.
+std::pair<Position, std::uint64_t> knownDurable(const Opened& opened) {
+  KJ_IF_MAYBE (known, opened.markerFile->recovered()) {
+    // Of what was lost, the marker says what has to come again.
+    if (known->storeId == opened.recovered.storeId && !known->damaged) {
+      return {known->end, known->cuts};
+    }
+  }
+  return {Position(), 0};
+}
+
+// Says that a write or sync had failed, and that this start has made up for it.
+void forgetFailure(const RocksDatabase& database) {
+  KJ_IF_MAYBE (failure, database.directory.failure()) {
+    logWarning(
+        "the disk failed an earlier process, which ended: what that had written without knowing it "
+        "to be on the disk has been written anew",
+        {{"directory", database.directory.path()}, {"failure", *failure}});
+    database.directory.forgetFailure();
+  }
+}
+
+Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& random) {
+  auto owned = std::make_unique<RocksDatabase>(path, *options.files);
   auto& database = *owned;
-  if (replaceDamaged) {
+  const bool unsynced = options.sync == SyncMode::never;
+  if (options.replaceDamaged) {
     KJ_IF_MAYBE (reason, database.directory.damage()) {
       logWarning(
           "set aside what was damaged, to begin anew as an empty node",
@@ -197,16 +234,20 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
   database.directory.refuseDamaged();
 
   std::unique_ptr<MarkerFile> markerFile;
-  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 markerFile = std::make_unique<MarkerFile>(database.directory.marker());
-               })) {
-    database.fail(*exception, "open the record of what is durable");
-  }
-  formatIfNew(database, *markerFile, random);
-  database.open(database.directory.db(), false);
+  disk(database, "open the record of what is durable", [&]() {
+    markerFile =
+        std::make_unique<MarkerFile>(database.directory.marker(), database.directory.files());
+  });
+  formatIfNew(database, *markerFile, options.writeBufferBytes, random);
+  database.open(database.directory.db(), false, options.writeBufferBytes);
   checkFormat(database);
 
-  Opened opened{std::move(owned), std::move(markerFile), {}, {}, {}, window};
+  Opened opened{std::move(owned),
+                std::move(markerFile),
+                {},
+                {},
+                {},
+                LogWindow(options.retainBytes, options.retainEntries)};
   auto& recovered = opened.recovered;
   recovered.storeId = database.readNumber(meta::STORE_ID);
   if (recovered.storeId == 0) database.failDamaged("it has no store id");
@@ -216,8 +257,8 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
     if (known->storeId == recovered.storeId) generation = std::max(generation, known->generation);
   }
   recovered.generation = generation + 1;
-  opened.log =
-      std::make_unique<SegmentedLog>(database, database.directory.log(), recovered.storeId);
+  opened.log = std::make_unique<SegmentedLog>(database, database.directory.log(), recovered.storeId,
+                                              options.segmentBytes);
   auto& log = *opened.log;
   log.measure(opened.window);
 
@@ -257,7 +298,9 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
              {{"directory", path}, {"damage", recovered.damage}});
   }
 
-  // What RocksDB has replayed of its log is in tables by now, and synced; with this so is the rest.
+  // What RocksDB has read of its own log is in tables by now, new and synced; with what follows, so
+  // is the rest.
+  database.startWriting();
   rocksdb::WriteBatch batch;
   RocksDatabase::putMeta(batch, meta::GENERATION, encodeNumber(recovered.generation));
   if (unsynced) {
@@ -266,7 +309,8 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
     KJ_ASSERT(batch.Delete(meta::UNSYNCED).ok());
   }
   database.require(database.db().Write(synced(), &batch), "count its starts");
-  log.begin(recovered.generation);
+  auto [durable, cuts] = knownDurable(opened);
+  log.begin(recovered.generation, durable, cuts);
   KJ_IF_MAYBE (start, anew) {
     log.cut(*start);
   }
@@ -274,30 +318,34 @@ Opened tryOpen(kj::StringPtr path, bool replaceDamaged, bool unsynced, const Log
   opened.marker.generation = recovered.generation;
   opened.marker.sequence = database.db().GetLatestSequenceNumber();
   opened.marker.cuts = log.cuts();
-  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 opened.markerFile->write(opened.marker);
-                 opened.markerFile->sync();
-                 database.directory.sync();
-               })) {
-    database.fail(*exception, "write the record of what is durable");
-  }
+  disk(database, "write the record of what is durable", [&]() {
+    // At the first start, which may not be the first process.
+    bool first = true;
+    KJ_IF_MAYBE (known, opened.markerFile->recovered()) {
+      first = known->generation == 0;
+    }
+    if (first) database.directory.syncParents();
+    opened.markerFile->write(opened.marker);
+    opened.markerFile->sync();
+    database.directory.sync();
+    forgetFailure(database);
+  });
   database.startRunning();
   return opened;
 }
 
 }  // namespace
 
-Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
-                         const LogWindow& window, Random& random) {
+Opened openDataDirectory(kj::StringPtr path, const RocksStoreOptions& options, Random& random) {
   kj::Maybe<kj::Exception> refused;
   kj::Maybe<Opened> opened;
-  refused = kj::runCatchingExceptions(
-      [&]() { opened = tryOpen(path, replaceDamaged, unsynced, window, random); });
+  refused = kj::runCatchingExceptions([&]() { opened = tryOpen(path, options, random); });
   KJ_IF_MAYBE (exception, refused) {
-    bool damaged = replaceDamaged && DataDirectory::exists(std::string(path.cStr()) + "/damaged");
+    bool damaged =
+        options.replaceDamaged && DataDirectory::damage(path.cStr(), *options.files) != nullptr;
     if (!damaged) kj::throwFatalException(kj::mv(*exception));
     // It was found only now.
-    return tryOpen(path, replaceDamaged, unsynced, window, random);
+    return tryOpen(path, options, random);
   }
   return kj::mv(KJ_ASSERT_NONNULL(opened));
 }

@@ -7,6 +7,7 @@
 #include "chain/durable-marker.h"
 #include "chain/log-window.h"
 #include "chain/rocks-database.h"
+#include "chain/rocks-store.h"
 #include "chain/segmented-log.h"
 #include "chain/store.h"
 
@@ -25,10 +26,10 @@ struct Opened {
 };
 
 // Opens `path`, formatting it if it is empty or missing.  All that it tells is durable, with the
-// new generation.  Throws FAILED with a text for the operator; with `replaceDamaged`, something
-// damaged is set aside instead.  With `unsynced` it is noted that what this process will call
-// durable may not be, until it ends in order.
-Opened openDataDirectory(kj::StringPtr path, bool replaceDamaged, bool unsynced,
-                         const LogWindow& window, Random& random);
+// new generation: what was found is written anew where it is not known to be (R2).  Throws FAILED
+// with a text for the operator; with `replaceDamaged`, something damaged is set aside instead. With
+// SyncMode::never it is noted that what this process will call durable may not be, until it ends in
+// order.
+Opened openDataDirectory(kj::StringPtr path, const RocksStoreOptions& options, Random& random);
 
 }  // namespace gavel::chain

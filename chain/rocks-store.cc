@@ -15,9 +15,7 @@
 namespace gavel::chain {
 
 RocksStore::RocksStore(kj::StringPtr directory, const RocksStoreOptions& options, Random& random) {
-  auto opened =
-      openDataDirectory(directory, options.replaceDamaged, options.sync == SyncMode::never,
-                        LogWindow(options.retainBytes, options.retainEntries), random);
+  auto opened = openDataDirectory(directory, options, random);
   recovered_ = opened.recovered;
   recovered_.unsynced = options.sync == SyncMode::never;
   end = opened.window.end();

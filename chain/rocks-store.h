@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -8,6 +9,7 @@
 
 #include "base/random.h"
 #include "base/worker-thread.h"
+#include "chain/file-system.h"
 #include "chain/store.h"
 
 namespace gavel::chain {
@@ -26,11 +28,17 @@ enum class SyncMode {
 
 struct RocksStoreOptions {
   SyncMode sync = SyncMode::always;
-  // How much of the log is kept behind the checkpoint, for nodes that catch up: what is less.
+  // How much of the log is kept before the checkpoint, for nodes that catch up: what is less.
   std::uint64_t retainBytes = 64 << 20;
   std::uint64_t retainEntries = 1'000'000;
   // Sets aside what is damaged and begins anew as another, empty store.
   bool replaceDamaged = false;
+  // The length of the log's segments; and how much RocksDB gathers before it writes a table, which
+  // is also about what it has to read again after a crash.
+  std::uint64_t segmentBytes = 4 << 20;
+  std::size_t writeBufferBytes = 32 << 20;
+  // Outlives the store.
+  FileSystem* files = &machineFiles();
 };
 
 // A store in a data directory (data-directory.h): the log in segments (segmented-log.h), and the
@@ -39,6 +47,8 @@ struct RocksStoreOptions {
 // Two threads do what blocks.  One writes, in order, and waits for syncs; the other reads.  So a
 // batch does not wait until a snapshot or a history has been read, nor these for the disk to sync;
 // RocksDB itself lets readers and a writer be.
+//
+// What it finds when it is opened is made durable before anybody is told of it (R2).
 //
 // Damage is found where something is read or opened, by checksum, and ends the process, leaving a
 // note in the directory that refuses the next start.  What a damaged log has lost at its end is

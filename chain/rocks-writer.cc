@@ -8,6 +8,7 @@
 
 #include "auction/records.h"
 #include "base/logging.h"
+#include "base/planted.h"
 #include "chain/rocks-read.h"
 
 namespace gavel::chain {
@@ -204,6 +205,10 @@ void RocksWriter::noteDatabaseSynced() {
 void RocksWriter::write(Group& group) {
   if (group.batches.empty() && group.saves.empty()) return;
   if (!group.batches.empty()) {
+    if (planted(Bug::markBeforeLog) && !marker.damaged) {
+      marker.end = group.batches.back()->end();
+      markerFile->write(marker);
+    }
     log->append(group.batches, sync);
     note(group.batches);
     tellDurable(window.end().index, false);

@@ -1,17 +1,12 @@
 #include "chain/segment.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
+#include <cstddef>
 #include <cstring>
-#include <fcntl.h>
-#include <optional>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 #include <xxhash.h>
 
-#include <kj/debug.h>
+#include "base/planted.h"
 
 namespace gavel::chain {
 namespace {
@@ -53,27 +48,23 @@ HeaderPage pageOf(const SegmentHeader& header) {
 }
 
 std::uint64_t checksumOf(std::uint64_t seed, kj::ArrayPtr<const kj::byte> batch) {
+  if (planted(Bug::takeStaleFrames)) seed = 0;
   return XXH3_64bits_withSeed(batch.begin(), batch.size(), seed + batch.size());
 }
 
 }  // namespace
 
-Segment::Segment(std::string path_)
-    : path(std::move(path_)), fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  if (fd < 0) KJ_FAIL_SYSCALL("open", errno, path.c_str());
-}
+Segment::Segment(std::string path_, FileSystem& files)
+    : path(std::move(path_)), file(files.open(path, FileSystem::Missing::make)) {}
 
 std::uint64_t Segment::size() const {
-  struct stat stats;
-  KJ_SYSCALL(fstat(fd, &stats), path.c_str());
-  return static_cast<std::uint64_t>(stats.st_size);
+  return file->size();
 }
 
 void Segment::reserve(std::uint64_t bytes) {
   if (size() >= bytes) return;
-  int error = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
-  if (error != 0) KJ_FAIL_SYSCALL("posix_fallocate", error, path.c_str());
-  KJ_SYSCALL(fsync(fd), path.c_str());
+  file->allocate(bytes);
+  file->sync();
 }
 
 kj::Maybe<SegmentHeader> Segment::readHeader() const {
@@ -96,10 +87,14 @@ std::uint64_t Segment::encode(const SegmentHeader& header, std::string& bytes) {
 }
 
 void Segment::encodeFrame(std::uint64_t seed, const Batch& batch, std::string& bytes) {
-  auto content = batch.bytes();
-  FrameHead head{checksumOf(seed, content), content.size()};
+  encodeFrame(seed, batch.bytes(), bytes);
+}
+
+void Segment::encodeFrame(std::uint64_t seed, kj::ArrayPtr<const kj::byte> batch,
+                          std::string& bytes) {
+  FrameHead head{checksumOf(seed, batch), batch.size()};
   bytes.append(reinterpret_cast<const char*>(&head), sizeof(head));
-  bytes.append(content.asChars().begin(), content.size());
+  bytes.append(batch.asChars().begin(), batch.size());
 }
 
 std::uint64_t Segment::frameSize(const Batch& batch) {
@@ -107,42 +102,27 @@ std::uint64_t Segment::frameSize(const Batch& batch) {
 }
 
 void Segment::write(std::uint64_t offset, const std::string& bytes) {
-  for (std::size_t done = 0; done < bytes.size();) {
-    ssize_t written = 0;
-    KJ_SYSCALL(written = pwrite(fd, bytes.data() + done, bytes.size() - done,
-                                static_cast<off_t>(offset + done)),
-               path.c_str());
-    done += static_cast<std::size_t>(written);
-  }
+  file->write(offset, bytesOfText(bytes));
 }
 
 void Segment::sync() {
-  KJ_SYSCALL(fdatasync(fd), path.c_str());
+  file->syncData();
 }
 
-void Segment::clearBehind(std::uint64_t offset) {
-  auto buffer = kj::heapArray<kj::byte>(READ_BYTES);
-  bool changed = false;
-  for (std::size_t count = 0; (count = read(offset, buffer)) > 0; offset += count) {
-    auto isZero = [](kj::byte byte) { return byte == 0; };
-    if (std::all_of(buffer.begin(), buffer.begin() + count, isZero)) continue;
-    write(offset, std::string(count, '\0'));
-    changed = true;
+void Segment::syncAll() {
+  file->sync();
+}
+
+void Segment::clearAfter(std::uint64_t offset) {
+  const std::string zeros(READ_BYTES, '\0');
+  for (auto end = size(); offset < end; offset += READ_BYTES) {
+    auto count = static_cast<std::size_t>(std::min<std::uint64_t>(READ_BYTES, end - offset));
+    file->write(offset, bytesOfText(zeros).slice(0, count));
   }
-  if (changed) sync();
 }
 
 std::size_t Segment::read(std::uint64_t offset, kj::ArrayPtr<kj::byte> into) const {
-  std::size_t done = 0;
-  while (done < into.size()) {
-    ssize_t count = 0;
-    KJ_SYSCALL(count = pread(fd, into.begin() + done, into.size() - done,
-                             static_cast<off_t>(offset + done)),
-               path.c_str());
-    if (count == 0) break;
-    done += static_cast<std::size_t>(count);
-  }
-  return done;
+  return file->read(offset, into);
 }
 
 // The next bytes, as many as asked for or all there are.

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <kj/array.h>
 #include <kj/common.h>
-#include <kj/io.h>
 
 #include "chain/batch.h"
+#include "chain/file-system.h"
 
 namespace gavel::chain {
 
@@ -40,12 +41,12 @@ public:
 
   // Opens the file at `path`, making it if it is missing.  All throw FAILED, or OVERLOADED where
   // there is no room, naming the file.
-  explicit Segment(std::string path);
+  explicit Segment(std::string path, FileSystem& files = machineFiles());
   KJ_DISALLOW_COPY(Segment);
 
   const std::string path;
 
-  // Sees to it that the file has `size` bytes at least.
+  // Sees to it that the file has `size` bytes at least, durably.
   void reserve(std::uint64_t size);
   std::uint64_t size() const;
   // Reads the header; null if there is none that is sound.
@@ -54,18 +55,22 @@ public:
   // Appends what is to be written to `bytes`, and returns the seed for the frames that follow.
   static std::uint64_t encode(const SegmentHeader& header, std::string& bytes);
   static void encodeFrame(std::uint64_t seed, const Batch& batch, std::string& bytes);
+  static void encodeFrame(std::uint64_t seed, kj::ArrayPtr<const kj::byte> batch,
+                          std::string& bytes);
   static std::uint64_t frameSize(const Batch& batch);
 
   // Without waiting for the disk.
   void write(std::uint64_t offset, const std::string& bytes);
+  // Makes durable what was written; syncAll() with all there is to know of the file.
   void sync();
-  // Overwrites with zeros what there is behind `offset`, unless it is nothing else, durably.
-  void clearBehind(std::uint64_t offset);
+  void syncAll();
+  // Overwrites with zeros what there is after `offset`, whatever it reads as.
+  void clearAfter(std::uint64_t offset);
   // Returns how much there was to read.
   std::size_t read(std::uint64_t offset, kj::ArrayPtr<kj::byte> into) const;
 
 private:
-  kj::AutoCloseFd fd;
+  const std::unique_ptr<File> file;
 };
 
 // Reads the frames of a segment in order.
@@ -79,7 +84,7 @@ public:
   // The batch in the next frame, valid until the next call; null at the end, and also where no
   // sound frame is.
   kj::Maybe<kj::ArrayPtr<const kj::byte>> next();
-  // Behind the last frame that was sound.
+  // After the last frame that was sound.
   std::uint64_t offset() const { return offset_; }
 
 private:

@@ -1,18 +1,15 @@
 #include "chain/segmented-log.h"
 
 #include <algorithm>
-#include <fcntl.h>
-#include <filesystem>
 #include <limits>
-#include <unistd.h>
 #include <utility>
 
 #include <kj/debug.h>
 
+#include "base/planted.h"
+
 namespace gavel::chain {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr char NAME[] = "segment-";
 // How far apart places are from which a batch can be looked for.
@@ -27,13 +24,6 @@ std::uint64_t numberOf(const std::string& name) {
   bool number = !digits.empty() && digits.size() < 10 &&
                 digits.find_first_not_of("0123456789") == std::string::npos;
   return number ? std::stoull(digits) : 0;
-}
-
-void syncDirectory(const std::string& path) {
-  int opened = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened < 0) KJ_FAIL_SYSCALL("open", errno, path.c_str());
-  kj::AutoCloseFd fd(opened);
-  KJ_SYSCALL(fsync(fd), path.c_str());
 }
 
 bool within(const Position& position, const Position& limit) {
@@ -84,12 +74,11 @@ void SegmentedLog::Part::endAt(const Position& to, std::uint64_t offset) {
 SegmentedLog::SegmentedLog(const RocksDatabase& database, std::string directory_,
                            std::uint64_t storeId, std::uint64_t segmentBytes)
     : database(database),
+      files(database.directory.files()),
       directory(std::move(directory_)),
       storeId(storeId),
       segmentBytes(segmentBytes) {
-  std::error_code error;
-  fs::create_directory(directory, error);
-  if (error) database.directory.refuse("cannot be opened", directory + ": " + error.message());
+  disk("make a directory for its log", [&]() { files.makeDirectories(directory); });
   recover();
 }
 
@@ -102,15 +91,16 @@ void SegmentedLog::disk(kj::StringPtr doing, Function&& function) const {
 
 void SegmentedLog::recover() {
   std::vector<Part> found;
-  std::error_code error;
-  for (fs::directory_iterator i(directory, error), none; !error && i != none; i.increment(error)) {
-    auto file = numberOf(i->path().filename().string());
+  std::vector<std::string> names;
+  disk("read its log", [&]() { names = files.list(directory); });
+  for (auto& name: names) {
+    auto file = numberOf(name);
     if (file == 0) continue;
-    files = std::max(files, file);
+    highestFile = std::max(highestFile, file);
     std::shared_ptr<Segment> segment;
     kj::Maybe<SegmentHeader> sound;
     disk("read its log", [&]() {
-      segment = std::make_shared<Segment>(i->path().string());
+      segment = std::make_shared<Segment>(directory + "/" + name, files);
       sound = segment->readHeader();
     });
     KJ_IF_MAYBE (header, sound) {
@@ -125,7 +115,6 @@ void SegmentedLog::recover() {
       unused.push_back(std::move(segment));
     }
   }
-  if (error) database.directory.refuse("cannot be opened", directory + ": " + error.message());
   std::sort(found.begin(), found.end(),
             [](auto& a, auto& b) { return a.header.number < b.header.number; });
   for (auto& part: found) scan(part);
@@ -193,17 +182,53 @@ std::string SegmentedLog::describeEnd() const {
 
 // -- for the thread that writes
 
-void SegmentedLog::begin(std::uint64_t now) {
+void SegmentedLog::begin(std::uint64_t now, const Position& durable, std::uint64_t cuts) {
   generation = now;
   if (parts.empty()) {
     cut({});
     return;
   }
-  // A crash may have left batches behind one that was not written in full.  They must not follow
-  // what takes its place.
+  if (planted(Bug::countReadAsDurable)) return;
+  std::vector<Segment*> written;
+  for (auto& part: parts) {
+    bool sinceThen = part.header.cuts > cuts;
+    if (!sinceThen && part.end.index <= durable.index && part.header.start.index < durable.index &&
+        &part != &parts.back()) {
+      continue;
+    }
+    if (!planted(Bug::rewriteNothingAtStart)) writeAnew(part, sinceThen ? Position() : durable);
+    written.push_back(part.segment.get());
+  }
   disk("begin to write its log", [&]() {
-    parts.back().segment->clearBehind(parts.back().endOffset);
+    // A crash may have left batches after one that was not written in full.  They must not follow
+    // what takes its place.
+    parts.back().segment->clearAfter(parts.back().endOffset);
     parts.back().segment->reserve(segmentBytes);
+    for (auto* segment: written) segment->syncAll();
+    files.syncDirectory(directory);
+  });
+}
+
+// The header, and what is after `durable`; not synced.
+void SegmentedLog::writeAnew(const Part& part, const Position& durable) {
+  auto mark = std::find_if(part.marks.rbegin(), part.marks.rend(),
+                           [&](auto& mark) { return within(mark.at, durable); });
+  auto offset = mark == part.marks.rend() ? Segment::FIRST_FRAME : mark->offset;
+  FrameReader reader(*part.segment, part.seed, offset, part.endOffset);
+  std::string bytes;
+  Segment::encode(part.header, bytes);
+  disk("write anew what it found of its log", [&]() {
+    part.segment->write(0, bytes);
+    for (bytes.clear(); offset < part.endOffset; bytes.clear()) {
+      KJ_IF_MAYBE (batch, reader.next()) {
+        Segment::encodeFrame(part.seed, *batch, bytes);
+      }
+      // It was sound a moment ago.
+      KJ_REQUIRE(!bytes.empty(), "what was read of the log reads as something else now",
+                 part.segment->path.c_str(), offset);
+      part.segment->write(offset, bytes);
+      offset += bytes.size();
+    }
   });
 }
 
@@ -257,8 +282,8 @@ void SegmentedLog::truncate(const Position& start) {
     parts.pop_front();
   }
   while (unused.size() > MOST_UNUSED) {
-    std::error_code ignored;
-    fs::remove(unused.back()->path, ignored);
+    // Left where it is, it would only take up room.
+    kj::runCatchingExceptions([&]() { files.removeAll(unused.back()->path); });
     unused.pop_back();
   }
 }
@@ -285,10 +310,11 @@ std::shared_ptr<Segment> SegmentedLog::takeSegment() {
   disk("make room for its log", [&]() {
     bool made = segment == nullptr;
     if (made) {
-      segment = std::make_shared<Segment>(directory + "/" + NAME + std::to_string(++files));
+      segment =
+          std::make_shared<Segment>(directory + "/" + NAME + std::to_string(++highestFile), files);
     }
     segment->reserve(segmentBytes);
-    if (made) syncDirectory(directory);
+    if (made && !planted(Bug::forgetDirectory)) files.syncDirectory(directory);
   });
   return segment;
 }

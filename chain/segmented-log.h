@@ -45,23 +45,21 @@ private:
 // before ends.  A segment that nobody needs any more is used again for a later part of the log, so
 // that in the long run the disk writes where it has written before.
 //
-// A cut is nothing but a segment that begins earlier than the one before ends: what is behind that
+// A cut is nothing but a segment that begins earlier than the one before ends: what is after that
 // place does not count any more.  So one write of one page makes it durable.  Nor does anything
 // count that a newer segment does not go on from.
 //
 // A crash leaves a log that ends with the last batch that was written in full: a batch is in one
 // segment, and the one before is synced before a segment is begun.  It cannot be told here whether
-// what is not sound behind that was ever durable (durable-marker.h).
+// what is not sound after that was ever durable (durable-marker.h).
 //
 // One thread writes; cursors are for any.  A failure ends the process (RocksDatabase::fail).
 class SegmentedLog {
 public:
-  static constexpr std::uint64_t SEGMENT_BYTES = 4 << 20;
-
   // Reads what there is in `directory`, making it if it is missing.  Damage that no crash leaves
   // ends the process, too.  The database outlives this and all cursors.
   SegmentedLog(const RocksDatabase& database, std::string directory, std::uint64_t storeId,
-               std::uint64_t segmentBytes = SEGMENT_BYTES);
+               std::uint64_t segmentBytes);
   KJ_DISALLOW_COPY(SegmentedLog);
 
   // -- what was found
@@ -76,8 +74,15 @@ public:
 
   // -- for the thread that writes
 
-  // Before anything is written: segments that are begun from now on are this generation's.
-  void begin(std::uint64_t generation);
+  // Before anything is written, and before anybody is told of what was found: segments that are
+  // begun from now on are this generation's.
+  //
+  // Makes durable what was found (R2).  Whoever wrote it may not have come to a sync, or to one
+  // that failed, after which it reads well and counts as clean though it is not on the disk.  So
+  // all that is not known to be durable is written anew, as it was read and checked, and synced.
+  // Known is what reaches up to `durable`, as of when the log had been cut `cuts` times; by
+  // default, nothing.
+  void begin(std::uint64_t generation, const Position& durable = {}, std::uint64_t cuts = 0);
   // Writes batches that follow the end, and syncs them unless told otherwise.
   void append(const std::vector<BatchPtr>& batches, bool synced);
   // Durably ends the log at `end`; where that is no position in it, the log is dropped, and begins
@@ -127,13 +132,14 @@ private:
   };
 
   const RocksDatabase& database;
+  FileSystem& files;
   const std::string directory;
   const std::uint64_t storeId;
   const std::uint64_t segmentBytes;
   std::uint64_t generation = 0;
   std::uint64_t number = 0;  // Of the newest segment.
   std::uint64_t cuts_ = 0;
-  std::uint64_t files = 0;  // The highest number in a name.
+  std::uint64_t highestFile = 0;  // The highest number in a name.
 
   mutable std::mutex mutex;  // For what follows; only the writing thread changes it.
   std::deque<Part> parts;
@@ -143,6 +149,7 @@ private:
   template <typename Function>
   void disk(kj::StringPtr doing, Function&& function) const;
   void recover();
+  void writeAnew(const Part& part, const Position& durable);
   void scan(Part& part) const;
   // Ends the part where a batch of it ends; false if none does so there.
   bool endAt(Part& part, const Position& position) const;
