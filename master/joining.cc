@@ -38,6 +38,8 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
   if (newcomer.drained) {
     return "drained: `gavel chain add " + name + "` lets it join again";
   }
+  if (newcomer.diskHangs) return "its disk does not answer: look at it, and start the node again";
+  if (!newcomer.slow.empty()) return newcomer.slow;
   if (newcomer.wait > 0 * kj::SECONDS) {
     return std::string("flapping: it was lost again and again soon after it had joined; ") +
            formatDuration(newcomer.wait).cStr() + " left before it joins again";

@@ -16,6 +16,9 @@ namespace {
 constexpr auto GATHER = 10 * kj::MILLISECONDS;
 // How many orders of operators may wait for their turn.
 constexpr std::size_t MAX_ORDERS = 100;
+// So many have to serve after a slow member was taken out, so that what is acknowledged still is on
+// more than one disk (R12).
+constexpr std::size_t LEFT_BY_SLOW = 2;
 
 }  // namespace
 
@@ -57,11 +60,13 @@ bool Master::considerGate() {
 
 bool Master::considerRemoving() {
   std::vector<Loss> losses;
-  std::set<std::uint64_t> heard;
+  std::set<std::uint64_t> heard, hanging;
   auto since = timer.now();
   bool running = false;  // Perhaps, somebody who serves.
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) heard.insert(member.incarnation);
+    auto* node = roster.find(member.incarnation);
+    if (node != nullptr && node->diskHangs) hanging.insert(member.incarnation);
     KJ_IF_MAYBE (loss, suspicion.lost(member.incarnation)) {
       losses.push_back(Loss{member.incarnation, loss->cause});
       since = kj::min(since, loss->since);
@@ -73,6 +78,7 @@ bool Master::considerRemoving() {
     outage = nullptr;
     sourceSince = nullptr;
   }
+  for (auto& loss: lossesByHanging(current(), losses, heard, hanging)) losses.push_back(loss);
   if (losses.empty()) {
     gatherUntil = nullptr;
     complaint.clear();
@@ -87,6 +93,50 @@ bool Master::considerRemoving() {
     return true;
   }
   complain(std::get<Unchanged>(decision).why);
+  return false;
+}
+
+// What nodes said last of how long things take them; of those that are heard.
+void Master::comparePace() {
+  std::vector<Measured> members, others;
+  for (auto& [incarnation, node]: roster.all()) {
+    if (node.session == 0 || !suspicion.isHeard(incarnation, timer.now())) continue;
+    Measured measured;
+    measured.incarnation = incarnation;
+    measured.name = node.member().name;
+    measured.syncs = node.syncs;
+    measured.skewed = magnitude(node.skew) > settings.maxSkew;
+    auto* member = current().find(incarnation);
+    if (member == nullptr) {
+      others.push_back(std::move(measured));
+    } else if (member->state == MemberState::serving) {
+      members.push_back(std::move(measured));
+    }
+  }
+  // While somebody is not heard, it is not known whether that one is as slow.
+  if (members.size() < current().servingCount()) members.clear();
+  slowness.check(members, others, timer.now());
+}
+
+bool Master::considerSlow() {
+  auto serving = current().servingCount();
+  if (serving == 0 || serving - 1 < LEFT_BY_SLOW || current().joiner() != nullptr) return false;
+  KJ_IF_MAYBE (loss, slowness.toRemove(timer.now())) {
+    auto* member = current().find(loss->incarnation);
+    if (member == nullptr) return false;
+    std::set<std::uint64_t> heard;
+    for (auto& each: current().members) {
+      if (suspicion.isHeard(each.incarnation, timer.now())) heard.insert(each.incarnation);
+    }
+    auto decision = withoutLost(current(), {*loss}, heard);
+    auto* next = std::get_if<Configuration>(&decision);
+    if (next == nullptr) return false;
+    logWarning("taking a member out that makes all others wait",
+               {{"node", member->name}, {"reason", loss->cause}});
+    slowness.removed(member->name, loss->cause, timer.now());
+    put(std::move(*next), timer.now());
+    return true;
+  }
   return false;
 }
 
@@ -129,6 +179,8 @@ Newcomer Master::describe(const Node& node) const {
   newcomer.drained = contains(ledger->document().drained, name);
   newcomer.wanted = orders.wanted.count(name) != 0;
   newcomer.wait = flapping.wait(name, timer.now());
+  newcomer.diskHangs = node.diskHangs;
+  newcomer.slow = slowness.whyOut(name);
   return newcomer;
 }
 
@@ -238,7 +290,10 @@ void Master::carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answ
 
 void Master::enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer) {
   if (ruling.orders) orders = *ruling.orders;
-  if (!ruling.vouched.empty()) flapping.reset(ruling.vouched);
+  if (!ruling.vouched.empty()) {
+    flapping.reset(ruling.vouched);
+    slowness.reset(ruling.vouched);
+  }
   logInfo(ruling.refused ? "an order was not carried out" : "order of an operator",
           {{"words", ruling.words}});
   evaluateSoon();

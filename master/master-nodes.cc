@@ -161,6 +161,8 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status) {
   auto damage = status.getDamage();
   candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
   candidate.unsynced = status.getUnsynced();
+  node.diskHangs = status.getDiskHangs();
+  node.syncs = readPace(status.getSyncs());
   noteTold(candidate, status);
   node.skew = skewOf(status.getWallClock(), clock.wall());
   bool skewed =

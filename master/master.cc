@@ -80,6 +80,7 @@ kj::Promise<void> Master::tick() {
   return timer.afterDelay(suspicion.checkEvery()).then([this]() {
     wake();
     suspicion.check(timer.now());
+    comparePace();
     warnIfSlow();
     evaluateSoon();
     return tick();
@@ -106,7 +107,7 @@ void Master::evaluate() {
   if (ledger->busy()) return;  // written() comes back here.
   if (current().epoch == 0) {
     considerForming();
-  } else if (!considerGate() && !considerRemoving()) {
+  } else if (!considerGate() && !considerRemoving() && !considerSlow()) {
     // Nobody is waiting to be removed, or nobody can be.
     considerJoining();
   }

@@ -23,6 +23,7 @@
 #include "master/outage.h"
 #include "master/relink-timing.h"
 #include "master/roster.h"
+#include "master/slowness.h"
 #include "master/suspicion.h"
 #include "schema/master.capnp.h"
 
@@ -134,6 +135,7 @@ private:
   Roster roster;
   Suspicion suspicion;
   Flapping flapping;
+  Slowness slowness;
   Configuration lastSeen;              // By noteMemberships().
   std::map<std::uint64_t, Told> told;  // By the incarnation of a serving member.
   kj::Maybe<Gate> gated;               // The newest one that was in order when it came.
@@ -174,6 +176,7 @@ private:
   // These return whether something was decided, or is about to be.
   bool considerGate();
   bool considerRemoving();
+  bool considerSlow();
   bool considerOutage();
   void considerJoining();
   bool awaitOtherProbes();
@@ -195,6 +198,7 @@ private:
 
   // What is known of nodes.
   Newcomer describe(const Node& node) const;
+  void comparePace();
   std::vector<Newcomer> newcomers() const;
   std::string noteOn(const Node& node) const;
   kj::Maybe<StoreRecord> newestStart(const Member& newcomer) const;

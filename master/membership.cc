@@ -141,6 +141,26 @@ Decision form(const Configuration& current, const std::vector<Candidate>& candid
   return next;
 }
 
+std::vector<Loss> lossesByHanging(const Configuration& current, const std::vector<Loss>& losses,
+                                  const std::set<std::uint64_t>& heard,
+                                  const std::set<std::uint64_t>& hanging) {
+  std::vector<Loss> more;
+  bool remains = false;
+  for (auto& member: current.members) {
+    auto lost = std::any_of(losses.begin(), losses.end(), [&](const Loss& loss) {
+      return loss.incarnation == member.incarnation;
+    });
+    if (lost || heard.count(member.incarnation) == 0) continue;
+    if (hanging.count(member.incarnation) != 0) {
+      more.push_back({member.incarnation, "its disk does not answer"});
+    } else if (member.state == MemberState::serving) {
+      remains = true;
+    }
+  }
+  if (!remains) more.clear();
+  return more;
+}
+
 Decision withoutLost(const Configuration& current, const std::vector<Loss>& losses,
                      const std::set<std::uint64_t>& heard) {
   Configuration next;

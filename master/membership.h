@@ -71,6 +71,13 @@ struct Loss {
   std::string cause;
 };
 
+// The members among `heard` whose disks hang, as losses: nothing is committed any more while one of
+// them serves (R12).  None of them if that leaves no serving member that is heard and not lost
+// already, as when all disks hang together.
+std::vector<Loss> lossesByHanging(const Configuration& current, const std::vector<Loss>& losses,
+                                  const std::set<std::uint64_t>& heard,
+                                  const std::set<std::uint64_t>& hanging);
+
 // Why things stay as they are, for people.
 struct Unchanged {
   std::string why;

@@ -45,7 +45,8 @@ struct Ruling {
   std::optional<Configuration> next;                // To be stored,
   std::optional<std::vector<std::string>> drained;  // and this with it.
   std::optional<Orders> orders;                     // In force once that is stored.
-  std::string vouched;                              // The node whose flapping is forgotten.
+  // The node that an operator vouches for: that it flapped, or was slow, is forgotten.
+  std::string vouched;
 };
 
 Ruling ruleAdd(const View& view, const std::string& name);

@@ -122,6 +122,13 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
   return nullptr;
 }
 
+Pace readPace(schema::Pace::Reader reader) {
+  auto duration = [](std::int64_t nanoseconds) {
+    return kj::max(nanoseconds, std::int64_t{0}) * kj::NANOSECONDS;
+  };
+  return {reader.getCount(), duration(reader.getSum()), duration(reader.getMedian())};
+}
+
 std::int64_t skewOf(std::int64_t clock, std::int64_t reference) {
   std::int64_t skew = 0;
   if (!__builtin_sub_overflow(clock, reference, &skew)) return skew;

@@ -10,6 +10,7 @@
 
 #include "master/document.h"
 #include "master/membership.h"
+#include "master/slowness.h"
 #include "schema/topology.capnp.h"
 
 namespace gavel::master {
@@ -26,7 +27,9 @@ struct Node {
   Candidate candidate;
   std::uint64_t session = 0;  // Of its registration in force; 0: its connection is gone.
   std::int64_t skew = 0;
-  bool skewed = false;                         // The operator was told of its clock.
+  bool skewed = false;     // The operator was told of its clock.
+  bool diskHangs = false;  // R12
+  Pace syncs;
   kj::Own<schema::NodeStatus::Reader> status;  // As last heard.
 
   const Member& member() const { return candidate.member; }
@@ -59,6 +62,9 @@ private:
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
                                  const Member* namesake, kj::Maybe<StoreRecord> newest,
                                  kj::Duration maxSkew);
+
+// What a node says that it measured; never negative.
+Pace readPace(schema::Pace::Reader reader);
 
 // `clock` is what a node says its wall clock shows.  Never overflows, whatever that is.
 std::int64_t skewOf(std::int64_t clock, std::int64_t reference);

@@ -92,6 +92,13 @@ struct NodeStatus {
   unsynced @16 :Bool;
   # Started with --sync=never: what it calls durable may not be (R11).
 
+  diskHangs @17 :Bool;
+  # No call to its disk has ended for --disk-patience, though one is under way.  It confirms nothing until
+  # one has (R12).
+
+  syncs @18 :Pace;
+  # Of its disk: those of batches, and of probes while there are none.
+
   enum Role {
     waiting @0;
     # Registered, member of nothing.
@@ -108,6 +115,19 @@ struct NodeStatus {
     syncing @6;
     # Joining behind the tail (R9).
   }
+}
+
+struct Pace {
+  # How long something took a node, over and over, within the last ten seconds (R12).  Durations in
+  # nanoseconds.
+
+  count @0 :UInt64;
+
+  sum @1 :Int64;
+  # With the one that has not ended yet, as long as it takes so far.
+
+  median @2 :Int64;
+  # 0: there is none.
 }
 
 struct NodeEntry {
