@@ -15,6 +15,10 @@ kj::Exception relinked() {
   return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
 }
 
+kj::Exception hanging() {
+  return KJ_EXCEPTION(OVERLOADED, "the disk of a member does not answer: try again");
+}
+
 }  // namespace
 
 ChainConfirm::ChainConfirm(Host& host, kj::Timer& timer): host(host), timer(timer), tasks(*this) {}
@@ -73,6 +77,7 @@ void ChainConfirm::answer(kj::Maybe<kj::Exception> failure) {
 kj::Promise<void> ChainConfirm::ask() {
   // The epoch may have ended since this was scheduled.
   if (!isServing(host.role())) return relinked();
+  if (host.diskHangs()) return hanging();
   kj::Promise<void> above =
       isHead(host.role()) ? kj::Promise<void>(kj::READY_NOW) : host.confirmByPredecessor();
   auto below = isTail(host.role()) ? answerAsTail() : host.confirmBySuccessor();
@@ -81,6 +86,7 @@ kj::Promise<void> ChainConfirm::ask() {
 }
 
 kj::Promise<void> ChainConfirm::upward() {
+  if (host.diskHangs()) return hanging();
   if (isHead(host.role()) || planted(Bug::confirmByNeighbour)) return kj::READY_NOW;
   if (planted(Bug::joinConfirmAsRelay) && !underWay.empty()) return join(underWay);
   return canceler.wrap(host.confirmByPredecessor());
@@ -88,6 +94,7 @@ kj::Promise<void> ChainConfirm::upward() {
 
 kj::Promise<std::uint64_t> ChainConfirm::downward() {
   if (host.role() == Role::waiting) return relinked();
+  if (host.diskHangs()) return hanging();
   // That it is here is all that is asked of a joiner.
   if (host.role() == Role::syncing) return host.commitIndex();
   if (planted(Bug::joinConfirmAsRelay) && !underWay.empty()) {

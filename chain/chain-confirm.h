@@ -38,6 +38,8 @@ public:
     // As tail: resolves once this node is past its barrier (R6).
     virtual kj::Promise<void> whenPastBarrier() = 0;
     virtual bool gating() const = 0;
+    // What is committed does not come onto this node's disk: it confirms nothing (R12).
+    virtual bool diskHangs() const = 0;
     virtual std::uint64_t commitIndex() const = 0;
     // The tail said that everything up to `index` is committed.
     virtual void confirmedCommit(std::uint64_t index) = 0;

@@ -14,7 +14,7 @@ namespace gavel::chain {
 // Pure: no clock, I/O or promises.
 class HangWatch {
 public:
-  explicit HangWatch(unsigned patience): patience(patience) {}
+  explicit HangWatch(unsigned patience): patience_(patience) {}
 
   // By the last check, `ended` calls had ended since the store was opened, and one was under way,
   // or not.  `onTime`: this check came when it was due.
@@ -27,12 +27,14 @@ public:
     lastEnded = ended;
   }
 
-  bool hangs() const { return silent_ >= patience; }
+  // Checks.
+  unsigned patience() const { return patience_; }
+  bool hangs() const { return silent_ >= patience_; }
   // Checks without progress so far.
   unsigned silent() const { return silent_; }
 
 private:
-  unsigned patience;
+  unsigned patience_;
   std::uint64_t lastEnded = 0;
   unsigned silent_ = 0;
 };

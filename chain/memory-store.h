@@ -76,6 +76,9 @@ public:
   kj::Promise<void> beginInstall() override;
   kj::Promise<void> install(kj::Array<kj::byte> records) override;
   kj::Promise<void> finishInstall(Position at) override;
+  // It is memory, and always answers.
+  DiskActivity activity() const override { return {syncedWrites, false, {}}; }
+  void probe() override {}
   const auction::EndedAuctions& ended() const override { return ended_; }
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
                                                      std::uint64_t first,

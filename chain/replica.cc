@@ -12,10 +12,6 @@ namespace {
 
 // Queries that wait, for a commit or for the barrier (R13).
 constexpr std::size_t MAX_WAITERS = 10'000;
-// A disk that has not stored anything in so many checks, though it has to, does not answer.  Checks
-// are counted, and not time, which passes also while this process is paused.
-constexpr auto DISK_CHECK = 1 * kj::SECONDS;
-constexpr unsigned DISK_CHECKS = 10;
 
 kj::Exception relinked() {
   return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
@@ -42,10 +38,11 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image ima
       incomplete(!store.recovered().damage.empty()),
       checkpointer(store, state_, options.checkpointBytes),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
+      diskWatch(store, timer, options.diskPatience),
       tasks(*this) {
   restart(kj::mv(image));
   followDisk();
-  tasks.add(watchDisk(tracker.durable(), 0));
+  tasks.add(diskWatch.run([this]() { diskChecked(); }));
 }
 
 Replica::~Replica() noexcept(false) = default;
@@ -190,18 +187,23 @@ kj::Promise<void> Replica::followDiskAbove(std::uint64_t index) {
   });
 }
 
-// A write that never ends is as bad as one that fails (R12), and nobody else would notice: this
-// node goes on answering, while nothing is committed any more.
-kj::Promise<void> Replica::watchDisk(std::uint64_t durable, unsigned checks) {
-  return timer.afterDelay(DISK_CHECK).then([this, durable, checks]() {
-    bool idle = tracker.durable() == log_.end().index;
-    if (idle || tracker.durable() != durable) return watchDisk(tracker.durable(), 0);
-    if (checks == DISK_CHECKS) {
-      die("the disk does not answer: leaving the chain",
-          {{"durable", durable}, {"last", log_.end().index}, {"seconds", DISK_CHECKS}});
-    }
-    return watchDisk(durable, checks + 1);
-  });
+// A write that never ends is as bad as one that fails (R12).  But whether the chain is better off
+// without this node is for the master to say: the disks of all may hang together.
+void Replica::diskChecked() {
+  if (!diskWatch.hangs()) {
+    if (saidHang) logInfo("the disk answers again");
+    saidHang = false;
+    return;
+  }
+  if (!saidHang) {
+    logError("the disk does not answer: this node confirms nothing until it does",
+             {{"durable", tracker.durable()}, {"last", log_.end().index}});
+  }
+  saidHang = true;
+  if (configuration.find(self) == nullptr) die("the disk does not answer: leaving, as no member");
+  if (configuration.members.size() == 1 && diskWatch.hangsForLong()) {
+    die("the disk does not answer: leaving, as nobody can take this node out of its chain");
+  }
 }
 
 void Replica::heardCommit(std::uint64_t index) {

@@ -11,6 +11,7 @@
 #include "chain/commit-link.h"
 #include "chain/commit-tracker.h"
 #include "chain/configuration.h"
+#include "chain/disk-watch.h"
 #include "chain/header.h"
 #include "chain/log.h"
 #include "chain/predecessor-link.h"
@@ -66,6 +67,8 @@ public:
     std::size_t checkpointBytes = 4 * 1024 * 1024;
     // Of committed log kept in memory, for a successor that is a little behind.
     std::size_t memoryBytes = 1024 * 1024;
+    // How long the disk may go without an answer (R12).
+    kj::Duration diskPatience = 5 * kj::SECONDS;
   };
 
   // All references outlive the replica.  `image` is what `store` holds.  A store that is not empty
@@ -97,6 +100,8 @@ public:
   Position logEnd() const { return log_.end(); }
   std::uint64_t durable() const { return tracker.durable(); }
   std::uint64_t commit() const { return tracker.commit(); }
+  // The disk does not answer (R12).
+  bool diskHangs() const override { return diskWatch.hangs(); }
   // As tail, it gates the syncing member (R9).
   bool gating() const override { return tracker.gated(); }
   std::size_t uncommittedBytes() const;
@@ -174,13 +179,15 @@ private:
   kj::Maybe<kj::Own<CommitSender>> commitSender;
   kj::Maybe<kj::Own<CommitReceiver>> commitReceiver;
   ChainConfirm confirm;
+  DiskWatch diskWatch;
+  bool saidHang = false;
   kj::Promise<void> following = nullptr;  // The disk.
   kj::TaskSet tasks;                      // Last: its tasks use the rest.
 
   void stopActing();
   void startActing();
   void followDisk();
-  kj::Promise<void> watchDisk(std::uint64_t durable, unsigned checks);
+  void diskChecked();
   kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
   void apply(std::uint64_t upTo);

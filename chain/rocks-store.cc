@@ -6,6 +6,7 @@
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 
+#include "chain/disk-monitor.h"
 #include "chain/rocks-committed.h"
 #include "chain/rocks-read.h"
 #include "chain/rocks-recovery.h"
@@ -14,8 +15,12 @@
 
 namespace gavel::chain {
 
-RocksStore::RocksStore(kj::StringPtr directory, const RocksStoreOptions& options, Random& random) {
-  auto opened = openDataDirectory(directory, options, random);
+RocksStore::RocksStore(kj::StringPtr directory, const RocksStoreOptions& options, Random& random)
+    : monitor(std::make_unique<DiskMonitor>()),
+      files(std::make_unique<MonitoredFiles>(*options.files, *monitor)) {
+  auto monitored = options;
+  monitored.files = files.get();
+  auto opened = openDataDirectory(directory, monitored, random);
   recovered_ = opened.recovered;
   recovered_.unsynced = options.sync == SyncMode::never;
   end = opened.window.end();
@@ -29,7 +34,7 @@ RocksStore::RocksStore(kj::StringPtr directory, const RocksStoreOptions& options
   readThread = std::make_unique<WorkerThread>();
   shared->readThread = readThread.get();
   writer = std::make_unique<RocksWriter>(std::move(opened), database, log, shared, *ended_,
-                                         options.sync == SyncMode::always);
+                                         *monitor, options.sync == SyncMode::always);
 }
 
 RocksStore::~RocksStore() noexcept(false) {
@@ -143,6 +148,14 @@ kj::Promise<void> RocksStore::finishInstall(Position at) {
     installing = false;
     end = at;
   }));
+}
+
+DiskActivity RocksStore::activity() const {
+  return monitor->activity();
+}
+
+void RocksStore::probe() {
+  writer->probe();
 }
 
 const auction::EndedAuctions& RocksStore::ended() const {

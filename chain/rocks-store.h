@@ -14,6 +14,7 @@
 
 namespace gavel::chain {
 
+class DiskMonitor;
 class RocksDatabase;
 class RocksEnded;
 class RocksWriter;
@@ -83,6 +84,8 @@ public:
   kj::Promise<void> beginInstall() override;
   kj::Promise<void> install(kj::Array<kj::byte> records) override;
   kj::Promise<void> finishInstall(Position at) override;
+  DiskActivity activity() const override;
+  void probe() override;
   const auction::EndedAuctions& ended() const override;
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
                                                      std::uint64_t first,
@@ -94,6 +97,8 @@ private:
   mutable Recovered recovered_;
   Position end;  // Of the log, with all that is queued.
   bool installing = false;
+  std::unique_ptr<DiskMonitor> monitor;
+  std::unique_ptr<FileSystem> files;
   std::shared_ptr<RocksDatabase> database;
   std::shared_ptr<SegmentedLog> log;
   std::shared_ptr<RocksShared> shared;

@@ -33,11 +33,12 @@ std::vector<auction::RecordReader::Record> inOrderOfKey(std::string_view bytes) 
 
 RocksWriter::RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> database,
                          std::shared_ptr<SegmentedLog> log, std::shared_ptr<RocksShared> shared,
-                         const auction::EndedAuctions& ended, bool sync)
+                         const auction::EndedAuctions& ended, DiskMonitor& monitor, bool sync)
     : database(std::move(database)),
       log(std::move(log)),
       shared(std::move(shared)),
       ended(ended),
+      monitor(monitor),
       sync(sync),
       durable(opened.window.end().index),
       markerFile(std::move(opened.markerFile)),
@@ -83,6 +84,16 @@ void RocksWriter::finishInstall(Position at, Fulfiller fulfiller) {
 
 void RocksWriter::afterAll(kj::Function<void()> next) {
   post(AfterAll{kj::mv(next)});
+}
+
+void RocksWriter::probe() {
+  // With --sync=never nobody waits for the disk.
+  if (!sync) return;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!queue.empty()) return;
+  }
+  post(Probe{});
 }
 
 // One job takes all that has gathered by the time it runs.
@@ -182,17 +193,20 @@ void RocksWriter::run(Group& group, Work& work) {
   if (auto* begin = std::get_if<BeginInstall>(&work)) return run(*begin);
   if (auto* install = std::get_if<Install>(&work)) return run(*install);
   if (auto* finish = std::get_if<FinishInstall>(&work)) return run(*finish);
+  if (std::holds_alternative<Probe>(work)) return runProbe();
   std::get<AfterAll>(work).next();
 }
 
 void RocksWriter::commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr doing) {
   rocksdb::WriteOptions how;
   how.sync = synced && sync;
+  DiskMonitor::Call call(monitor, how.sync ? DiskMonitor::Kind::sync : DiskMonitor::Kind::write);
   database->require(database->db().Write(how, &batch), doing);
   if (how.sync) noteDatabaseSynced();
 }
 
 void RocksWriter::syncDatabase() {
+  DiskMonitor::Call call(monitor, DiskMonitor::Kind::sync);
   database->require(database->db().SyncWAL(), "sync its database");
   noteDatabaseSynced();
 }
@@ -269,6 +283,26 @@ void RocksWriter::mark(bool syncNow) {
                  markerSynced = now;
                })) {
     database->fail(*exception, "note what is durable");
+  }
+}
+
+// The marker is written over itself, so that a full disk is no reason for it to fail; but for those
+// of some file systems, which is then for their operator to know, and no loss.
+void RocksWriter::runProbe() {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 markerFile->write(marker);
+                 markerFile->sync();
+                 markerSynced = std::chrono::steady_clock::now();
+                 saidFull = false;
+               })) {
+    if (exception->getType() != kj::Exception::Type::OVERLOADED) {
+      database->fail(*exception, "probe its disk");
+    }
+    if (!saidFull) {
+      logWarning("the disk of the data directory is full",
+                 {{"error", exception->getDescription()}});
+    }
+    saidFull = true;
   }
 }
 

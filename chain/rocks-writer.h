@@ -14,6 +14,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "base/worker-thread.h"
+#include "chain/disk-monitor.h"
 #include "chain/rocks-committed.h"
 #include "chain/rocks-recovery.h"
 
@@ -30,7 +31,7 @@ public:
   // With `sync` false nothing is synced, and what was written counts as durable.
   RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> database,
               std::shared_ptr<SegmentedLog> log, std::shared_ptr<RocksShared> shared,
-              const auction::EndedAuctions& ended, bool sync);
+              const auction::EndedAuctions& ended, DiskMonitor& monitor, bool sync);
   KJ_DISALLOW_COPY(RocksWriter);
 
   void append(BatchPtr batch);
@@ -40,6 +41,8 @@ public:
   void beginInstall(Fulfiller fulfiller);
   void install(kj::Array<kj::byte> records, Fulfiller fulfiller);
   void finishInstall(Position at, Fulfiller fulfiller);
+  // Has the marker written anew and synced, unless there is something to write.
+  void probe();
   // Calls `next` on the thread once all before it is durable.
   void afterAll(kj::Function<void()> next);
 
@@ -79,11 +82,12 @@ private:
     bool audited = false;
     Fulfiller fulfiller;
   };
+  struct Probe {};
   struct AfterAll {
     kj::Function<void()> next;
   };
-  using Work =
-      std::variant<Append, Save, Cut, Checkpoint, BeginInstall, Install, FinishInstall, AfterAll>;
+  using Work = std::variant<Append, Save, Cut, Checkpoint, BeginInstall, Install, FinishInstall,
+                            Probe, AfterAll>;
   static constexpr std::uint64_t NO_CUT = std::numeric_limits<std::uint64_t>::max();
 
   // The next write.
@@ -97,6 +101,7 @@ private:
   const std::shared_ptr<SegmentedLog> log;
   const std::shared_ptr<RocksShared> shared;
   const auction::EndedAuctions& ended;
+  DiskMonitor& monitor;
   const bool sync;
 
   // -- used by both threads, with the mutex held
@@ -142,7 +147,10 @@ private:
   void run(BeginInstall& begin);
   void run(Install& install);
   void run(FinishInstall& finish);
+  void runProbe();
   void audit(Position at, Fulfiller fulfiller);
+
+  bool saidFull = false;  // By a probe.
 
   void commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr doing);
   void syncDatabase();

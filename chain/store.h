@@ -12,6 +12,7 @@
 #include "auction/state.h"
 #include "chain/batch.h"
 #include "chain/configuration.h"
+#include "chain/disk-activity.h"
 
 namespace gavel::chain {
 
@@ -114,6 +115,13 @@ public:
   virtual kj::Promise<void> beginInstall() = 0;
   virtual kj::Promise<void> install(kj::Array<kj::byte> records) = 0;
   virtual kj::Promise<void> finishInstall(Position at) = 0;
+
+  // -- the disk (R12)
+
+  // What it is at now; without waiting for it.
+  virtual DiskActivity activity() const = 0;
+  // Has something written anew and synced, if nothing else is to be: needs no room on the disk.
+  virtual void probe() = 0;
 
   // -- what is not in memory any more
 

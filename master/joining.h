@@ -13,10 +13,10 @@ namespace gavel::master {
 // A registered node that is no member, as the master knows it when it decides.
 struct Newcomer {
   Candidate candidate;
-  bool heard = false;    // Now.
-  bool skewed = false;   // Its clock is beyond --max-skew (R15).
-  bool drained = false;  // By an operator, and not added since.
-  bool wanted = false;   // An operator let it join whatever the target length.
+  bool heard = false;      // Now.
+  bool skewed = false;     // Its clock is beyond --max-skew (R15).
+  bool drained = false;    // By an operator, and not added since.
+  bool wanted = false;     // An operator let it join whatever the target length.
   bool diskHangs = false;  // R12
   std::string slow;        // Why it was taken out and has not proved well since (slowness.h).
   // How long it still has to wait, as it was lost again and again (flapping.h).

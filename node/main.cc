@@ -31,6 +31,7 @@ struct Flags {
   chain::RocksStore::Options store;
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
+  std::string diskPatience = "5s";
   std::size_t maxPending = 256;
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
@@ -81,6 +82,9 @@ void declare(CLI::App& app, Flags& flags) {
       ->transform(CLI::CheckedTransformer(std::map<std::string, chain::SyncMode>{
           {"always", chain::SyncMode::always}, {"never", chain::SyncMode::never}}))
       ->default_str("always");
+  app.add_option("--disk-patience", flags.diskPatience,
+                 "How long the disk may go without an answer; then the chain goes on without it")
+      ->capture_default_str();
   app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
       ->capture_default_str();
   app.add_option("--max-pending", flags.maxPending,
@@ -142,6 +146,7 @@ int serve(const Flags& flags) {
   options.address = flags.advertise.empty() ? address.cStr() : flags.advertise;
   options.masters = flags.masters;
   options.replica = flags.replica;
+  options.replica.diskPatience = parseDuration(flags.diskPatience.c_str());
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());

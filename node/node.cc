@@ -62,6 +62,12 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   // Asked anew, as damage may have been made up for.
   builder.setDamage(replica_.store().recovered().damage.c_str());
   builder.setUnsynced(recovered.unsynced);
+  builder.setDiskHangs(replica_.diskHangs());
+  auto syncs = replica_.store().activity().syncs;
+  auto pace = builder.initSyncs();
+  pace.setCount(syncs.count);
+  pace.setSum(syncs.sum.count());
+  pace.setMedian(syncs.median.count());
   // Not one that is only heard of: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);

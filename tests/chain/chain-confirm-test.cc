@@ -18,6 +18,7 @@ class FakeNode final: public ChainConfirm::Host {
 public:
   Role role_ = Role::middle;
   bool gates = false;
+  bool hangs = false;
   bool pastBarrier = true;
   std::uint64_t commit = 7;
   std::vector<std::uint64_t> heard;
@@ -44,6 +45,7 @@ public:
     return kj::mv(paf.promise);
   }
   bool gating() const override { return gates; }
+  bool diskHangs() const override { return hangs; }
   std::uint64_t commitIndex() const override { return commit; }
   void confirmedCommit(std::uint64_t index) override { heard.push_back(index); }
 };
@@ -147,6 +149,18 @@ TEST_F(ChainConfirmTest, HeadAndTailAnswerForThemselves) {
   node.role_ = Role::single;
   EXPECT_TRUE(confirm.confirmed().poll(waitScope));
   EXPECT_TRUE(node.above.empty() && node.below.empty());
+}
+
+TEST_F(ChainConfirmTest, NobodyConfirmsWhileItsDiskHangs) {
+  node.hangs = true;
+  auto asked = confirm.confirmed();
+  EXPECT_THAT(failureOf(kj::mv(asked)), ::testing::HasSubstr("disk of a member does not answer"));
+  EXPECT_THAT(failureOf(confirm.upward()), ::testing::HasSubstr("disk"));
+  EXPECT_THAT(failureOf(confirm.downward()), ::testing::HasSubstr("disk"));
+  EXPECT_EQ(node.above.size() + node.below.size(), 0u);
+  node.hangs = false;
+  EXPECT_EQ(failureOf(confirm.upward()), "");
+  EXPECT_EQ(node.above.size(), 1u);
 }
 
 TEST_F(ChainConfirmTest, TailBehindItsBarrierMakesTheAskerWait) {

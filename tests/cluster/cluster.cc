@@ -91,8 +91,9 @@ void Cluster::restartMaster() {
 void Cluster::spawnNode(std::size_t i, const Flags& flags) {
   nodes[i] = nullptr;
   auto name = nameOf(i);
-  Flags command = {binary("gavel-node"), "--name",       name,     "--listen", nodeAddresses[i],
-                   "--master",           masterAddress_, "--data", dataOf(i)};
+  auto command = options.wrapper ? options.wrapper(i) : Flags();
+  append(command, {binary("gavel-node"), "--name", name, "--listen", nodeAddresses[i], "--master",
+                   masterAddress_, "--data", dataOf(i)});
   append(command, options.nodeFlags);
   append(command, flags);
   nodes[i] = std::make_unique<Process>(io, command, directory() + "/" + name + ".log");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ public:
     // A backup that the first node begins with.
     std::string restore;
     kj::Duration clientTimeout = 20 * kj::SECONDS;
+    // What a node's command begins with, for one that is to run in surroundings of its own.
+    std::function<Flags(std::size_t node)> wrapper;
   };
 
   Cluster(kj::AsyncIoContext& io, std::size_t replicas, Flags masterFlags = {});

@@ -26,6 +26,9 @@ namespace fs = std::filesystem;
 // Of ext4, xfs and others; the kernel's headers do not have it.
 constexpr auto SHUTDOWN = _IOR('X', 125, std::uint32_t);
 constexpr std::uint32_t WITHOUT_FLUSHING_THE_LOG = 2;
+// <linux/fs.h> has these, and does not go with <sys/mount.h> here.
+constexpr auto FREEZE = _IOWR('X', 119, int);
+constexpr auto THAW = _IOWR('X', 120, int);
 
 constexpr std::size_t TRIAL_BYTES = 8 << 20;
 
@@ -92,6 +95,7 @@ LoopDisk::LoopDisk(kj::AsyncIoContext& io, std::string image, std::string place,
 }
 
 LoopDisk::~LoopDisk() {
+  if (frozen) kj::runCatchingExceptions([this]() { thaw(); });
   // Lazily, so that processes which the test has not ended yet are no hindrance.
   if (mounted) umount2(place_.c_str(), MNT_DETACH);
 }
@@ -115,6 +119,18 @@ void LoopDisk::cutPower() {
   auto fd = openDirectory(place_);
   auto how = WITHOUT_FLUSHING_THE_LOG;
   KJ_SYSCALL(ioctl(fd, SHUTDOWN, &how), place_.c_str());
+}
+
+void LoopDisk::freeze() {
+  auto fd = openDirectory(place_);
+  KJ_SYSCALL(ioctl(fd, FREEZE, 0), place_.c_str());
+  frozen = true;
+}
+
+void LoopDisk::thaw() {
+  auto fd = openDirectory(place_);
+  KJ_SYSCALL(ioctl(fd, THAW, 0), place_.c_str());
+  frozen = false;
 }
 
 std::string LoopDisk::device() const {

@@ -44,6 +44,10 @@ public:
   // The file system finds itself damaged, and becomes read-only, as ext4 then does.
   void failReadOnly();
 
+  // Whatever writes to it waits, until thaw(), for ever if need be.
+  void freeze();
+  void thaw();
+
   // Nothing may use it.
   void unmount();
   // Replays its journal.
@@ -59,6 +63,7 @@ private:
   std::string image;
   std::string place_;
   bool mounted = false;
+  bool frozen = false;
 };
 
 // Makes what is in the directory's file system durable.

@@ -78,6 +78,8 @@ public:
     tell(Step::snapshotEnds);
     return inner.finishInstall(at);
   }
+  chain::DiskActivity activity() const override { return inner.activity(); }
+  void probe() override { inner.probe(); }
   const auction::EndedAuctions& ended() const override { return inner.ended(); }
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
                                                      std::uint64_t first,

@@ -205,6 +205,11 @@ void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
   status.setCommit(commit);
   status.setDamage(damage.c_str());
   status.setUnsynced(unsynced);
+  status.setDiskHangs(diskHangs);
+  auto pace = status.initSyncs();
+  pace.setCount(syncs);
+  pace.setSum(static_cast<std::int64_t>(syncs) * (syncMedian / kj::NANOSECONDS));
+  pace.setMedian(syncMedian / kj::NANOSECONDS);
   status.setWallClock(world.clock.wall() + skew);
 }
 

@@ -126,6 +126,10 @@ public:
   std::uint64_t commit = 0;
   std::string damage;
   bool unsynced = false;
+  // What it says of its disk (R12).
+  bool diskHangs = false;
+  std::uint64_t syncs = 0;
+  kj::Duration syncMedian = 0 * kj::SECONDS;
   // As tail, finds at each heartbeat that the joiner has caught up, and gates it.
   bool gates = true;
 

@@ -66,6 +66,8 @@ public:
   kj::Promise<void> finishInstall(chain::Position at) override {
     return written([&]() { return inner.finishInstall(at); });
   }
+  chain::DiskActivity activity() const override { return disk.activity(); }
+  void probe() override { disk.probe(); }
   const auction::EndedAuctions& ended() const override { return inner.ended(); }
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
                                                      std::uint64_t first,
@@ -107,7 +109,20 @@ kj::Own<chain::Store> Disk::open(Process& process) {
   KJ_REQUIRE(user == nullptr);
   user = &process;
   reason.clear();
+  syncs = RecentDurations();  // Each process measures for itself.
   return kj::heap<View>(*this);
+}
+
+chain::DiskActivity Disk::activity() const {
+  auto now = std::chrono::nanoseconds(engine.now() / kj::NANOSECONDS);
+  auto unfinished = syncing ? now - syncBegan : std::chrono::nanoseconds(0);
+  return {endedSyncs, syncing, syncs.summary(now, unfinished)};
+}
+
+void Disk::probe() {
+  if (syncing || user == nullptr) return;
+  syncing = true;
+  beginSync(*user);
 }
 
 void Disk::processEnded() {
@@ -157,6 +172,11 @@ void Disk::beginSync(Process& process) {
   auto time = dice.below(SLOW_SYNCS) == 0
                   ? dice.skewed(settings.longestSync, LONGEST_SLOW_SYNC)
                   : dice.skewed(settings.shortestSync, settings.longestSync);
+  syncBegan = std::chrono::nanoseconds(engine.now() / kj::NANOSECONDS);
+  if (crawlsUntil > engine.now()) {
+    time += crawl;
+    if (onStruck) onStruck("disk crawl");
+  }
   auto end = engine.now() + time;
   if (hangsUntil > engine.now()) {
     end = std::max(end, hangsUntil);
@@ -174,6 +194,9 @@ void Disk::endSync(std::size_t writes) {
     die("the data directory failed: leaving the chain", {{"error", "sync: input/output error"}});
   }
   syncing = false;
+  ++endedSyncs;
+  auto now = std::chrono::nanoseconds(engine.now() / kj::NANOSECONDS);
+  syncs.add(now, now - syncBegan);
   store_->sync(writes);
   wrote();
 }

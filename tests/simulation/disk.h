@@ -41,6 +41,11 @@ public:
   bool isFull() const { return full; }
   void failNextSync() { syncFails = true; }
   void hang(Time until) { hangsUntil = until; }
+  // Each sync that begins before `until` takes `extra` longer.
+  void crawlFor(Time extra, Time until) {
+    crawl = extra;
+    crawlsUntil = until;
+  }
 
   // Whether what a process that used this disk last has said at its end is what a fault explains.
   bool explains(const std::string& lastWords) const;
@@ -48,6 +53,10 @@ public:
   std::function<void(const char*)> onStruck;
 
   const chain::MemoryStore& store() const { return *store_; }
+
+  // What a process is told of it (R12).
+  chain::DiskActivity activity() const;
+  void probe();
 
 private:
   class View;
@@ -61,6 +70,11 @@ private:
   bool full = false;
   bool syncFails = false;
   Time hangsUntil = 0 * kj::NANOSECONDS;
+  Time crawl = 0 * kj::NANOSECONDS;
+  Time crawlsUntil = 0 * kj::NANOSECONDS;
+  std::uint64_t endedSyncs = 0;
+  std::chrono::nanoseconds syncBegan{0};
+  RecentDurations syncs;
   std::string reason;  // Of the newest fault that its user has met.
 
   // Before and after each write.

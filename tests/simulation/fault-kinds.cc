@@ -15,9 +15,9 @@ constexpr auto HOUR = 3600 * kj::SECONDS;
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",      "power loss", "total outage",    "pause",       "one-way cut",  "two-way cut",
-      "isolation",  "split",      "cut from master", "slow link",   "reset",        "disk full",
-      "sync error", "disk hang",  "clock step",      "master step", "second master"};
+      "crash",      "power loss", "total outage",    "pause",      "one-way cut", "two-way cut",
+      "isolation",  "split",      "cut from master", "slow link",  "reset",       "disk full",
+      "sync error", "disk hang",  "disk crawl",      "clock step", "master step", "second master"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -52,6 +52,8 @@ bool Faults::tryStrike(Fault fault) {
       return syncError();
     case Fault::diskHang:
       return diskHang();
+    case Fault::diskCrawl:
+      return diskCrawl();
     case Fault::clockStep:
       return stepClock();
     case Fault::masterStep:
@@ -243,6 +245,17 @@ bool Faults::diskHang() {
   auto& machine = anyNode();
   auto duration = dice.skewed(50 * kj::MILLISECONDS, 15 * kj::SECONDS);
   machine.disk().hang(engine.now() + duration);
+  return false;
+}
+
+bool Faults::diskCrawl() {
+  auto& machine = anyNode();
+  auto extra = dice.skewed(20 * kj::MILLISECONDS, 3 * kj::SECONDS);
+  // Mostly long enough for it to be taken out.
+  auto duration = dice.between(1000, 30'000) * kj::MILLISECONDS;
+  machine.disk().crawlFor(extra, engine.now() + duration);
+  repairAfter(duration,
+              [&machine]() { machine.disk().crawlFor(0 * kj::NANOSECONDS, 0 * kj::NANOSECONDS); });
   return false;
 }
 

@@ -30,6 +30,7 @@ unsigned weight(Fault fault) {
     case Fault::diskFull:
     case Fault::syncError:
     case Fault::diskHang:
+    case Fault::diskCrawl:
     case Fault::clockStep:
       return 1;
   }

@@ -25,11 +25,12 @@ enum class Fault : unsigned {
   diskFull,
   syncError,
   diskHang,
+  diskCrawl,     // Each sync takes up to some seconds.
   clockStep,     // By up to some hours.
   masterStep,    // The master dies in the middle of a decision.
   secondMaster,  // Two at a time.
 };
-constexpr unsigned FAULTS = 17;
+constexpr unsigned FAULTS = 18;
 const char* name(Fault fault);
 
 // Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
@@ -103,6 +104,7 @@ private:
   bool diskFull();
   bool syncError();
   bool diskHang();
+  bool diskCrawl();
   bool stepClock();
   bool secondMaster();
 

@@ -29,6 +29,8 @@ constexpr std::pair<std::string_view, const char*> COUNTED[] = {
     {"dropping what is left of a damaged log or an unfinished snapshot", "unfinished dropped"},
     {"gating: nothing is committed any more that the joiner has not on disk", "gates"},
     {"another master has changed the configuration", "swaps lost"},
+    {"the disk does not answer: this node confirms nothing until it does", "disks found hanging"},
+    {"taking a member out that makes all others wait", "slow members taken out"},
     {"this process was paused or starved: all nodes get a fresh grace", "masters woken"},
 };
 
