@@ -269,7 +269,7 @@ void Replica::tellApplied() {
 }
 
 std::size_t Replica::uncommittedBytes() const {
-  return log_.end().index == tracker.commit() ? 0 : log_.bytes();
+  return log_.bytesAfter(tracker.commit());
 }
 
 // -- who waits
