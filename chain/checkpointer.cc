@@ -12,17 +12,24 @@ constexpr std::size_t MOST_CHANGES = 8192;
 
 }  // namespace
 
-Checkpointer::Checkpointer(Store& store, auction::State& state, std::size_t everyBytes)
-    : store(store), state(state), everyBytes(everyBytes), tasks(*this) {}
+Checkpointer::Checkpointer(Store& store, auction::State& state, const Log& log,
+                           const CommitTracker& tracker, std::size_t everyBytes)
+    : store(store),
+      state(state),
+      log(log),
+      tracker(tracker),
+      everyBytes(everyBytes),
+      tasks(*this) {}
 
 kj::Promise<void> Checkpointer::whenStored(std::uint64_t index) {
   if (index <= stored) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
   waiters.push_back({index, kj::mv(paf.fulfiller)});
+  consider();
   return kj::mv(paf.promise);
 }
 
-void Checkpointer::consider(const Log& log, std::uint64_t commit) {
+void Checkpointer::consider() {
   if (writing) return;
   if (captured == nullptr) {
     const bool due = pendingBytes >= everyBytes || state.uncaptured() >= MOST_CHANGES;
@@ -31,7 +38,7 @@ void Checkpointer::consider(const Log& log, std::uint64_t commit) {
     captured = Captured{log.at(state.lastIndex()), state.capture()};
   }
   KJ_IF_MAYBE (waiting, captured) {
-    if (waiting->at.index > commit) return;
+    if (waiting->at.index > tracker.commit()) return;
     auto ready = kj::mv(*waiting);
     captured = nullptr;
     write(kj::mv(ready));
@@ -62,6 +69,9 @@ void Checkpointer::written(const auction::Changes& changes) {
       waiters.push_back(kj::mv(waiter));
     }
   }
+  // Who asked while it was being written may need the next one, and on an idle chain nobody else
+  // begins that.
+  consider();
 }
 
 void Checkpointer::restart(std::uint64_t index, std::size_t bytes) {

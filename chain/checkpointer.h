@@ -6,6 +6,7 @@
 #include <kj/async.h>
 
 #include "auction/state.h"
+#include "chain/commit-tracker.h"
 #include "chain/log.h"
 #include "chain/store.h"
 
@@ -20,19 +21,21 @@ namespace gavel::chain {
 // One checkpoint is under way at a time, so that a slow disk makes them larger, not more.
 class Checkpointer final: private kj::TaskSet::ErrorHandler {
 public:
-  // References outlive this object.
-  Checkpointer(Store& store, auction::State& state, std::size_t everyBytes);
+  // References outlive this object.  `log` ends at or after what `state` has applied, and `tracker`
+  // knows what is committed.
+  Checkpointer(Store& store, auction::State& state, const Log& log, const CommitTracker& tracker,
+               std::size_t everyBytes);
   KJ_DISALLOW_COPY(Checkpointer);
 
   // So much log was added.
   void logged(std::size_t bytes) { pendingBytes += bytes; }
 
   // Resolves once a checkpoint is stored that holds everything up to `index`, which is in the
-  // state. The caller is to call consider().
+  // state, however idle the chain is from now on.
   kj::Promise<void> whenStored(std::uint64_t index);
 
-  // The state has been applied up to a position in `log`, or more is committed.
-  void consider(const Log& log, std::uint64_t commit);
+  // The state has been applied further, or more is committed.
+  void consider();
 
   // The state was replaced by one that is as of the store's newest checkpoint, at `index`, with
   // `bytes` of log behind it.
@@ -50,6 +53,8 @@ private:
 
   Store& store;
   auction::State& state;
+  const Log& log;
+  const CommitTracker& tracker;
   const std::size_t everyBytes;
   std::size_t pendingBytes = 0;  // Of log since the last capture.
   std::uint64_t round = 0;       // Grows with each restart().

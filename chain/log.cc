@@ -11,7 +11,17 @@ void Log::append(BatchPtr batch) {
   KJ_REQUIRE(batch->previous() == at, "a batch that does not follow the log's end (R4)",
              batch->previous().epoch, batch->previous().index, at.epoch, at.index);
   bytes_ += batch->bytes().size();
+  before.push_back(appended);
+  appended += batch->bytes().size();
   batches.push_back(std::move(batch));
+}
+
+std::size_t Log::bytesAfter(std::uint64_t index) const {
+  auto first = std::partition_point(batches.begin(), batches.end(), [&](const BatchPtr& batch) {
+    return batch->lastIndex() <= index;
+  });
+  if (first == batches.end()) return 0;
+  return appended - before[static_cast<std::size_t>(first - batches.begin())];
 }
 
 BatchPtr Log::after(std::uint64_t index) const {
@@ -64,6 +74,7 @@ void Log::trim(std::uint64_t index, std::size_t keepBytes) {
     bytes_ -= batches.front()->bytes().size();
     start_ = batches.front()->end();
     batches.pop_front();
+    before.pop_front();
   }
 }
 

@@ -20,6 +20,8 @@ public:
   const Position& start() const { return start_; }
   Position end() const { return batches.empty() ? start_ : batches.back()->end(); }
   std::size_t bytes() const { return bytes_; }
+  // Of the batches after the one that ends at `index`, or of all if none here does.
+  std::size_t bytesAfter(std::uint64_t index) const;
 
   // Throws FAILED, changing nothing, unless the batch follows end() (R4).
   void append(BatchPtr batch);
@@ -47,6 +49,9 @@ public:
 private:
   Position start_;
   std::deque<BatchPtr> batches;
+  // Of each, how many bytes were appended before it, so that a sum over some is a difference.
+  std::deque<std::uint64_t> before;
+  std::uint64_t appended = 0;
   std::size_t bytes_ = 0;
 };
 

@@ -166,9 +166,13 @@ void Replica::restart(Image image) {
   state_ = kj::mv(image.state);
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);
+  announcedCommit = state_.lastIndex();
+  observer.restarted(announcedCommit);
+  if (announcedCommit == commit) return;
+  // Told as any other commit is: who watches here may have seen nothing of it yet.
   announcedCommit = commit;
-  observer.restarted(state_.lastIndex(), commit);
-  if (state_.lastIndex() < commit) apply(commit);
+  apply(commit);
+  if (!planted(Bug::restartUntold)) observer.committed(commit);
 }
 
 }  // namespace gavel::chain

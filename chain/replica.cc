@@ -36,7 +36,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image ima
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
       rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
       incomplete(!store.recovered().damage.empty()),
-      checkpointer(store, state_, options.checkpointBytes),
+      checkpointer(store, state_, log_, tracker, options.checkpointBytes),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
       diskWatch(store, timer, options.diskPatience),
       tasks(*this) {
@@ -226,7 +226,7 @@ void Replica::advance() {
     observer.committed(announcedCommit);
     answerWaiters();
   }
-  checkpointer.consider(log_, tracker.commit());
+  checkpointer.consider();
   considerGate();
   if (roomWaiter != nullptr && hasRoom()) {
     KJ_IF_MAYBE (waiter, roomWaiter) (*waiter)->fulfill();
@@ -271,7 +271,7 @@ void Replica::tellApplied() {
 }
 
 std::size_t Replica::uncommittedBytes() const {
-  return log_.end().index == tracker.commit() ? 0 : log_.bytes();
+  return log_.bytesAfter(tracker.commit());
 }
 
 // -- who waits
@@ -324,9 +324,7 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
   return canceler.wrap(confirmed()
                            .then([this, epoch](std::uint64_t) -> kj::Promise<void> {
                              if (!actsIn(epoch)) return relinked();
-                             auto stored = checkpointer.whenStored(tracker.commit());
-                             checkpointer.consider(log_, tracker.commit());
-                             return stored;
+                             return checkpointer.whenStored(tracker.commit());
                            })
                            .then([this, epoch]() -> kj::Promise<kj::Own<SnapshotReader>> {
                              // Or the store may hold a part of another snapshot by now.

@@ -50,9 +50,9 @@ public:
     virtual void started() = 0;
     // state() has come to have these versions: committed, except at the head.
     virtual void applied(std::span<const auction::Event> events) = 0;
-    // state() is a new one, as of `index`, and versions are told from there on.  Also during the
-    // replica's construction.
-    virtual void restarted(std::uint64_t index, std::uint64_t commit) = 0;
+    // state() is a new one, as of `index`, all of which is committed; versions are told from there
+    // on.  Also during the replica's construction, when nothing else is told.
+    virtual void restarted(std::uint64_t index) = 0;
     virtual void committed(std::uint64_t index) = 0;
     // For the master: a neighbour cannot be reached (design.md §5).
     virtual void unreachable(std::uint64_t epoch, const Member& neighbour,

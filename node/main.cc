@@ -1,5 +1,6 @@
 // gavel-node: one server of the chain.
 
+#include <cstdlib>
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
@@ -31,8 +32,12 @@ struct Flags {
   chain::RocksStore::Options store;
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
+<<<<<<< HEAD
   std::string diskPatience = "5s";
   std::size_t maxPending = 256;
+=======
+  std::size_t maxPending = std::size_t(256) << 20;
+>>>>>>> small
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
@@ -44,6 +49,16 @@ std::string checkName(const std::string& name) {
 
 std::string checkAddress(const std::string& address) {
   return isHostPort(address.c_str()) ? "" : "\"" + address + "\" is not an address, host:port";
+}
+
+// It was in MiB, without a unit, once: such a number is not to be taken for bytes.
+constexpr std::uint64_t LEAST_PENDING = std::uint64_t(1) << 20;
+constexpr std::uint64_t MOST_PENDING = std::uint64_t(1) << 40;  // A negative number comes as more.
+
+std::string checkPending(const std::string& bytes) {
+  auto value = std::strtoull(bytes.c_str(), nullptr, 10);
+  if (value >= LEAST_PENDING && value <= MOST_PENDING) return "";
+  return "must be 1MiB to 1TiB, with its unit (256MiB, 1GiB), and this is " + bytes + " bytes";
 }
 
 void declare(CLI::App& app, Flags& flags) {
@@ -88,8 +103,11 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
       ->capture_default_str();
   app.add_option("--max-pending", flags.maxPending,
-                 "MiB of calls, and of uncommitted entries, above which bids are refused")
-      ->capture_default_str();
+                 "Bytes of calls, and of log that is not committed yet, above which bids are "
+                 "refused as overloaded; at least 1MiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(checkPending)
+      ->default_str("256MiB");
   declareProtection(app, flags.protection);
   app.add_option("--log-format", flags.logFormat, "text or json")
       ->transform(CLI::CheckedTransformer(
@@ -146,9 +164,14 @@ int serve(const Flags& flags) {
   options.address = flags.advertise.empty() ? address.cStr() : flags.advertise;
   options.masters = flags.masters;
   options.replica = flags.replica;
+<<<<<<< HEAD
   options.replica.diskPatience = parseDuration(flags.diskPatience.c_str());
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
+=======
+  options.limits.pendingBytes = flags.maxPending;
+  options.limits.uncommittedBytes = flags.maxPending;
+>>>>>>> small
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));

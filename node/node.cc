@@ -138,8 +138,8 @@ void Node::applied(std::span<const auction::Event> events) {
   feed.applied(events);
 }
 
-void Node::restarted(std::uint64_t index, std::uint64_t commit) {
-  feed.restart(index, commit);
+void Node::restarted(std::uint64_t index) {
+  feed.restart(index);
 }
 
 void Node::committed(std::uint64_t index) {

@@ -78,7 +78,7 @@ private:
   void stopped() override;
   void started() override;
   void applied(std::span<const auction::Event> events) override;
-  void restarted(std::uint64_t index, std::uint64_t commit) override;
+  void restarted(std::uint64_t index) override;
   void committed(std::uint64_t index) override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;

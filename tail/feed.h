@@ -38,8 +38,8 @@ public:
   // The state has come to have these versions, committed or not.
   void applied(std::span<const auction::Event> events);
   void committed(std::uint64_t index);
-  // There is another state, as of `index`.
-  void restart(std::uint64_t index, std::uint64_t commit);
+  // There is another state, as of `index`, all of which is committed.
+  void restart(std::uint64_t index);
 
   // -- for watchers
 

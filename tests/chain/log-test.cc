@@ -32,6 +32,19 @@ TEST(Log, FindsBatchesByWhatTheyFollow) {
   EXPECT_TRUE(throws([&]() { log.after(7); }));
 }
 
+TEST(Log, KnowsTheBytesAfterEachBatch) {
+  auto log = threeBatches();
+  auto size = [&](std::uint64_t index) { return log.after(index)->bytes().size(); };
+  std::size_t sizes[] = {size(0), size(2), size(3)};
+  EXPECT_EQ(log.bytesAfter(0), sizes[0] + sizes[1] + sizes[2]);
+  EXPECT_EQ(log.bytesAfter(2), sizes[1] + sizes[2]);
+  EXPECT_EQ(log.bytesAfter(3), sizes[2]);
+  EXPECT_EQ(log.bytesAfter(6), 0u);
+  log.trim(2, 0);
+  EXPECT_EQ(log.bytesAfter(0), sizes[1] + sizes[2]) << "of what is still here";
+  EXPECT_EQ(log.bytesAfter(3), sizes[2]);
+}
+
 TEST(Log, AppendsOnlyWhatFollowsItsEnd) {
   auto log = threeBatches();
   auto end = log.end();

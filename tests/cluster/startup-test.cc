@@ -98,6 +98,18 @@ TEST_F(Startup, ImpossibleNamesAndAddressesAreUsageErrors) {
   EXPECT_THAT(masterless.errors, HasSubstr("\"nowhere\" is not an address"));
 }
 
+TEST_F(Startup, PendingBytesThatNobodyCanHaveMeantAreUsageErrors) {
+  // 256 was MiB once.
+  for (auto* value: {"0", "256", "4KiB", "1000kB", "-1", "many"}) {
+    auto ended = node({"--listen", "127.0.0.1:0", "--data", path("x"), "--max-pending", value});
+    EXPECT_EQ(ended.status, 2) << value;
+    EXPECT_THAT(ended.errors, HasSubstr("--max-pending")) << value;
+  }
+  auto old = node({"--listen", "127.0.0.1:0", "--data", path("x"), "--max-pending", "256"});
+  EXPECT_THAT(old.errors, HasSubstr("with its unit (256MiB, 1GiB), and this is 256 bytes"));
+  EXPECT_FALSE(std::filesystem::exists(path("x")));
+}
+
 TEST_F(Startup, HelpNamesEveryFlagWithItsDefault) {
   auto help = node({"--help"});
   EXPECT_EQ(help.status, 0);

@@ -157,6 +157,40 @@ TEST_F(Replication, RefusesNewBidsRatherThanGrow) {
   EXPECT_EQ(replica(1).logEnd().index, good) << "what was refused was not run";
 }
 
+TEST_F(Replication, WhatIsCommittedIsNotPending) {
+  head::Admission::Limits limits;
+  limits.uncommittedBytes = 8'000;
+  startChain(2, Sync::manual, limits);
+  auto client = connect(0);
+  auto answered =
+      [&](kj::Vector<capnp::RemotePromise<schema::Auctioneer::OpenSessionResults>>&& calls) {
+        unsigned good = 0;
+        for (auto& call: calls) {
+          until("an answer", [&]() {
+            for (auto& node: nodes) node->store.syncNow();
+            return call.poll(io.waitScope);
+          });
+          if (within(kj::mv(call), "an answer").getOutcome().isSuccess()) ++good;
+        }
+        return good;
+      };
+  // Several times as much, and all of it stays in memory, for a successor that needs it again.
+  while (replica(0).commit() < 1000) {
+    kj::Vector<capnp::RemotePromise<schema::Auctioneer::OpenSessionResults>> calls;
+    for (unsigned i = 0; i < 20; ++i) calls.add(client.openSessionRequest().send());
+    ASSERT_EQ(answered(kj::mv(calls)), 20u);
+  }
+  kj::Vector<capnp::RemotePromise<schema::Auctioneer::OpenSessionResults>> calls;
+  for (unsigned i = 0; i < 5; ++i) {
+    auto before = replica(0).logEnd().index;
+    calls.add(client.openSessionRequest().send());
+    until("the head to order it", [&]() { return replica(0).logEnd().index > before; });
+    EXPECT_GT(replica(0).uncommittedBytes(), 0u);
+  }
+  EXPECT_EQ(answered(kj::mv(calls)), 5u);
+  EXPECT_EQ(replica(0).uncommittedBytes(), 0u);
+}
+
 class SilentAcks final: public schema::Acks::Server {
   kj::Promise<void> committed(CommittedContext) override { return kj::READY_NOW; }
   kj::Promise<void> persisted(PersistedContext) override { return kj::READY_NOW; }

@@ -1,0 +1,70 @@
+#include <gtest/gtest.h>
+
+#include "tests/node/chain-fixture.h"
+
+// R9: what a member that comes back tells those who watch at it all the while.
+namespace gavel::node {
+namespace {
+
+class Rejoin: public ChainFixture {
+protected:
+  // All changes after position `after`, which moves on, that node `i` tells.  Ends at a call that
+  // tells none.
+  std::vector<std::int64_t> watch(std::size_t i, std::uint64_t& after, bool& gap) {
+    auto client = connect(i);
+    std::vector<std::int64_t> amounts;
+    for (;;) {
+      auto request = client.watchAllRequest();
+      request.setAfter(after);
+      auto page = within(request.send(), "what happened");
+      KJ_ASSERT(!page.hasFailure(), page);
+      gap = gap || page.getGap();
+      after = page.getPosition();
+      if (page.getChanges().size() == 0) return amounts;
+      for (auto change: page.getChanges()) amounts.push_back(change.getVersion().getAmount());
+    }
+  }
+};
+
+// A head that was cut off ordered what nobody else has; it drops that, and begins again with its
+// checkpoint, long before what it knows to be committed.
+TEST_F(Rejoin, TellsWhatWasCommittedSinceItsCheckpoint) {
+  startChain(3);
+  auto old = connect(0);
+  auto session = openSession(old);
+  createAuction(old, session, 1, "lamp");
+  ASSERT_TRUE(within(bid(old, session, 2, 100), "the bid").getOutcome().isSuccess());
+  std::uint64_t position = 0;
+  bool gap = false;
+  ASSERT_EQ(watch(0, position, gap), (std::vector<std::int64_t>{0, 100}));
+  for (std::uint64_t i = 3; i <= 20; ++i) {
+    ASSERT_TRUE(
+        within(bid(old, session, i, 100 * std::int64_t(i)), "the bid").getOutcome().isSuccess());
+  }
+  auto missed = replica(0).commit();
+
+  relink({1, 2});
+  ASSERT_TRUE(replica(0).acting()) << "it was told";
+  auto unsent = bid(old, session, 21, 5000);
+  until("the old head to order it", [&]() { return replica(0).logEnd().index > missed; });
+
+  auto joining = next({1, 2, 0});
+  joining.members.back().serving = false;
+  for (std::size_t i: {1, 2, 0}) {
+    within(replica(i).adopt(joining), "the joiner to be named");
+  }
+  until("it to drop that", [&]() { return replica(0).logEnd().index == missed; });
+  until("the gate", [&]() { return replica(2).gating() && replica(0).durable() == missed; });
+  configuration = joining;
+  relink({1, 2, 0});
+
+  auto told = watch(0, position, gap);
+  EXPECT_FALSE(gap) << "all of it is in its log";
+  ASSERT_EQ(told.size(), 18u);
+  EXPECT_EQ(told.front(), 300);
+  EXPECT_EQ(told.back(), 2000);
+  EXPECT_EQ(position, replica(0).commit());
+}
+
+}  // namespace
+}  // namespace gavel::node
