@@ -32,12 +32,8 @@ struct Flags {
   chain::RocksStore::Options store;
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
-<<<<<<< HEAD
   std::string diskPatience = "5s";
-  std::size_t maxPending = 256;
-=======
   std::size_t maxPending = std::size_t(256) << 20;
->>>>>>> small
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
@@ -164,14 +160,9 @@ int serve(const Flags& flags) {
   options.address = flags.advertise.empty() ? address.cStr() : flags.advertise;
   options.masters = flags.masters;
   options.replica = flags.replica;
-<<<<<<< HEAD
   options.replica.diskPatience = parseDuration(flags.diskPatience.c_str());
-  options.limits.pendingBytes = flags.maxPending << 20;
-  options.limits.uncommittedBytes = flags.maxPending << 20;
-=======
   options.limits.pendingBytes = flags.maxPending;
   options.limits.uncommittedBytes = flags.maxPending;
->>>>>>> small
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
