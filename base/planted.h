@@ -20,7 +20,7 @@ enum class Bug {
   countReadAsDurable,     // What a restarted node finds on its disk is durable, synced or not.
   rewriteNothingAtStart,  // It is synced, but not written anew before.
   markBeforeLog,          // What is durable is noted before it is.
-  forgetDirectory,        // A new file of the log has no durable name.
+  forgetDirectory,        // The log's directory is never synced.
   takeStaleFrames,        // What a segment held in its former use counts again.
   // R3
   announceBeforeStore,  // A configuration is announced before it is stored.

@@ -325,9 +325,10 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
       first = known->generation == 0;
     }
     if (first) database.directory.syncParents();
+    database.directory.sync();
+    // Only now: what it says is in files that have names.
     opened.markerFile->write(opened.marker);
     opened.markerFile->sync();
-    database.directory.sync();
     forgetFailure(database);
   });
   database.startRunning();

@@ -186,6 +186,8 @@ void SegmentedLog::begin(std::uint64_t now, const Position& durable, std::uint64
   generation = now;
   if (parts.empty()) {
     cut({});
+    // Also of a file that an earlier process has made.
+    disk("begin to write its log", [&]() { syncDirectory(); });
     return;
   }
   if (planted(Bug::countReadAsDurable)) return;
@@ -205,8 +207,12 @@ void SegmentedLog::begin(std::uint64_t now, const Position& durable, std::uint64
     parts.back().segment->clearAfter(parts.back().endOffset);
     parts.back().segment->reserve(segmentBytes);
     for (auto* segment: written) segment->syncAll();
-    files.syncDirectory(directory);
+    syncDirectory();
   });
+}
+
+void SegmentedLog::syncDirectory() const {
+  if (!planted(Bug::forgetDirectory)) files.syncDirectory(directory);
 }
 
 // The header, and what is after `durable`; not synced.
@@ -314,7 +320,7 @@ std::shared_ptr<Segment> SegmentedLog::takeSegment() {
           std::make_shared<Segment>(directory + "/" + NAME + std::to_string(++highestFile), files);
     }
     segment->reserve(segmentBytes);
-    if (made && !planted(Bug::forgetDirectory)) files.syncDirectory(directory);
+    if (made) syncDirectory();
   });
   return segment;
 }

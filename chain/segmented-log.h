@@ -148,6 +148,7 @@ private:
   // Does what may fail on the disk.
   template <typename Function>
   void disk(kj::StringPtr doing, Function&& function) const;
+  void syncDirectory() const;
   void recover();
   void writeAnew(const Part& part, const Position& durable);
   void scan(Part& part) const;

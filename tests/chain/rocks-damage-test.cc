@@ -298,9 +298,11 @@ TEST_F(RocksDamageTest, AWriteThatFailsEndsTheProcess) {
               AllOf(HasSubstr("the data directory failed: leaving the chain"), HasSubstr(path()),
                     HasSubstr("File too large"), Not(HasSubstr("SURVIVED"))));
   EXPECT_FALSE(fs::exists(path() + "/damaged")) << "with room it can go on";
+  EXPECT_THAT(contentsOf(path() + "/failed"), HasSubstr("write to its log")) << "it is noted";
   auto store = open();
   EXPECT_EQ(store->recovered().damage, "");
   EXPECT_GT(wait(store->load()).end().index, 0u);
+  EXPECT_FALSE(fs::exists(path() + "/failed")) << "that has been made up for";
 }
 
 }  // namespace

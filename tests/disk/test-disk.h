@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "chain/file-system.h"
+#include "tests/disk/contents.h"
+
+namespace gavel::disk {
+
+// What a process is about to do to the disk.
+struct Operation {
+  enum class What : std::uint8_t { write, resize, sync, change, syncNames };
+  What what;
+  Contents::Id id;  // Of the file or directory; NONE if that is to be made.
+  std::string path;
+};
+
+// A disk in memory as one process uses it: its files, and those of RocksDB.
+//
+// Used from several threads.
+class TestDisk final: public chain::FileSystem {
+public:
+  // Is called before each operation, one at a time, with what is there so far.
+  using Before = std::function<void(const Operation&, Contents&)>;
+
+  explicit TestDisk(Contents contents);
+  ~TestDisk() noexcept(false) override;
+  KJ_DISALLOW_COPY(TestDisk);
+
+  void setBefore(Before before);
+  // As it is now.
+  Contents contents() const;
+  // That many bytes are free; what needs more fails.  At first, any.
+  void setRoom(std::uint64_t bytes);
+  // The next sync of a file with this in its path fails.
+  void failNextSync(std::string path);
+
+  // -- chain::FileSystem
+
+  std::unique_ptr<chain::File> open(const std::string& path, Missing missing) override;
+  std::unique_ptr<chain::File> openToRead(const std::string& path) override;
+  std::unique_ptr<chain::File> lock(const std::string& path) override;
+  bool exists(const std::string& path) override;
+  bool isDirectory(const std::string& path) override;
+  std::vector<std::string> list(const std::string& path) override;
+  bool makeDirectories(const std::string& path) override;
+  void rename(const std::string& from, const std::string& to) override;
+  void removeAll(const std::string& path) override;
+  void syncDirectory(const std::string& path) override;
+  rocksdb::Env* environment() override;
+
+  // -- besides, for RocksDB
+
+  // An empty file in place of what there is.
+  std::unique_ptr<chain::File> openAnew(const std::string& path);
+  void resize(const std::string& path, std::uint64_t size);
+  // False if it is not there.
+  bool remove(const std::string& path);
+
+private:
+  class OpenFile;
+
+  mutable std::mutex mutex;
+  Contents contents_;
+  Before before;
+  std::uint64_t room = UINT64_MAX;
+  std::string failingSync;
+  std::set<std::string> locked;
+  std::unique_ptr<rocksdb::Env> environment_;
+
+  Contents::Id required(const std::string& path) const;
+  void tell(Operation::What what, Contents::Id id, const std::string& path);
+  void removeTree(const std::string& path);
+  void takeRoom(const std::string& path, std::uint64_t bytes);
+};
+
+}  // namespace gavel::disk
