@@ -42,7 +42,6 @@ enum class Bug {
   gateBehindBarrier,   // The gate is reported before the tail is past its barrier.
   takeGateOfOldEpoch,  // The master lets a joiner in on a gate of an earlier epoch.
   truncateNothing,     // A joiner keeps what follows the shared position.
-  restartUntold,  // What it applies after that, and others know to be committed, is told nobody.
   // R10
   readWithoutConfirm,  // Queries are answered without a confirm.
   confirmByNeighbour,  // The predecessor's word is enough: it does not ask onward.

@@ -37,16 +37,16 @@ std::string firstLines(std::string text) {
 }
 
 int findAll(const std::vector<Plant>& wanted, const Options& options) {
-  std::printf("PLANTED %-25s %-4s %5s %11s %8s  %s\n", "mistake", "rule", "seeds", "simulated",
-              "took", "what the check said");
+  std::printf("PLANTED %-25s %-4s %5s %11s %9s %8s  %s\n", "mistake", "rule", "seeds", "simulated",
+              "events", "took", "what the check said");
   std::size_t found = 0;
   for (auto& plant: wanted) {
     auto bound = options.seeds != 0 ? options.seeds : plant.bound;
     auto finding = search(plant.bug, options.first, bound, options.jobs);
-    std::printf("PLANTED %-25s %-4s %5lu %9.1f s %6.1f s  %s%s\n", plant.name, plant.rule,
+    std::printf("PLANTED %-25s %-4s %5lu %9.1f s %9lu %6.1f s  %s%s\n", plant.name, plant.rule,
                 static_cast<unsigned long>(finding.seeds), finding.virtualSeconds,
-                finding.wallSeconds, finding.found ? "" : "NOT FOUND; ",
-                firstLines(finding.check).c_str());
+                static_cast<unsigned long>(finding.events), finding.wallSeconds,
+                finding.found ? "" : "NOT FOUND; ", firstLines(finding.check).c_str());
     std::fflush(stdout);
     if (finding.found) ++found;
   }

@@ -31,6 +31,7 @@ Finding search(Bug bug, std::uint64_t first, std::uint64_t bound, unsigned jobs)
     seeds.quiet = true;
     auto summary = simulation::runSeeds(seeds);
     finding.virtualSeconds += summary.virtualSeconds;
+    finding.events += summary.events;
     finding.wallSeconds += summary.wallSeconds;
     finding.seeds = bound;
     if (summary.failures.empty()) break;

@@ -12,6 +12,7 @@ struct Finding {
   bool found = false;
   std::uint64_t seeds = 0;  // Up to the one that found it.
   double virtualSeconds = 0;
+  std::uint64_t events = 0;
   double wallSeconds = 0;
   std::string check;  // What the check said.
 };

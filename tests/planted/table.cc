@@ -39,7 +39,6 @@ const std::vector<Plant>& allPlants() {
       {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000},
       {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300},
-      {Bug::restartUntold, "restart-untold", "R9", 1000},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300},
       {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 1000},
       {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 1000},

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 
 #include "tests/simulation/inquirer.h"
+#include "tests/simulation/resident.h"
 #include "tests/simulation/spectator.h"
 
 namespace gavel::simulation {
@@ -39,6 +40,10 @@ public:
     }
     spectator = kj::heap<Spectator>(*clients.back(), process.timer(), process.random(),
                                     bidding.dice.fork());
+    for (std::size_t i = 0; i < bidding.settings.nodes.size(); ++i) {
+      residents.push_back(kj::heap<Resident>(*clients[i % clients.size()], process.timer(),
+                                             bidding.settings.nodes[i], bidding.dice.fork()));
+    }
   }
   KJ_DISALLOW_COPY(Program);
 
@@ -49,6 +54,7 @@ public:
   std::vector<kj::Own<Inquirer>> inquirers;
   std::vector<kj::Promise<void>> asking;
   kj::Own<Spectator> spectator;
+  std::vector<kj::Own<Resident>> residents;
   kj::Promise<void> task = nullptr;
 };
 
@@ -89,6 +95,9 @@ void Bidding::readFinals() {
     program->task =
         program->bidders->readFinals()
             .then([this]() { return program->spectator->settle(history_.finals()); })
+            .then([this]() {
+              for (auto& resident: program->residents) resident->compare(history_.finals());
+            })
             .then([this]() { phase_ = Phase::done; })
             .eagerlyEvaluate([this](kj::Exception&& exception) { fail(kj::mv(exception)); });
   });

@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--most-failures", seeds.mostFailures, "Begin no other seed after so many")
       ->capture_default_str();
-  app.add_option("--timeout", seeds.timeout, "Real seconds for one seed")->capture_default_str();
+  app.add_option("--timeout", seeds.timeout, "Seconds of processor time for one seed")
+      ->capture_default_str();
   auto* single = app.add_option("--seed", one, "Run this one only");
   app.add_option("--trace", trace, "Write what happens there; -: to standard output")
       ->needs(single);

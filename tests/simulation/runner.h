@@ -31,7 +31,7 @@ struct Seeds {
   unsigned jobs = 1;  // Processes.
   // After so many failures no other seed is begun.
   std::uint64_t mostFailures = 20;
-  // A run that takes longer, in real seconds, has failed.
+  // A run that takes longer, in seconds of processor time, has failed.
   unsigned timeout = 120;
   // Whoever calls it tells of the failures.
   bool quiet = false;

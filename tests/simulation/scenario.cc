@@ -18,6 +18,8 @@ constexpr auto TIME_TO_HEAL = 40 * kj::SECONDS;
 constexpr std::uint64_t SUCCESSES_AFTER = 10;
 // For the bidders to end what they are at, and to read everything back.
 constexpr auto TIME_TO_END = 30 * kj::SECONDS;
+// Of which a run has some hundred thousand.  With more it has come to no end.
+constexpr std::uint64_t MOST_EVENTS = 20'000'000;
 // A run in which fewer bids, creates and so on succeed until then has proved nothing, and fails.
 constexpr std::uint64_t LEAST_SUCCESSES = 40;
 
@@ -90,11 +92,18 @@ private:
 
   bool failed() const { return !checks.failure().empty(); }
 
+  bool tooMuch() {
+    if (engine.eventCount() <= MOST_EVENTS) return false;
+    checks.fail(fmt::format("it took too long: {} events", MOST_EVENTS));
+    return true;
+  }
+
   // Whether `condition` came about.
   template <typename Condition>
   bool until(Time end, Condition condition) {
     bool reached = condition();
-    if (!reached) engine.run(end, [&]() { return failed() || (reached = condition()); });
+    auto stop = [&]() { return failed() || tooMuch() || (reached = condition()); };
+    if (!reached) engine.run(end, stop);
     return reached;
   }
 
