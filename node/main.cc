@@ -31,6 +31,7 @@ struct Flags {
   chain::RocksStore::Options store;
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
+  std::string maxLeap = "7d";
   std::size_t maxPending = 256;
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
@@ -82,6 +83,10 @@ void declare(CLI::App& app, Flags& flags) {
           {"always", chain::SyncMode::always}, {"never", chain::SyncMode::never}}))
       ->default_str("always");
   app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
+      ->capture_default_str();
+  app.add_option("--max-leap", flags.maxLeap,
+                 "As head, take no calls while the clock is further than this above the newest "
+                 "entry and what has passed since: 'gavel chain clock'")
       ->capture_default_str();
   app.add_option("--max-pending", flags.maxPending,
                  "MiB of calls, and of uncommitted entries, above which bids are refused")
@@ -145,6 +150,7 @@ int serve(const Flags& flags) {
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
+  options.maxLeap = parseDuration(flags.maxLeap.c_str());
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(
