@@ -82,9 +82,12 @@ struct CancelAuction {
 };
 // Ends every auction whose deadline is at or before the entry's stamp.  Proposed by the head.
 struct CloseExpired {};
+// Changes nothing but the last stamp.  Proposed by the head of an idle chain, so that whoever comes
+// later can tell idleness from a clock that has leapt (R15).
+struct Tick {};
 
 using Command = std::variant<OpenSession, ExpireSessions, Bid, CreateAuction, CloseAuction,
-                             CancelAuction, CloseExpired>;
+                             CancelAuction, CloseExpired, Tick>;
 
 // Names one request for ever (R7).  `session` is 0 for the commands that the head proposes itself
 // and for OpenSession: those are not deduplicated.

@@ -151,4 +151,7 @@ void fields(Archive& archive, const CancelAuction& cancel) {
 template <class Archive>
 void fields(Archive&, const CloseExpired&) {}
 
+template <class Archive>
+void fields(Archive&, const Tick&) {}
+
 }  // namespace gavel::auction

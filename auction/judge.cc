@@ -16,7 +16,7 @@ using Standing = Sessions::Standing;
 template <class Command>
 constexpr bool IS_SESSIONLESS =
     std::is_same_v<Command, OpenSession> || std::is_same_v<Command, ExpireSessions> ||
-    std::is_same_v<Command, CloseExpired>;
+    std::is_same_v<Command, CloseExpired> || std::is_same_v<Command, Tick>;
 
 }  // namespace
 

@@ -163,6 +163,7 @@ private:
   void run(const CloseAuction&, const Entry& entry, const Decision& decision, Events* events);
   void run(const CancelAuction&, const Entry& entry, const Decision& decision, Events* events);
   void run(const CloseExpired&, const Entry& entry, const Decision&, Events* events);
+  void run(const Tick&, const Entry&, const Decision&, Events*) {}
   void close(const Auction& auction, const Entry& entry, Events* events);
   void end(Auction& auction, Auction::Phase phase, const Entry& entry, BidderId bidder,
            Amount amount, Events* events);

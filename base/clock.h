@@ -21,18 +21,4 @@ public:
   std::int64_t sinceBoot() const override;
 };
 
-// Chain time (R15): the wall clock at construction, advanced by the time since boot, so that steps
-// of the wall clock change nothing.
-class ChainClock {
-public:
-  explicit ChainClock(const SystemClock& clock)
-      : clock(clock), offset(clock.wall() - clock.sinceBoot()) {}
-
-  std::int64_t now() const { return clock.sinceBoot() + offset; }
-
-private:
-  const SystemClock& clock;
-  std::int64_t offset;
-};
-
 }  // namespace gavel

@@ -1,6 +1,7 @@
 #include "base/duration.h"
 
 #include <cstdint>
+#include <ctime>
 #include <limits>
 #include <string_view>
 
@@ -105,6 +106,16 @@ kj::String formatDuration(kj::Duration duration) {
   auto tenth = remainder * 10 / size(UNITS[first]);
   if (whole >= 10 || tenth == 0) return kj::str(sign, whole, unit(first));
   return kj::str(sign, whole, ".", tenth, unit(first));
+}
+
+kj::String formatUtc(std::int64_t time) {
+  // Rounded down, also before the epoch.
+  std::time_t seconds = time / SECOND - (time % SECOND < 0 ? 1 : 0);
+  struct tm parts {};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return kj::heapString(text);
 }
 
 }  // namespace gavel

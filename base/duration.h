@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include <kj/string.h>
 #include <kj/time.h>
 
@@ -13,5 +15,8 @@ kj::Duration parseDuration(kj::StringPtr text);
 // The inverse, for people: the two largest units that say something, rounded down ("9m58s", "1.5s",
 // "250ms", "7d").  parseDuration() reads it back.
 kj::String formatDuration(kj::Duration duration);
+
+// A time in nanoseconds since the Unix epoch, for people: "2026-11-28T18:40:00Z".
+kj::String formatUtc(std::int64_t time);
 
 }  // namespace gavel

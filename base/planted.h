@@ -51,7 +51,8 @@ enum class Bug {
   joinerAsSource,        // A member that was still joining goes on after an outage.
   formerMemberAsSource,  // So does one that had been a member of an earlier configuration.
   // R15
-  stampByClockAlone,  // A stamp is the head's time, even before the last stamp.
+  stampByClockAlone,  // A stamp is the head's clock, even before the last stamp.
+  skewOfChainTime,    // Chain time is compared with the master's clock, and not the node's clock.
 };
 
 #ifdef GAVEL_PLANT_BUGS

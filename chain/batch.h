@@ -50,6 +50,11 @@ public:
   // The position that this batch follows, and the one at its end.
   const Position& previous() const { return previous_; }
   Position end() const { return {epoch_, lastIndex(), checksum_}; }
+  // Of its last entry.
+  auction::Stamp lastStamp() const {
+    auto entries = message_.getEntries();
+    return entries[entries.size() - 1].getStamp();
+  }
 
   // Calls `visit` with each entry in order; texts in it live as long as the batch.
   template <typename Visitor>

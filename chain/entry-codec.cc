@@ -124,6 +124,9 @@ auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index) {
     case schema::Entry::Command::CLOSE_EXPIRED:
       entry.command = auction::CloseExpired{};
       return entry;
+    case schema::Entry::Command::TICK:
+      entry.command = auction::Tick{};
+      return entry;
   }
   KJ_FAIL_REQUIRE("log entry with a command that this version does not know", index,
                   static_cast<unsigned>(command.which()));
@@ -163,6 +166,7 @@ void encodeEntry(const auction::Entry& entry, schema::Entry::Builder builder) {
                    encodeIdentity(cancel.owner, group.initOwner());
                  },
                  [&](const auction::CloseExpired&) { to.setCloseExpired(); },
+                 [&](const auction::Tick&) { to.setTick(); },
              },
              entry.command);
 }

@@ -158,11 +158,14 @@ void Replica::restart(Image image) {
   // dropped.
   auto commit = kj::max(image.checkpoint.index, kj::min(tracker.commit(), end.index));
   std::size_t bytes = 0;
+  auto lastStamp = image.state.lastStamp();
   log_ = Log(image.checkpoint);
   for (auto& batch: image.log) {
     bytes += batch->bytes().size();
+    lastStamp = batch->lastStamp();
     log_.append(kj::mv(batch));
   }
+  time.read(lastStamp);
   state_ = kj::mv(image.state);
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);

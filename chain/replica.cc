@@ -1,6 +1,7 @@
 #include "chain/replica.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <kj/debug.h>
 
@@ -23,10 +24,11 @@ kj::Exception tooManyWaiters() {
 
 }  // namespace
 
-Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image image,
+Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store& store, Image image,
                  std::uint64_t incarnation, Observer& observer, Options options)
     : network(network),
       timer(timer),
+      time(time),
       store_(store),
       self(incarnation),
       observer(observer),
@@ -161,13 +163,16 @@ void Replica::append(std::span<const auction::Entry> entries) {
 
 void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                       std::uint64_t commit) {
+  std::optional<auction::Stamp> last;
   for (auto& batch: batches) {
     KJ_REQUIRE(batch->epoch() <= configuration.epoch, "a batch from the future", batch->epoch(),
                configuration.epoch);
     log_.append(batch);
     checkpointer.logged(batch->bytes().size());
+    last = batch->lastStamp();
     store_.append(kj::mv(batch));
   }
+  if (last) time.noted(*last, time.sinceBoot());
   tracker.heardUpstream(upstreamDurable);
   if (role() == Role::syncing) tracker.heardCommit(commit);
   advance();

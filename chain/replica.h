@@ -7,6 +7,7 @@
 
 #include "auction/state.h"
 #include "chain/chain-confirm.h"
+#include "chain/chain-time.h"
 #include "chain/checkpointer.h"
 #include "chain/commit-link.h"
 #include "chain/commit-tracker.h"
@@ -71,10 +72,11 @@ public:
     kj::Duration diskPatience = 5 * kj::SECONDS;
   };
 
-  // All references outlive the replica.  `image` is what `store` holds.  A store that is not empty
+  // All references outlive the replica.  `image` is what `store` holds.  `time` is told of all that
+  // comes into the log, but for what is applied ahead.  A store that is not empty
   // makes a replica that follows configurations but is a member of none until one names this
   // incarnation (R2).
-  Replica(kj::Network& network, kj::Timer& timer, Store& store, Image image,
+  Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store& store, Image image,
           std::uint64_t incarnation, Observer& observer, Options options);
   ~Replica() noexcept(false);
   KJ_DISALLOW_COPY(Replica);
@@ -143,6 +145,7 @@ public:
 private:
   kj::Network& network;
   kj::Timer& timer;
+  ChainTime& time;
   Store& store_;
   std::uint64_t self;
   Observer& observer;

@@ -4,6 +4,7 @@
 
 #include <kj/debug.h>
 
+#include "base/duration.h"
 #include "base/logging.h"
 #include "base/planted.h"
 
@@ -17,18 +18,21 @@ constexpr std::size_t BYTES_PER_ENTRY = 256;
 // Requests judged before the event loop gets its turn: a call may hold many, and each may have to
 // be looked up in the store.
 constexpr std::size_t REQUESTS_PER_TURN = 1'000;
+constexpr const char* NOT_BELIEVED =
+    "the head's clock is far above the newest entry's time: set the clocks right, or look with "
+    "'gavel chain clock'";
 // After a confirm that failed.
 constexpr auto CONFIRM_PAUSE = 10 * kj::MILLISECONDS;
 
 }  // namespace
 
-Admission::Admission(chain::Replica& replica, kj::Timer& timer, const ChainClock& clock,
+Admission::Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime& time,
                      Limits limits)
     : replica(replica),
       timer(timer),
-      clock(clock),
+      time(time),
       limits(limits),
-      alarm(timer, clock, [this]() { scheduleFlush(); }),
+      alarm(timer, time, [this]() { scheduleFlush(); }),
       tasks(*this) {}
 
 kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t bytes) {
@@ -57,6 +61,11 @@ void Admission::scheduleFlush() {
 }
 
 void Admission::flush() {
+  if (!clockIsBelieved()) {
+    refuseArrived();
+    alarm.set(std::nullopt);  // To look again.
+    return;
+  }
   housekeeping();
   auto left = REQUESTS_PER_TURN;
   std::size_t ready = 0;  // Calls that are judged as a whole.
@@ -88,15 +97,70 @@ void Admission::flush() {
   }
 }
 
+// Looks at the wall clock again as long as it is not: it may have been set right, and nothing is
+// stamped by it meanwhile.
+bool Admission::clockIsBelieved() {
+  givenAt = time.sinceBoot();
+  auto leap = time.leapAt(givenAt);
+  if (leap > 0) {
+    time.takeClock();
+    leap = time.leapAt(givenAt);
+  }
+  if (leap > 0 && leap_ == 0) {
+    logError(
+        "this node's clock is not believed, and it takes no calls: set the clocks right, or if "
+        "they are, use 'gavel chain clock --accept'",
+        {{"above-newest-entry", formatDuration(leap * kj::NANOSECONDS)}});
+  }
+  if (leap == 0 && leap_ > 0) logInfo("this node's clock is believed again");
+  leap_ = leap;
+  return leap == 0;
+}
+
+void Admission::refuseArrived() {
+  // Some requests of the first may have been run.
+  for (auto& call: arrived) {
+    auto kind = call.logged ? Answer::Kind::unknown : Answer::Kind::unavailable;
+    pendingBytes -= call.bytes;
+    call.fulfiller->fulfill(Answer{kind, NOT_BELIEVED, {}});
+  }
+  arrived.clear();
+}
+
+kj::Promise<std::string> Admission::acceptClock(auction::Stamp limit) {
+  if (!leading || !replica.acting()) return std::string("this node is not the head now");
+  if (clockIsBelieved()) {
+    scheduleFlush();
+    return std::string("its clock is not in question: there is nothing to accept");
+  }
+  if (time.clock() > limit) {
+    return std::string("its clock is above what was to be accepted: look again");
+  }
+  time.acceptLeap();
+  leap_ = 0;
+  log(nextEntry({}, auction::Tick{}), BYTES_PER_ENTRY);
+  endBatch();
+  scheduleFlush();
+  return replica.whenCommitted(replica.logEnd().index, replica.newest().epoch).then([]() {
+    return std::string();
+  });
+}
+
 // Auctions are closed before bids are judged: a bid that is late is then refused on the ground of
 // an entry that every later head has in its log, whatever its clock says.
 void Admission::housekeeping() {
   auto& state = replica.state();
-  auto entry = nextEntry({}, auction::CloseExpired{});
-  if (state.expired(entry.stamp)) log(entry, BYTES_PER_ENTRY);
-  auto idleSince = entry.stamp - limits.sessionIdle / kj::NANOSECONDS;
-  if (auto idlest = state.idlestSession(); idlest && *idlest < idleSince) {
+  auto now = time.at(givenAt);
+  if (state.expired(now)) log(nextEntry({}, auction::CloseExpired{}), BYTES_PER_ENTRY);
+  auto idleTime = limits.sessionIdle / kj::NANOSECONDS;
+  auto idleSince = now - idleTime;
+  // After a leap, everybody's session looks idle.
+  bool leapt = time.sinceLeap(givenAt) < idleTime;
+  if (auto idlest = state.idlestSession(); idlest && *idlest < idleSince && !leapt) {
     log(nextEntry({}, auction::ExpireSessions{idleSince}), BYTES_PER_ENTRY);
+  }
+  if (time.sinceEntry(givenAt) >= limits.tickEvery / kj::NANOSECONDS && state.lastIndex() > 0) {
+    log(nextEntry({}, auction::Tick{}), BYTES_PER_ENTRY);
   }
 }
 
@@ -137,14 +201,15 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
   return end - first;
 }
 
-auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) const {
-  auto& state = replica.state();
-  if (planted(Bug::stampByClockAlone)) return {state.lastIndex() + 1, clock.now(), id, command};
-  return {state.lastIndex() + 1, std::max(state.lastStamp() + 1, clock.now()), id, command};
+auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) {
+  givenAt = time.sinceBoot();
+  auto stamp = planted(Bug::stampByClockAlone) ? time.clockAt(givenAt) : time.at(givenAt);
+  return {replica.state().lastIndex() + 1, stamp, id, command};
 }
 
 auction::Outcome Admission::log(const auction::Entry& entry, std::size_t bytes) {
   auto outcome = replica.applyAhead(entry);
+  time.noted(entry.stamp, givenAt);
   batch.push_back(entry);
   batchBytes += bytes;
   if (batchBytes >= BATCH_BYTES) endBatch();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <string>
 #include <vector>
 
 #include <kj/async.h>
@@ -8,7 +9,7 @@
 
 #include "auction/command.h"
 #include "auction/outcome.h"
-#include "base/clock.h"
+#include "chain/chain-time.h"
 #include "chain/replica.h"
 #include "head/deadline-alarm.h"
 
@@ -49,11 +50,13 @@ public:
     // Of calls not yet answered, and of log entries not yet committed (R13).
     std::size_t pendingBytes = 256 * 1024 * 1024;
     std::size_t uncommittedBytes = 64 * 1024 * 1024;
-    // Sessions unused for longer are ended (R7).
+    // Sessions unused for longer are ended (R7), but for as long after chain time may have leapt.
     kj::Duration sessionIdle = 60 * kj::MINUTES;
+    // A head that has logged nothing for so long logs a tick (R15).
+    kj::Duration tickEvery = 60 * kj::MINUTES;
   };
 
-  Admission(chain::Replica& replica, kj::Timer& timer, const ChainClock& clock, Limits limits);
+  Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime& time, Limits limits);
   KJ_DISALLOW_COPY(Admission);
 
   // This node is the head, or was until a moment ago and may be again: it takes calls.
@@ -62,6 +65,14 @@ public:
   // `bytes` is about what the call holds in memory.  Texts in `requests` must stay valid until the
   // promise is done: calls are not to be cancelled.
   kj::Promise<Answer> submit(std::vector<Request> requests, std::size_t bytes);
+
+  // By how much the clock is above what it may be, so that this head takes no calls and closes
+  // nothing (R15); 0 if there is no such thing.
+  std::int64_t leap() const { return leading ? leap_ : 0; }
+  // An operator says that the clock is right, unless it is above `limit`.  Resolves once an entry
+  // with that time is committed, with an empty text; or with the reason, for people, why there will
+  // be none.  Fails with OVERLOADED if that is not known, as the chain was re-linked meanwhile.
+  kj::Promise<std::string> acceptClock(auction::Stamp limit);
 
   // From the replica, by way of the node.
   void stopped();
@@ -82,8 +93,10 @@ private:
 
   chain::Replica& replica;
   kj::Timer& timer;
-  const ChainClock& clock;
+  chain::ChainTime& time;
   Limits limits;
+  std::int64_t givenAt = 0;  // When this turn began, or its newest entry was stamped; since boot.
+  std::int64_t leap_ = 0;    // As of the last look at the clock.
   bool leading = false;  // Head in the newest configuration acted in; kept while adopting the next.
 
   std::deque<Call> arrived;   // Not judged yet; of the first, some requests may be.
@@ -99,9 +112,11 @@ private:
 
   void scheduleFlush();
   void flush();
+  bool clockIsBelieved();
+  void refuseArrived();
   void housekeeping();
   std::size_t judge(Call& call, std::size_t most);
-  auction::Entry nextEntry(auction::RequestId id, const auction::Command& command) const;
+  auction::Entry nextEntry(auction::RequestId id, const auction::Command& command);
   auction::Outcome log(const auction::Entry& entry, std::size_t bytes);
   void endBatch();
   void confirmRejected();

@@ -6,15 +6,16 @@
 
 namespace gavel::head {
 
-DeadlineAlarm::DeadlineAlarm(kj::Timer& timer, const ChainClock& clock, kj::Function<void()> ring)
-    : timer(timer), clock(clock), ring(kj::mv(ring)), armed(nullptr) {
+DeadlineAlarm::DeadlineAlarm(kj::Timer& timer, const chain::ChainTime& time,
+                             kj::Function<void()> ring)
+    : timer(timer), time(time), ring(kj::mv(ring)), armed(nullptr) {
   set(std::nullopt);
 }
 
 void DeadlineAlarm::set(std::optional<auction::Stamp> deadline) {
   kj::Duration delay = CHECK;
   if (deadline) {
-    auto left = std::max<std::int64_t>(0, *deadline - clock.now());
+    auto left = std::max<std::int64_t>(0, *deadline - time.now());
     delay = std::min(delay, left * kj::NANOSECONDS);
   }
   armed = timer.afterDelay(delay).then([this]() { ring(); }).eagerlyEvaluate(nullptr);

@@ -7,18 +7,18 @@
 #include <kj/timer.h>
 
 #include "auction/command.h"
-#include "base/clock.h"
+#include "chain/chain-time.h"
 
 namespace gavel::head {
 
 // Rings once when chain time reaches the next deadline, or after CHECK if that comes first, so that
-// rarer housekeeping gets its turn.  Whoever is called looks at the clock, and sets the alarm
+// rarer housekeeping gets its turn.  Whoever is called looks at the time, and sets the alarm
 // again.
 class DeadlineAlarm {
 public:
   static constexpr auto CHECK = 1 * kj::SECONDS;
 
-  DeadlineAlarm(kj::Timer& timer, const ChainClock& clock, kj::Function<void()> ring);
+  DeadlineAlarm(kj::Timer& timer, const chain::ChainTime& time, kj::Function<void()> ring);
   KJ_DISALLOW_COPY(DeadlineAlarm);
 
   // The next deadline, if any.  Not to be called from within `ring`.
@@ -26,7 +26,7 @@ public:
 
 private:
   kj::Timer& timer;
-  const ChainClock& clock;
+  const chain::ChainTime& time;
   kj::Function<void()> ring;
   kj::Promise<void> armed;
 };

@@ -30,6 +30,12 @@ void Announcer::remove(std::uint64_t incarnation) {
   targets.erase(incarnation);
 }
 
+kj::Maybe<schema::NodeControl::Client> Announcer::control(std::uint64_t incarnation) {
+  auto found = targets.find(incarnation);
+  if (found == targets.end()) return nullptr;
+  return found->second->control;
+}
+
 void Announcer::heard(std::uint64_t incarnation, std::uint64_t epoch) {
   auto found = targets.find(incarnation);
   if (found == targets.end()) return;

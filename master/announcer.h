@@ -31,6 +31,8 @@ public:
   // incarnation.
   void add(std::uint64_t incarnation, schema::NodeControl::Client control, std::uint64_t epoch);
   void remove(std::uint64_t incarnation);
+  // How to reach a node that has registered; null if it has not, or is gone.
+  kj::Maybe<schema::NodeControl::Client> control(std::uint64_t incarnation);
   // A heartbeat came, from a node that acts in `epoch`.
   void heard(std::uint64_t incarnation, std::uint64_t epoch);
 

@@ -34,7 +34,8 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
     return "a member with another data directory has its name";
   }
   if (newcomer.skewed)
-    return "its clock is wrong: synchronize it with the master's (NTP), and restart the node";
+    return "its clock is wrong, or the master's: they differ by more than --max-skew; set the "
+           "wrong one right (NTP)";
   if (newcomer.drained) {
     return "drained: `gavel chain add " + name + "` lets it join again";
   }

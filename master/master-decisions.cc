@@ -14,6 +14,8 @@ namespace {
 // How long a removal waits for probes of other members that are under way, so that nodes that fail
 // together are removed together.  Most take a millisecond.
 constexpr auto GATHER = 10 * kj::MILLISECONDS;
+// A head has to commit an entry before it answers.
+constexpr auto ACCEPT_DEADLINE = 5 * kj::SECONDS;
 // How many orders of operators may wait for their turn.
 constexpr std::size_t MAX_ORDERS = 100;
 // So many have to serve after a slow member was taken out, so that what is acknowledged still is on
@@ -238,6 +240,25 @@ kj::Promise<Master::Answer> Master::order(kj::Function<Ruling(const View&)> rule
   waiting.push_back(Order{kj::mv(rule), kj::mv(paf.fulfiller)});
   evaluateSoon();
   return kj::mv(paf.promise);
+}
+
+kj::Promise<Master::Answer> Master::acceptClock(std::int64_t limit) {
+  wake();
+  auto* head = current().members.empty() ? nullptr : &current().members.front();
+  if (head == nullptr) return Answer{true, "the chain has not formed yet: it has no time"};
+  auto name = head->name;
+  KJ_IF_MAYBE (control, announcer.control(head->incarnation)) {
+    auto request = control->acceptClockRequest();
+    request.setLimit(limit);
+    return timer.timeoutAfter(ACCEPT_DEADLINE, request.send()).then([name](auto&& response) {
+      std::string refused = response.getRefused().cStr();
+      auto words = refused.empty() ? name + " goes on by its clock" : name + ": " + refused;
+      logInfo(refused.empty() ? "order of an operator" : "an order was not carried out",
+              {{"words", words}});
+      return Answer{!refused.empty(), words};
+    });
+  }
+  return Answer{true, "the head, " + name + ", is not heard: look again"};
 }
 
 View Master::view() const {

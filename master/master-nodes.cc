@@ -14,6 +14,9 @@ constexpr std::int64_t ALARMING_SKEW = 500'000'000;  // R15
 // How many nodes that are neither members nor connected are remembered, for the operator.
 constexpr std::size_t GONE_KEPT = 32;
 constexpr std::size_t MAX_REASON = 200;
+// A node that is refused for its clock tries again within this, also where it has to wait for other
+// masters in between.
+constexpr auto TRIES_AGAIN = 10 * kj::SECONDS;
 
 }  // namespace
 
@@ -30,11 +33,15 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
     // Its clock may be right, and its message old: it must not be refused for good.
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
   }
-  KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newestStart(member),
-                               settings.maxSkew)) {
+  KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newestStart(member))) {
     sayRefused(member, why->cStr());
     return Refused{kj::mv(*why)};
   }
+  KJ_IF_MAYBE (why, whyClockRefused(application, current(), clock.wall(), settings.maxSkew)) {
+    noteRefusedClock(member, why->cStr());
+    return Refused{kj::mv(*why), true};
+  }
+  refusedClocks.erase(member.storeId);
   if (status.getEpoch() > current().epoch) {
     // Another master's, which this one is about to read; or this one's store is an old copy, and
     // going on from there would give epochs out twice.
@@ -75,6 +82,23 @@ void Master::sayRefused(const Member& member, const std::string& why) {
   if (said == why) return;
   said = why;
   logWarning("refused a node", {{"node", member.name}, {"reason", why}});
+}
+
+// It tries again and again, with other times: one line until it is let in.
+void Master::noteRefusedClock(const Member& member, std::string why) {
+  auto known = refusedClocks.find(member.storeId);
+  if (known == refusedClocks.end() && refusedClocks.size() >= Roster::LIMIT) refusedClocks.clear();
+  bool said = refusedClock(member.storeId) != nullptr;
+  if (!said) logWarning("refused a node", {{"node", member.name}, {"reason", why}});
+  refusedClocks.insert_or_assign(member.storeId, RefusedClock{member, std::move(why), timer.now()});
+}
+
+// Null once it does not try any more.
+const Master::RefusedClock* Master::refusedClock(std::uint64_t storeId) const {
+  auto found = refusedClocks.find(storeId);
+  bool recent = found != refusedClocks.end() &&
+                timer.now() - found->second.at < kj::max(settings.suspectAfter, TRIES_AGAIN);
+  return recent ? &found->second : nullptr;
 }
 
 // A newly started process tells what has become of those it follows (R2).
@@ -263,11 +287,22 @@ std::vector<Master::KnownNode> Master::nodes() const {
     }
     auto* node = roster.find(member.incarnation);
     bool outside = node != nullptr && !current().contains(member.incarnation);
-    return KnownNode{member, node, lastHeard, outside ? noteOn(*node) : ""};
+    auto* refused = refusedClock(member.storeId);
+    auto note = refused != nullptr ? refused->why : outside ? noteOn(*node) : "";
+    return KnownNode{member, node, lastHeard, std::move(note), refused != nullptr};
   };
   std::vector<KnownNode> others;
   for (auto& [incarnation, node]: roster.all()) {
     if (!current().contains(incarnation)) others.push_back(known(node.member()));
+  }
+  // Those that have never been let in.
+  for (auto& [storeId, refused]: refusedClocks) {
+    bool listed = std::any_of(roster.all().begin(), roster.all().end(),
+                              [&](auto& each) { return each.second.member().storeId == storeId; });
+    auto& members = current().members;
+    listed = listed || std::any_of(members.begin(), members.end(),
+                                   [&](const Member& member) { return member.storeId == storeId; });
+    if (!listed && refusedClock(storeId) != nullptr) others.push_back(known(refused.member));
   }
   std::sort(others.begin(), others.end(), [](const KnownNode& left, const KnownNode& right) {
     return naturalLess(left.member.name, right.member.name);

@@ -76,6 +76,7 @@ public:
   };
   struct Refused {
     kj::String why;
+    bool passing = false;  // The node is to try again.
   };
   // Throws OVERLOADED if the node should try again later.
   std::variant<Registered, Refused> registerNode(const Application& application,
@@ -98,6 +99,10 @@ public:
   };
   kj::Promise<Answer> order(kj::Function<Ruling(const View&)> rule);
 
+  // An operator says that the head's clock is right, unless it is above `limit` (R15).  Rejects if
+  // the head does not answer, which may or may not have done it.
+  kj::Promise<Answer> acceptClock(std::int64_t limit);
+
   const Configuration& current() const { return ledger->current(); }
   std::int64_t wallClock() const { return clock.wall(); }
   kj::Duration heartbeatInterval() const { return settings.suspectAfter / 10; }
@@ -106,7 +111,9 @@ public:
     Member member;
     const Node* node;        // Null for a member that has not registered since this master started.
     std::int64_t lastHeard;  // Nanoseconds ago; -1: never.
-    std::string note;        // Why it is no member; empty for members.
+    // Why it is no member, or why a process in its place is refused; else empty for members.
+    std::string note;
+    bool refused;
   };
   // Members in chain order, then the others by name.
   std::vector<KnownNode> nodes() const;
@@ -154,6 +161,13 @@ private:
   std::string complaint;                 // Why nothing is decided, as last told to the operator.
   std::uint64_t aheadSaid = 0;  // Epoch of a node that is ahead of the store, as last told.
   std::map<std::uint64_t, std::string> refusals;  // By incarnation, as last told.
+  // Nodes that are refused for their clocks and try again and again, by data directory.
+  struct RefusedClock {
+    Member member;
+    std::string why;
+    kj::TimePoint at;  // When they were refused last.
+  };
+  std::map<std::uint64_t, RefusedClock> refusedClocks;
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
@@ -204,6 +218,8 @@ private:
   kj::Maybe<StoreRecord> newestStart(const Member& newcomer) const;
   void supersede(const Member& newcomer);
   void sayRefused(const Member& member, const std::string& why);
+  void noteRefusedClock(const Member& member, std::string why);
+  const RefusedClock* refusedClock(std::uint64_t storeId) const;
   void noteSuccessions(const Member& newcomer);
   void noteStatus(Node& node, schema::NodeStatus::Reader status);
   void noteTold(const Candidate& candidate, schema::NodeStatus::Reader status);

@@ -206,7 +206,8 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
   }
   if (newcomer->skewed) {
     return refuse("the clock of " + name +
-                  " is wrong: synchronize it with the master's (NTP), and restart the node");
+                  " is wrong, or the master's: they differ by more than --max-skew; set the wrong "
+                  "one right (NTP)");
   }
 
   Ruling ruling;

@@ -63,8 +63,7 @@ const Node* Roster::find(std::uint64_t incarnation) const {
 }
 
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
-                                 const Member* namesake, kj::Maybe<StoreRecord> newest,
-                                 kj::Duration maxSkew) {
+                                 const Member* namesake, kj::Maybe<StoreRecord> newest) {
   auto& member = application.candidate.member;
   auto ours = schema::PROTOCOL_VERSION;
   if (application.protocolVersion != ours) {
@@ -112,13 +111,6 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
                    ", which has another data directory: give this node another --name, or stop "
                    "that one");
   }
-  if (magnitude(application.skew) > maxSkew) {
-    return kj::str("the clock of node ", member.name.c_str(), " is ",
-                   formatDuration(magnitude(application.skew)),
-                   application.skew > 0 ? " ahead of" : " behind", " the master's, more than ",
-                   formatDuration(maxSkew),
-                   " (--max-skew): synchronize the clocks (NTP), and restart the node");
-  }
   return nullptr;
 }
 
@@ -127,6 +119,20 @@ Pace readPace(schema::Pace::Reader reader) {
     return kj::max(nanoseconds, std::int64_t{0}) * kj::NANOSECONDS;
   };
   return {reader.getCount(), duration(reader.getSum()), duration(reader.getMedian())};
+}
+
+kj::Maybe<kj::String> whyClockRefused(const Application& application, const Configuration& current,
+                                      std::int64_t ours, kj::Duration maxSkew) {
+  auto& member = application.candidate.member;
+  if (current.contains(member.incarnation) || magnitude(application.skew) <= maxSkew) {
+    return nullptr;
+  }
+  return kj::str("the clock of node ", member.name.c_str(), " says ", formatUtc(application.clock),
+                 ", ", formatDuration(magnitude(application.skew)),
+                 application.skew > 0 ? " ahead of" : " before", " that of its master, which says ",
+                 formatUtc(ours), "; more than ", formatDuration(maxSkew),
+                 " (--max-skew) is too much: set the wrong one right (NTP), and the node, which "
+                 "tries on, is let in");
 }
 
 std::int64_t skewOf(std::int64_t clock, std::int64_t reference) {

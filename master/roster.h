@@ -19,7 +19,8 @@ namespace gavel::master {
 struct Application {
   std::uint32_t protocolVersion = 0;
   Candidate candidate;
-  std::int64_t skew = 0;  // Its wall clock minus the master's, nanoseconds.
+  std::int64_t clock = 0;  // Nanoseconds since the Unix epoch,
+  std::int64_t skew = 0;   // and that minus the master's.
 };
 
 // A node that has registered since this master started.
@@ -56,12 +57,15 @@ private:
 //
 // `namesake` is a live process of the same name with another data directory, if there is one.  A
 // `newest` is the newest start of its data directory that is known: one that is not newer, and not
-// the very same process, runs on an older copy of the directory (R11).  A member of `current`
-// registers again whatever its clock says, as it was admitted before (R15): refusing it would only
-// take a working replica away.
+// the very same process, runs on an older copy of the directory (R11).
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
-                                 const Member* namesake, kj::Maybe<StoreRecord> newest,
-                                 kj::Duration maxSkew);
+                                 const Member* namesake, kj::Maybe<StoreRecord> newest);
+
+// The same of its clock, where the master's says `ours` (R15).  That may be right any moment, so
+// the node is to try again.  A member of `current` registers whatever its clock says, as it was
+// admitted before: refusing it would only take a working replica away.
+kj::Maybe<kj::String> whyClockRefused(const Application& application, const Configuration& current,
+                                      std::int64_t ours, kj::Duration maxSkew);
 
 // What a node says that it measured; never negative.
 Pace readPace(schema::Pace::Reader reader);

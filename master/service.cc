@@ -79,6 +79,7 @@ public:
 
     Application application;
     application.protocolVersion = params.getProtocolVersion();
+    application.clock = status.getWallClock();
     application.skew = skewOf(status.getWallClock(), target.wallClock());
     application.candidate.clusterId = params.getClusterId();
     application.candidate.empty = params.getEmpty();
@@ -91,6 +92,7 @@ public:
     auto result = context.getResults().initResult();
     if (auto* refused = std::get_if<Master::Refused>(&answer)) {
       result.setRefused(refused->why);
+      result.setPassing(refused->passing);
       return kj::READY_NOW;
     }
     auto registered = result.initRegistered();
@@ -143,6 +145,11 @@ public:
                   [node, epoch](const View& view) { return ruleRecover(view, node, epoch); });
   }
 
+  kj::Promise<void> acceptClock(AcceptClockContext context) override {
+    auto limit = context.getParams().getLimit();
+    return tell(context, [limit](Master& master) { return master.acceptClock(limit); });
+  }
+
   kj::Promise<void> epochs(EpochsContext context) override {
     auto relinks = alive(*master).relinks();
     auto list = context.getResults().initRelinks(relinks.size());
@@ -159,13 +166,19 @@ private:
 
   template <typename Context>
   kj::Promise<void> answer(Context context, kj::Function<Ruling(const View&)> rule) {
+    return tell(context, [rule = kj::mv(rule)](Master& master) mutable {
+      return master.order(kj::mv(rule));
+    });
+  }
+
+  template <typename Context, typename Order>
+  kj::Promise<void> tell(Context context, Order order) {
     KJ_IF_MAYBE (exception,
                  kj::runCatchingExceptions([&]() { requireAdmin(access, "changing the chain"); })) {
       context.getResults().initResult().setRefused(exception->getDescription());
       return kj::READY_NOW;
     }
-    return alive(*master)
-        .order(kj::mv(rule))
+    return order(alive(*master))
         .then(
             [context](Master::Answer&& answer) mutable {
               auto result = context.getResults().initResult();
@@ -184,6 +197,7 @@ private:
   static void write(const Master::KnownNode& known, schema::NodeEntry::Builder entry) {
     entry.setLastHeard(known.lastHeard);
     entry.setNote(known.note.c_str());
+    entry.setRefused(known.refused);
     if (known.node != nullptr) {
       entry.setStatus(*known.node->status);
       entry.setConnected(known.node->session != 0);

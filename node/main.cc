@@ -33,6 +33,7 @@ struct Flags {
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
   std::string diskPatience = "5s";
+  std::string maxLeap = "7d";
   std::size_t maxPending = std::size_t(256) << 20;
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
@@ -97,6 +98,10 @@ void declare(CLI::App& app, Flags& flags) {
                  "How long the disk may go without an answer; then the chain goes on without it")
       ->capture_default_str();
   app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
+      ->capture_default_str();
+  app.add_option("--max-leap", flags.maxLeap,
+                 "As head, take no calls while the clock is further than this above the newest "
+                 "entry and what has passed since: 'gavel chain clock'")
       ->capture_default_str();
   app.add_option("--max-pending", flags.maxPending,
                  "Bytes of calls, and of log that is not committed yet, above which bids are "
@@ -164,6 +169,7 @@ int serve(const Flags& flags) {
   options.limits.pendingBytes = flags.maxPending;
   options.limits.uncommittedBytes = flags.maxPending;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
+  options.maxLeap = parseDuration(flags.maxLeap.c_str());
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(

@@ -28,6 +28,16 @@ public:
     return KJ_EXCEPTION(DISCONNECTED, "this node is stopping");
   }
 
+  kj::Promise<void> acceptClock(AcceptClockContext context) override {
+    KJ_IF_MAYBE (session, owner->get()) {
+      return session->host.acceptClock(context.getParams().getLimit())
+          .then([context](std::string refused) mutable {
+            context.getResults().setRefused(refused.c_str());
+          });
+    }
+    return KJ_EXCEPTION(DISCONNECTED, "this node is stopping");
+  }
+
 private:
   kj::Own<Weak<MasterSession>> owner;
 };
@@ -48,7 +58,7 @@ kj::Promise<void> MasterSession::run() {
   return attempt(address)
       .then([]() {}, [this, address](kj::Exception&& exception) { lost(address, exception); })
       .then([this]() -> kj::Promise<void> {
-        KJ_IF_MAYBE (text, refusal) {
+        KJ_IF_MAYBE (text, refusedForGood) {
           return KJ_EXCEPTION(FAILED, *text);
         }
         next = (next + 1) % masters.size();
@@ -85,14 +95,16 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
   return request.send().then([this, address](auto&& response) {
     auto result = response.getResult();
     if (result.isRefused()) {
+      auto why = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
+      refused = why.cStr();
       // A member of a chain goes on: this master may have lost its data, or be the wrong one, and a
       // dead master stops nothing but re-linking.
-      if (host.clusterId() == 0) {
-        refusal = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
-      }
+      if (host.clusterId() == 0 && !result.getPassing()) refusedForGood = kj::mv(why);
       // Also where it was said before that there is no master: this is for the operator to settle.
-      if (saidRefusal != result.getRefused().cStr()) {
-        saidRefusal = result.getRefused().cStr();
+      // What may pass has times in it, which differ each time.
+      std::string about = result.getPassing() ? "passing" : result.getRefused().cStr();
+      if (saidRefusal != about) {
+        saidRefusal = about;
         logWarning("the master refuses this node",
                    {{"master", address}, {"reason", result.getRefused()}});
       }
@@ -105,6 +117,7 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
         std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) * kj::NANOSECONDS;
     backoff = FIRST_BACKOFF;
     saidLost = false;
+    refused.clear();
     saidRefusal.clear();
     auto configuration = chain::Configuration::read(registered.getConfiguration());
     logInfo(

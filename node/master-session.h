@@ -26,6 +26,8 @@ public:
     virtual std::uint64_t clusterId() = 0;
     virtual bool empty() = 0;
     virtual kj::Promise<void> adopt(const chain::Configuration& configuration) = 0;
+    // An operator's word on the clock (master.capnp's NodeControl.acceptClock).
+    virtual kj::Promise<std::string> acceptClock(std::int64_t limit) = 0;
   };
 
   MasterSession(kj::Network& network, kj::Timer& timer, Random& random,
@@ -35,6 +37,9 @@ public:
   // Never resolves.  Rejected, with a text for the operator, if the master refuses the node for
   // good.
   kj::Promise<void> run();
+
+  // Why a master refuses this node now, for people; empty: none does.
+  kj::StringPtr refusal() const { return refused.c_str(); }
 
   // A neighbour cannot be reached: the master may know more.  Lost if there is no master now.
   void report(std::uint64_t epoch, std::uint64_t suspect, kj::StringPtr reason);
@@ -54,12 +59,13 @@ private:
 
   std::size_t next = 0;  // In `masters`.
   kj::Duration backoff;
-  std::string saidRefusal;  // Until registered again.
+  std::string refused;      // Until registered again.
+  std::string saidRefusal;  // Likewise; but for one that may pass, which is said once.
   bool saidLost = false;
   kj::Duration interval;
   kj::Maybe<kj::Own<Connection>> connection;
   kj::Maybe<schema::Registration::Client> registration;
-  kj::Maybe<kj::String> refusal;
+  kj::Maybe<kj::String> refusedForGood;
   WeakAnchor<MasterSession> anchor;
   kj::TaskSet tasks;
 

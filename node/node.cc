@@ -23,12 +23,12 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
     : options(kj::mv(nodeOptions)),
       timer_(timer),
       clock(clock),
-      chainClock(clock),
+      time(clock, options.maxLeap / kj::NANOSECONDS),
       incarnation(newIncarnation(store.recovered(), random)),
       recovered(store.recovered()),
-      replica_(network, timer, store, kj::mv(image), incarnation, *this, options.replica),
-      admission_(replica_, timer, chainClock, options.limits),
-      queries_(replica_, chainClock),
+      replica_(network, timer, time, store, kj::mv(image), incarnation, *this, options.replica),
+      admission_(replica_, timer, time, options.limits),
+      queries_(replica_, time),
       watchers_(replica_, queries_, feed, timer),
       forwarder_(replica_, network, timer),
       master(network, timer, random, options.masters, *this),
@@ -75,8 +75,11 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setCommit(replica_.commit());
   builder.setApplied(replica_.state().lastIndex());
   builder.setLogStart(replica_.store().logStart().index);
-  // What it would stamp with, which a step of the wall clock does not change, nor mend (R15).
-  builder.setWallClock(chainClock.now());
+  // Clocks are compared, and not chain time, which may be ahead of all of them (R15).
+  auto boot = time.sinceBoot();
+  builder.setWallClock(planted(Bug::skewOfChainTime) ? time.at(boot) : time.clockAt(boot));
+  builder.setChainTime(time.at(boot));
+  builder.setLeap(admission_.leap());
   if (withStateHash) {
     auto hash = replica_.state().hash();
     builder.setStateHash(kj::arrayPtr(hash.data(), hash.size()));
@@ -105,8 +108,17 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   }
 }
 
+// What the master judges the node by.  While it is a member of nothing, it goes by the wall clock
+// as it is: that may have been set right since (R15).
+void Node::describe(schema::NodeStatus::Builder builder) {
+  if (replica_.newest().roleOf(incarnation) == chain::Role::waiting) time.takeClock();
+  writeStatus(builder, false);
+}
+
 void Node::explain(schema::NodeStatus::Builder builder) const {
-  if (replica_.logEnd().index == 0) {
+  if (master.refusal().size() > 0) {
+    builder.setReason(master.refusal());
+  } else if (replica_.logEnd().index == 0) {
     builder.setReason("waits to be taken into the chain");
   } else if (replica_.newest().clusterId == 0) {
     builder.setReason("restored from a backup: waits for a new chain to be formed with it");

@@ -25,6 +25,8 @@ struct NodeOptions {
   std::vector<std::string> masters;
   head::Admission::Limits limits;
   chain::Replica::Options replica;
+  // How far the clock may be above the log's newest entry and what has passed since (R15).
+  kj::Duration maxLeap = chain::ChainTime::DEFAULT_MAX_LEAP * kj::NANOSECONDS;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration
@@ -60,7 +62,7 @@ private:
   NodeOptions options;
   kj::Timer& timer_;
   const SystemClock& clock;
-  ChainClock chainClock;
+  chain::ChainTime time;
   std::uint64_t incarnation;
   const chain::Recovered& recovered;
 
@@ -84,11 +86,14 @@ private:
                    kj::StringPtr reason) override;
   void gated(std::uint64_t epoch, const chain::Member& joiner) override;
 
-  void describe(schema::NodeStatus::Builder builder) override { writeStatus(builder, false); }
+  void describe(schema::NodeStatus::Builder builder) override;
   std::uint64_t clusterId() override { return replica_.newest().clusterId; }
   bool empty() override { return recovered.empty && replica_.logEnd().index == 0; }
   kj::Promise<void> adopt(const chain::Configuration& configuration) override {
     return replica_.adopt(configuration);
+  }
+  kj::Promise<std::string> acceptClock(auction::Stamp limit) override {
+    return admission_.acceptClock(limit);
   }
 };
 

@@ -24,7 +24,7 @@ struct Entry {
   # is its batch's.
 
   stamp @0 :Int64;
-  # Given by the head: max(last stamp + 1, chain time) (R15).
+  # Chain time, given by the head; above the last one (R15).
 
   session @1 :UInt64;
   sequence @2 :UInt64;
@@ -55,6 +55,8 @@ struct Entry {
       owner @15 :StoredIdentity;
     }
     closeExpired @16 :Void;
+    tick @17 :Void;
+    # Changes nothing: that an idle chain was there at this time (R15).
   }
 }
 

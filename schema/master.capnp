@@ -26,8 +26,12 @@ interface Registry {
         # Nanoseconds between heartbeats, as the master wants them.
       }
       refused @3 :Text;
-      # For good: why, and what to do.  (Other cluster, name in use, clock skew, protocol version.)
+      # Why, and what to do.  (Other cluster, name in use, clock skew, protocol version.)
     }
+
+    passing @4 :Bool;
+    # Refused for a reason that can pass while the node runs, such as a clock that is wrong: it is to
+    # try again.  Otherwise it is refused for good.
   }
 }
 
@@ -47,6 +51,11 @@ interface NodeControl {
 
   configure @0 (configuration :Topology.Configuration) -> ();
   # Returns when the node has made it durable and acts in it, or already acts in a later one.
+
+  acceptClock @1 (limit :Int64) -> (refused :Text);
+  # To the head: an operator says that its clock is right, if it is not above `limit` (ns since the Unix
+  # epoch), though it is far above the log's newest entry (R15).  Returns when an entry with that time
+  # is committed, so that every later head has it, or with the reason why there will be none.
 }
 
 struct MasterDocument {
@@ -92,6 +101,11 @@ interface Operator {
   # After a total outage: goes on with `node` alone, though others may hold entries that it does not
   # (R11).  Loses what only they have.  `epoch` is the one that the operator has seen, and must still be
   # the newest.
+
+  acceptClock @4 (limit :Int64) -> (result :Result);
+  # The head is to go on by its clock, as far as that is not above `limit`, though it is far above the
+  # log's newest entry (R15; NodeControl.acceptClock).  If the head is another one meanwhile, the order
+  # is refused, or its fate is unknown; then it may be given again.
 
   struct Result {
     union {

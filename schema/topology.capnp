@@ -77,8 +77,8 @@ struct NodeStatus {
   # Where it does not serve: why, and what to do.
 
   wallClock @12 :Int64;
-  # Its time when it said this, by which it would stamp as head: the wall clock as it was when the
-  # process started, and as it ran since (R15).
+  # Its clock when it said this: the wall clock as it was when the process started, or was a member of
+  # nothing, and as it ran since (R15).  The master compares it with its own.
 
   generation @13 :UInt64;
   # How many processes have been started on its data directory, this one included (R11).
@@ -98,6 +98,14 @@ struct NodeStatus {
 
   syncs @18 :Pace;
   # Of its disk: those of batches, and of probes while there are none.
+
+  chainTime @19 :Int64;
+  # Chain time when it said this, as far as it has the log: never before wallClock, and later where
+  # clocks were ahead once or were set back (R15).
+
+  leap @20 :Int64;
+  # Of a head that takes no calls and closes nothing, as its clock is not believed: nanoseconds by
+  # which it is above the log's newest entry and what has passed since; 0 otherwise (R15).
 
   enum Role {
     waiting @0;
@@ -142,10 +150,13 @@ struct NodeEntry {
   connected @2 :Bool;
 
   skew @3 :Int64;
-  # Its wall clock minus the master's, nanoseconds, at the last heartbeat (R15).
+  # Its clock minus the master's, nanoseconds, at the last heartbeat (R15).
 
   note @4 :Text;
   # Why it is not in the chain, and what is to be done, as the master sees it; empty for members.
+
+  refused @5 :Bool;
+  # A process in its place asks to be let in again and again, and is refused: `note` says why.
 }
 
 struct Relink {

@@ -79,7 +79,7 @@ void Queries::view(const auction::Auction& auction, std::uint64_t basis,
   view.setVersion(auction.version());
   view.setDeadline(auction.deadline);
   view.setCreated(auction.created);
-  view.setNow(clock.now());
+  view.setNow(time.now());
   view.setBids(bidCount(auction));
   view.setOwner(state.bidder(auction.owner).name.c_str());
   view.setIndex(basis);

@@ -6,7 +6,7 @@
 #include <kj/async.h>
 
 #include "auction/auction.h"
-#include "base/clock.h"
+#include "chain/chain-time.h"
 #include "chain/replica.h"
 #include "schema/auction.capnp.h"
 
@@ -21,7 +21,7 @@ class Queries {
 public:
   using Answer = schema::Auctioneer::Answer;
 
-  Queries(chain::Replica& replica, const ChainClock& clock): replica(replica), clock(clock) {}
+  Queries(chain::Replica& replica, const chain::ChainTime& time): replica(replica), time(time) {}
   KJ_DISALLOW_COPY(Queries);
 
   // Resolves when this node may answer queries that arrived before the call, to the epoch in which
@@ -47,7 +47,7 @@ public:
 
 private:
   chain::Replica& replica;
-  const ChainClock& clock;
+  const chain::ChainTime& time;
   kj::Canceler canceler;  // Of what still reads the store.
 
   // As of log index `basis`.

@@ -132,9 +132,11 @@ Run prepareCreate(const CreateOptions& options) {
         .create(name.c_str(), context.identity(), terms->get(), request)
         .then([&context, name](WriteResult result) {
           return report(context, result, name, [&](schema::Outcome::Success::Reader success) {
-            return "auction \"" + name + "\" is open, ends in " +
-                   span(success.getStamp(), success.getDeadline()) + " (" +
-                   timeOf(success.getDeadline()) + ")";
+            auto text = "auction \"" + name + "\" is open, ends in " +
+                        span(success.getStamp(), success.getDeadline());
+            // Chain time may be another than ours, and this the answer to a retry (R15).
+            bool ours = isNow(success.getStamp());
+            return ours ? text + " (" + timeOf(success.getDeadline()) + ")" : text;
           });
         });
   };

@@ -15,9 +15,6 @@ namespace {
 
 using State = schema::Member::State;
 
-// Above this a node's clock is alarming (R15).
-constexpr std::int64_t ALARMING_SKEW = 500'000'000;
-
 constexpr std::int64_t MOST_MEMBERS = 1'000;
 
 // What there is to be said of the nodes, one line each.
@@ -34,12 +31,14 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIs
   auto status = node.getStatus();
   auto note = printable(node.getNote());
   auto reason = printable(status.getReason());
-  auto line = printable(status.getName()) +
-              (node.getConnected() ? " is not in the chain" : " is not reached");
+  auto line = printable(status.getName()) + (node.getRefused()     ? " is refused"
+                                             : node.getConnected() ? " is not in the chain"
+                                                                   : " is not reached");
   if (!note.empty()) line += ": " + note;
   if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
   // What a process that is gone said last does not matter any more.
-  bool sound = !node.getConnected() || (reason.empty() && status.getDamage().size() == 0);
+  bool sound = !node.getRefused() &&
+               (!node.getConnected() || (reason.empty() && status.getDamage().size() == 0));
   (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
 
@@ -63,7 +62,8 @@ Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
       auto why = printable(node.getNote());
       if (why.empty()) why = printable(status.getReason());
       if (!node.getConnected()) {
-        result.push_back(name + " is not reached" + (why.empty() ? "" : ": " + why));
+        result.push_back(name + (node.getRefused() ? " is refused" : " is not reached") +
+                         (why.empty() ? "" : ": " + why));
       } else if (member->getState() != State::SERVING) {
         result.push_back(name + " is still syncing");
       } else {
@@ -81,6 +81,7 @@ Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
                        std::to_string(node.getSkew() / 1'000'000) + "ms");
     }
   }
+  for (auto& remark: remarksOnTime(survey)) result.push_back(remark);
   if (serving.size() < wanted.least) {
     result.push_back(std::to_string(serving.size()) + " of " + std::to_string(wanted.least) +
                      " members serve");
@@ -321,6 +322,7 @@ void addChain(CLI::App& app, Command& chosen) {
   add(*chain, chosen, "epochs", "The latest configurations and what caused them", &printEpochs);
   addOperate(*chain, chosen);
   addRecover(*chain, chosen);
+  addClock(*chain, chosen);
   addBackup(*chain, chosen);
 }
 

@@ -95,6 +95,7 @@ void addAt(CLI::App& query, std::string& node);
 // These to `gavel chain`.
 void addOperate(CLI::App& chain, Command& chosen);
 void addRecover(CLI::App& chain, Command& chosen);
+void addClock(CLI::App& chain, Command& chosen);
 void addBackup(CLI::App& chain, Command& chosen);
 void addUp(CLI::App& app, Command& chosen);
 void addReplay(CLI::App& app, Command& chosen);

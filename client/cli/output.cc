@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/clock.h"
 #include "base/duration.h"
 
 namespace gavel::client::cli {
@@ -143,6 +144,17 @@ std::string timeOf(std::int64_t stamp) {
   char buffer[32];
   auto size = std::strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return std::string(buffer, size);
+}
+
+bool isNow(std::int64_t stamp) {
+  constexpr std::int64_t SMALL = 5'000'000'000;
+  auto off = RealClock().wall() - stamp;
+  return off < SMALL && off > -SMALL;
+}
+
+std::string timeToCome(std::int64_t stamp, std::int64_t now) {
+  // A small difference is not worth another second than others are told.
+  return timeOf(isNow(now) ? stamp : stamp + (RealClock().wall() - now));
 }
 
 std::string span(std::int64_t from, std::int64_t to) {

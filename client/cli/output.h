@@ -89,6 +89,13 @@ std::string printable(kj::StringPtr text);
 // A point in chain time, in UTC: "2026-11-24T03:12:44Z".
 std::string timeOf(std::int64_t stamp);
 
+// Whether this machine's clock says the same, but for some seconds.
+bool isNow(std::int64_t stamp);
+
+// A point in chain time to come, by this machine's clock, where chain time is `now`: the two may be
+// far apart (R15).
+std::string timeToCome(std::int64_t stamp, std::int64_t now);
+
 // From one point in chain time to a later one: "9m58s".
 std::string span(std::int64_t from, std::int64_t to);
 

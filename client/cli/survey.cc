@@ -169,6 +169,17 @@ kj::Maybe<schema::Member::Reader> Survey::memberOf(schema::NodeStatus::Reader st
   return nullptr;
 }
 
+kj::Maybe<schema::NodeEntry::Reader> Survey::head() const {
+  KJ_IF_MAYBE (known, configuration) {
+    if (known->getMembers().size() == 0) return nullptr;
+    auto incarnation = known->getMembers()[0].getIncarnation();
+    for (auto node: nodes.get().getNodes()) {
+      if (node.getConnected() && node.getStatus().getIncarnation() == incarnation) return node;
+    }
+  }
+  return nullptr;
+}
+
 kj::Promise<kj::Own<Survey>> survey(Context& context) {
   return survey(context.client().locator(), context.timer());
 }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "client/cli/context.h"
 #include "schema/topology.capnp.h"
@@ -32,12 +33,21 @@ struct Survey {
   // The member that `status` speaks for; null if that process is none.
   kj::Maybe<schema::Member::Reader> memberOf(schema::NodeStatus::Reader status) const;
 
+  // What is said of the head, if it was reached.
+  kj::Maybe<schema::NodeEntry::Reader> head() const;
+
   // Keeps a copy of the newest that `locator` knows, which may learn another one at any time.
   void adoptConfiguration(const ChainLocator& locator);
 
 private:
   kj::Maybe<Message<schema::Configuration>> ownConfiguration;
 };
+
+// Above this a node's clock, or chain time, is alarming (R15).
+constexpr std::int64_t ALARMING_SKEW = 500'000'000;
+
+// What is wrong with chain time, for people.
+std::vector<std::string> remarksOnTime(const Survey& survey);
 
 // A master's entry for the node of that name; of several processes, the one that lives.
 kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, const std::string& name);

@@ -155,7 +155,11 @@ std::string details(schema::AuctionView::Reader auction) {
   line("bids", std::to_string(auction.getBids()));
   line("owner", printable(auction.getOwner()));
   line("created", timeOf(auction.getCreated()));
-  line("deadline", timeOf(auction.getDeadline()) + " (" + endOf(auction) + ")");
+  // What is to come is told by the reader's clock, and what is over as the log has it (R15).
+  auto time = [&](std::int64_t stamp) {
+    return state.isOpen() ? timeToCome(stamp, auction.getNow()) : timeOf(stamp);
+  };
+  line("deadline", time(auction.getDeadline()) + " (" + endOf(auction) + ")");
   line("duration", duration(terms.getDuration()));
   line("starting price", terms.getStartingPrice() == 0 ? "none" : number(terms.getStartingPrice()));
   line("increment", incrementOf(terms.getIncrement()));
@@ -163,7 +167,7 @@ std::string details(schema::AuctionView::Reader auction) {
     line("soft close", "a bid in the last " + duration(soft.getWindow()) +
                            " extends the auction to " + duration(soft.getExtension()) +
                            " from then; hard end " +
-                           timeOf(auction.getCreated() + soft.getHardEnd()));
+                           time(auction.getCreated() + soft.getHardEnd()));
   }
   line("version", std::to_string(auction.getVersion()));
   return text;

@@ -16,6 +16,7 @@ TEST(Fingerprint, TellsApartWhatDiffersInAnyField) {
                                 ExpireSessions{0},
                                 ExpireSessions{1},
                                 CloseExpired{},
+                                Tick{},
                                 bid("lamp", "ann", 100),
                                 bid("lamp", "ann", 101),
                                 bid("lamp", "bob", 100),

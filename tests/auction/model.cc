@@ -132,7 +132,7 @@ Model::Prediction Model::apply(const Entry& entry) {
       clients[entry.index].lastUsed = entry.stamp;
     } else if (const auto* expire = std::get_if<ExpireSessions>(&entry.command)) {
       std::erase_if(clients, [&](const auto& c) { return c.second.lastUsed < expire->idleSince; });
-    } else {
+    } else if (std::holds_alternative<CloseExpired>(entry.command)) {
       for (Lot& lot: lots) {
         if (lot.phase == "open" && lot.deadline <= entry.stamp) {
           lot.phase = "closed";

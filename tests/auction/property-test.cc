@@ -37,7 +37,11 @@ public:
       sessions.push_back(entry.index);
       return entry;
     }
-    if (dice < 10) return entry;
+    if (dice < 9) return entry;
+    if (dice < 10) {
+      entry.command = Tick{};
+      return entry;
+    }
     if (dice < 12) {
       entry.command = ExpireSessions{stamp - static_cast<Stamp>(below(1000))};
       return entry;

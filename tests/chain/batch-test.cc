@@ -28,13 +28,15 @@ TEST(Batch, GivesBackWhatItWasMadeOf) {
       {12, 104, {8, 5, 2}, auction::CloseAuction{"lamp", {"bob", credential}}},
       {13, 105, {8, 6, 2}, auction::CancelAuction{"lamp", {"bob", credential}}},
       {14, 106, {}, auction::CloseExpired{}},
+      {15, 107, {}, auction::Tick{}},
   };
   auto made = Batch::make(3, {2, 7, 99}, entries);
   auto read = Batch::parse(made->bytes());
 
   EXPECT_EQ(read->epoch(), 3u);
   EXPECT_EQ(read->firstIndex(), 8u);
-  EXPECT_EQ(read->lastIndex(), 14u);
+  EXPECT_EQ(read->lastIndex(), 15u);
+  EXPECT_EQ(read->lastStamp(), 107);
   EXPECT_EQ(read->previous(), (Position{2, 7, 99}));
   EXPECT_EQ(read->end(), made->end());
 

@@ -9,6 +9,7 @@ namespace gavel::client::testing {
 namespace {
 
 using State = schema::Member::State;
+constexpr std::int64_t DAY = std::int64_t{86'400} * 1'000'000'000;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -326,6 +327,66 @@ TEST_F(RecoverTest, NeedsAMaster) {
   auto ran = runGavel(home.path(), {"chain", "recover", "n2", "--yes", "-s", "127.0.0.1:1"});
   EXPECT_EQ(ran.code, 4);
   EXPECT_THAT(ran.err, AllOf(HasSubstr("nobody answers"), Not(HasSubstr("Type"))));
+}
+
+TEST_F(OperateTest, AcceptsTheClockOfTheHeadAsItWasShown) {
+  script.before = {{"n1"}, {"n2"}};
+  script.after = script.before;
+  script.nodes = {{"n1"}, {"n2"}};
+  script.nodes[0].clock = 1'700'000'000'000'000'000;
+  script.nodes[0].leap = 8 * DAY;
+  auto ran = chain({"clock", "--accept"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(script.asked, ElementsAre("accept 1700003600000000000")) << "an hour to decide";
+  EXPECT_EQ(ran.out, "decided: accept 1700003600000000000\n");
+  EXPECT_THAT(ran.err, HasSubstr("the clock of n1 says 2023-11-14T22:13:20Z"));
+  script.refusal = "n1: its clock is not in question";
+  EXPECT_EQ(chain({"clock", "--accept"}).code, 6);
+}
+
+TEST_F(OperateTest, ShowsClocksAndChainTime) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2", false}};
+  script.nodes[0].clock = 1'700'000'000'000'000'000;
+  script.nodes[0].chainTime = 1'700'000'000'000'000'000 + 400 * DAY;
+  auto ran = chain({"clock"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("n1    2023-11-14T22:13:20Z  2024-12-18T22:13:20Z  400d"));
+  EXPECT_THAT(ran.out, HasSubstr("n2    not reached"));
+  EXPECT_THAT(ran.err, HasSubstr("chain time is 400d ahead of the clock of n1"));
+  EXPECT_THAT(chain({"clock", "-o", "json"}).out,
+              HasSubstr("\"chainTime\":\"1734560000000000000\""));
+  EXPECT_TRUE(script.asked.empty());
+}
+
+TEST_F(OperateTest, StatusAlarmsWhereClocksAreNotBelievedOrWereAhead) {
+  script.before = {{"n1"}};
+  script.nodes = {{"n1"}};
+  script.nodes[0].clock = 1'700'000'000'000'000'000;
+  script.nodes[0].chainTime = script.nodes[0].clock + 100'000'000;
+  EXPECT_EQ(chain({"status", "--check"}).code, 0);
+  script.nodes[0].chainTime = script.nodes[0].clock + 400 * DAY;
+  auto ahead = chain({"status", "--check"});
+  EXPECT_EQ(ahead.code, 7);
+  EXPECT_THAT(ahead.err, HasSubstr("! chain time is 400d ahead of the clock of n1"));
+  script.nodes[0].chainTime = script.nodes[0].clock;
+  script.nodes[0].leap = 8 * DAY;
+  auto leap = chain({"status", "--check"});
+  EXPECT_EQ(leap.code, 7);
+  EXPECT_THAT(leap.err, AllOf(HasSubstr("! n1 takes no calls: its clock says"),
+                              HasSubstr("8d above"), HasSubstr("'gavel chain clock --accept'")));
+}
+
+TEST_F(OperateTest, StatusSaysWhyANodeIsRefused) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2", false}, {"n3", false}};
+  script.nodes[1].refused = script.nodes[2].refused = true;
+  script.nodes[1].note = script.nodes[2].note = "its clock says something else";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("! n2 is refused: its clock says something else"),
+                             HasSubstr("! n3 is refused: its clock says something else")));
+  EXPECT_THAT(ran.err, Not(HasSubstr("start it")));
 }
 
 }  // namespace

@@ -25,6 +25,10 @@ struct KnownNode {
   bool heard = true;
   std::string note = "";
   std::string damage = "";
+  bool refused = false;
+  std::int64_t clock = 0;
+  std::int64_t chainTime = 0;
+  std::int64_t leap = 0;
 };
 
 struct MasterScript {
@@ -71,12 +75,16 @@ public:
       nodes[i].setConnected(node.connected);
       nodes[i].setLastHeard(node.heard ? 0 : -1);
       nodes[i].setNote(node.note.c_str());
+      nodes[i].setRefused(node.refused);
       auto status = nodes[i].initStatus();
       status.setName(node.name.c_str());
       status.setStoreId(idOf(node.name));
       status.setIncarnation(idOf(node.name) + (node.restarted ? 1000 : 0));
       status.setLast(node.last);
       status.setDamage(node.damage.c_str());
+      status.setWallClock(node.clock);
+      status.setChainTime(node.chainTime);
+      status.setLeap(node.leap);
     }
     return kj::READY_NOW;
   }
@@ -103,6 +111,10 @@ public:
   kj::Promise<void> recover(RecoverContext context) override {
     auto params = context.getParams();
     return decide(kj::str("recover ", params.getNode(), " ", params.getEpoch()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> acceptClock(AcceptClockContext context) override {
+    return decide(kj::str("accept ", context.getParams().getLimit()),
                   context.getResults().initResult());
   }
 

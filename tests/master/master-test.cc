@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST_F(MasterTest, FormsTheChainOnceEnoughNodesHaveRegistered) {
   world.startMaster();
@@ -34,11 +35,38 @@ TEST_F(MasterTest, FormsFromEmptyNodesWithRightClocksOnly) {
   late.skew = -3'000'000'000;
   late.start();
   world.runFor(1 * kj::SECONDS);
-  EXPECT_THAT(late.refusal, HasSubstr("3s behind"));
+  EXPECT_THAT(late.refusal, HasSubstr("3s before that of its master"));
   EXPECT_EQ(world.epoch(), 0u);
   world.startNode("n3");
   world.runUntil(atEpoch(1));
   EXPECT_EQ(world.members(), "n3");
+}
+
+TEST_F(MasterTest, LetsANodeInWhoseClockWasWrongOnceThatIsRight) {
+  world.startChain(2);
+  auto& late = world.makeNode("n3");
+  late.skew = -3600'000'000'000;
+  late.start();
+  world.runFor(1 * kj::SECONDS);
+  EXPECT_THAT(note("n3"), HasSubstr("1h before that of its master"));
+  EXPECT_TRUE(world.master->nodes().back().refused);
+  late.skew = 0;  // Or the master's was wrong, and is right now.
+  world.runFor(1 * kj::SECONDS);
+  EXPECT_EQ(late.registrations, 1u);
+  EXPECT_THAT(note("n3"), HasSubstr("spare"));
+  EXPECT_FALSE(world.master->nodes().back().refused);
+}
+
+TEST_F(MasterTest, SaysOfAMemberThatItsNextProcessIsRefused) {
+  world.startChain(2);
+  auto& next = world.makeSuccessor(node(2));
+  next.skew = 3600'000'000'000;
+  next.start();
+  world.runFor(1 * kj::SECONDS);
+  EXPECT_THAT(note("n2"), HasSubstr("1h ahead of that of its master"));
+  next.kill();
+  world.runFor(20 * kj::SECONDS);
+  EXPECT_THAT(note("n2"), Not(HasSubstr("ahead"))) << "it does not try any more";
 }
 
 TEST_F(MasterTest, FormsWithoutANodeWhoseClockHasGoneWrong) {

@@ -39,6 +39,11 @@ protected:
     request.setEpoch(epoch);
     return send(kj::mv(request));
   }
+  std::string acceptClock(std::int64_t limit) {
+    auto request = world.client().acceptClockRequest();
+    request.setLimit(limit);
+    return send(kj::mv(request));
+  }
   // As the nodes' log ends are told with the next heartbeat.
   void setLog(std::initializer_list<std::uint64_t> ends) {
     std::size_t i = 0;
@@ -302,6 +307,22 @@ TEST_F(OperatorTest, RefusesToAddWhoCannotJoin) {
   spare.kill();
   world.runFor(100 * MS);
   EXPECT_THAT(add("n2"), HasSubstr("refused: n2 cannot join: it is not heard"));
+}
+
+TEST_F(OperatorTest, PassesOnToTheHeadThatItsClockIsRight) {
+  world.startMaster();
+  EXPECT_THAT(acceptClock(7), HasSubstr("refused: the chain has not formed yet"));
+  world.killMaster();
+  world.startChain(2);
+  EXPECT_EQ(acceptClock(8), "done: n1 goes on by its clock");
+  node(1).refusesClock = "its clock is not in question";
+  EXPECT_EQ(acceptClock(9), "refused: n1: its clock is not in question");
+  EXPECT_EQ(node(1).acceptedClocks, (std::vector<std::int64_t>{8, 9}));
+  EXPECT_TRUE(node(2).acceptedClocks.empty());
+  node(1).reconnects = false;
+  node(1).dropConnection();
+  world.runFor(10 * MS);
+  EXPECT_THAT(acceptClock(10), HasSubstr("refused: the head, n1, is not heard"));
 }
 
 TEST_F(OperatorTest, ReplacesANode) {

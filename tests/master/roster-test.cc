@@ -30,7 +30,14 @@ Configuration chain() {
 
 std::string refusal(const Application& application, const Configuration& current = chain(),
                     const Member* namesake = nullptr, kj::Maybe<StoreRecord> newest = nullptr) {
-  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, newest, MAX_SKEW)) {
+  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, newest)) {
+    return why->cStr();
+  }
+  return "";
+}
+
+std::string clockRefusal(const Application& application, std::int64_t ours) {
+  KJ_IF_MAYBE (why, whyClockRefused(application, chain(), ours, MAX_SKEW)) {
     return why->cStr();
   }
   return "";
@@ -84,16 +91,23 @@ TEST(Admission, RefusesMalformedNamesAndAddresses) {
   EXPECT_NE(refusal(application), "");
 }
 
-TEST(Admission, RefusesAWrongClock) {
+TEST(Admission, RefusesAWrongClockAndNamesBoth) {
   auto application = newcomer();
-  application.skew = 2'000'000'000;
-  EXPECT_EQ(refusal(application), "");
-  application.skew = 2'000'000'001;
-  EXPECT_THAT(refusal(application), HasSubstr("n4 is 2s ahead of the master's"));
-  application.skew = -3'600'000'000'000;
-  EXPECT_THAT(refusal(application), HasSubstr("n4 is 1h behind the master's, more than 2s"));
-  application.skew = std::numeric_limits<std::int64_t>::min();
-  EXPECT_NE(refusal(application), "");
+  constexpr std::int64_t OURS = 1'700'000'000'000'000'000;
+  auto withSkew = [&](std::int64_t skew) {
+    application.clock = skew == std::numeric_limits<std::int64_t>::min() ? skew : OURS + skew;
+    application.skew = skew;
+    return clockRefusal(application, OURS);
+  };
+  EXPECT_EQ(withSkew(2'000'000'000), "");
+  EXPECT_EQ(withSkew(-2'000'000'000), "");
+  EXPECT_THAT(withSkew(2'000'000'001),
+              HasSubstr("n4 says 2023-11-14T22:13:22Z, 2s ahead of that of its master, which says "
+                        "2023-11-14T22:13:20Z; more than 2s"));
+  EXPECT_THAT(withSkew(-3'600'000'000'000),
+              HasSubstr("n4 says 2023-11-14T21:13:20Z, 1h before that of its master, which says "
+                        "2023-11-14T22:13:20Z; more than 2s"));
+  EXPECT_NE(withSkew(std::numeric_limits<std::int64_t>::min()), "");
 }
 
 TEST(Admission, TakesAMemberBackWhateverItsClockSays) {
@@ -102,6 +116,7 @@ TEST(Admission, TakesAMemberBackWhateverItsClockSays) {
   application.candidate.clusterId = 0xabc;
   application.skew = 5'000'000'000;
   EXPECT_EQ(refusal(application), "");
+  EXPECT_EQ(clockRefusal(application, 0), "");
 }
 
 TEST(Admission, RefusesAnOlderCopyOfADataDirectory) {

@@ -56,6 +56,13 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> acceptClock(AcceptClockContext context) override {
+    if (node.paused) return kj::NEVER_DONE;
+    node.acceptedClocks.push_back(context.getParams().getLimit());
+    context.getResults().setRefused(node.refusesClock.c_str());
+    return kj::READY_NOW;
+  }
+
 private:
   FakeNode& node;
 };
@@ -149,7 +156,7 @@ kj::Promise<void> FakeNode::live() {
       .catch_([](kj::Exception&&) {})
       .then([this]() -> kj::Promise<void> {
         registration = nullptr;
-        if (!reconnects || refusal != "") return kj::NEVER_DONE;
+        if (!reconnects || refusedForGood) return kj::NEVER_DONE;
         return world.timer.afterDelay(10 * kj::MILLISECONDS);
       })
       .then([this]() { return live(); });
@@ -168,8 +175,10 @@ kj::Promise<void> FakeNode::connectOnce() {
     auto result = response.getResult();
     if (result.isRefused()) {
       refusal = result.getRefused().cStr();
+      refusedForGood = !result.getPassing();
       return kj::READY_NOW;
     }
+    refusal.clear();
     ++registrations;
     auto registered = result.getRegistered();
     registration = registered.getRegistration();

@@ -138,7 +138,11 @@ public:
   bool reconnects = true;
 
   Configuration adopted;
-  std::string refusal;
+  std::string refusal;  // Until it is let in.
+  bool refusedForGood = false;
+  // What it answers to an operator's word on its clock, and what it was told.
+  std::string refusesClock;
+  std::vector<std::int64_t> acceptedClocks;
   unsigned registrations = 0;
 
   void start();

@@ -46,6 +46,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::joinerAsSource, "joiner-as-source", "R11", 300},
       {Bug::formerMemberAsSource, "former-member-as-source", "R11", 300},
       {Bug::stampByClockAlone, "stamp-by-clock-alone", "R15", 1000},
+      {Bug::skewOfChainTime, "skew-of-chain-time", "R15", 300},
   };
   return ALL;
 }
