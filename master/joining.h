@@ -19,6 +19,8 @@ struct Newcomer {
   bool wanted = false;   // An operator let it join whatever the target length.
   // How long it still has to wait, as it was lost again and again (flapping.h).
   kj::Duration wait = 0 * kj::SECONDS;
+  // Why it cannot be linked to the tail (dead-pairs.h); empty: it can, as far as is known.
+  std::string whyNotAfterTail;
 };
 
 // Why `newcomer` may not be named as syncing, and what to do, for people; empty if it may.

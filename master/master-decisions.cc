@@ -48,6 +48,7 @@ bool Master::considerGate() {
       return false;
     }
     if (!heard) return false;  // A lost joiner is removed; one that is back in time joins.
+    if (gateIsOverDeadPair()) return false;
     gated = nullptr;
     put(std::move(*next), timer.now());
     return true;
@@ -129,6 +130,7 @@ Newcomer Master::describe(const Node& node) const {
   newcomer.drained = contains(ledger->document().drained, name);
   newcomer.wanted = orders.wanted.count(name) != 0;
   newcomer.wait = flapping.wait(name, timer.now());
+  newcomer.whyNotAfterTail = whyNotAfterTail(name);
   return newcomer;
 }
 
@@ -238,7 +240,10 @@ void Master::carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answ
 
 void Master::enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer) {
   if (ruling.orders) orders = *ruling.orders;
-  if (!ruling.vouched.empty()) flapping.reset(ruling.vouched);
+  if (!ruling.vouched.empty()) {
+    flapping.reset(ruling.vouched);
+    deadPairs.reset(ruling.vouched);
+  }
   logInfo(ruling.refused ? "an order was not carried out" : "order of an operator",
           {{"words", ruling.words}});
   evaluateSoon();

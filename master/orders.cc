@@ -43,6 +43,7 @@ std::vector<std::string> with(std::vector<std::string> names, const std::string&
 std::string whyNotOnOrder(const View& view, Newcomer newcomer) {
   newcomer.drained = false;
   newcomer.wait = 0 * kj::SECONDS;
+  newcomer.whyNotAfterTail.clear();
   return whyNotEligible(view.current, newcomer);
 }
 

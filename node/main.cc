@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/program-options.h"
 #include "base/protection.h"
+#include "base/remembering-network.h"
 #include "base/server.h"
 #include "base/service-manager.h"
 #include "chain/restore.h"
@@ -32,6 +33,7 @@ struct Flags {
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
   std::size_t maxPending = 256;
+  std::string linkPatience;
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
@@ -43,6 +45,21 @@ std::string checkName(const std::string& name) {
 
 std::string checkAddress(const std::string& address) {
   return isHostPort(address.c_str()) ? "" : "\"" + address + "\" is not an address, host:port";
+}
+
+// Below this an ordinary delay would be taken for a dead link.
+constexpr auto LEAST_LINK_PATIENCE = 250 * kj::MILLISECONDS;
+
+std::string checkPatience(const std::string& text) {
+  std::string problem;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 if (parseDuration(text.c_str()) < LEAST_LINK_PATIENCE) {
+                   problem = "must be 250ms or more";
+                 }
+               })) {
+    problem = exception->getDescription().cStr();
+  }
+  return problem;
 }
 
 void declare(CLI::App& app, Flags& flags) {
@@ -86,6 +103,11 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--max-pending", flags.maxPending,
                  "MiB of calls, and of uncommitted entries, above which bids are refused")
       ->capture_default_str();
+  app.add_option("--link-patience", flags.linkPatience,
+                 "Take a link to a neighbour for dead after this long without progress (default: "
+                 "the master's --suspect-after)")
+      ->type_name("DURATION")
+      ->check(checkPatience);
   declareProtection(app, flags.protection);
   app.add_option("--log-format", flags.logFormat, "text or json")
       ->transform(CLI::CheckedTransformer(
@@ -118,8 +140,8 @@ int serve(const Flags& flags) {
 
   auto io = setUpEventLoop();
   Protection protection(flags.protection, flags.listen.c_str(), io.provider->getNetwork());
-  auto& network = protection.network();
   auto& timer = io.provider->getTimer();
+  RememberingNetwork network(protection.network(), timer);
   SystemRandom random;
   RealClock clock;
 
@@ -145,6 +167,9 @@ int serve(const Flags& flags) {
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
+  if (!flags.linkPatience.empty()) {
+    options.linkPatience = parseDuration(flags.linkPatience.c_str());
+  }
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(

@@ -25,6 +25,8 @@ struct NodeOptions {
   std::vector<std::string> masters;
   head::Admission::Limits limits;
   chain::Replica::Options replica;
+  // Without progress for so long, a link does not work (R6); null: as the master says.
+  kj::Maybe<kj::Duration> linkPatience = nullptr;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration
@@ -58,6 +60,7 @@ public:
 
 private:
   NodeOptions options;
+  kj::Network& network;
   kj::Timer& timer_;
   const SystemClock& clock;
   ChainClock chainClock;
@@ -71,8 +74,10 @@ private:
   tail::Watchers watchers_;
   Forwarder forwarder_;
   MasterSession master;
+  kj::Promise<void> lookups = nullptr;
   WeakAnchor<Node> anchor;
 
+  void lookUpMembers();
   void explain(schema::NodeStatus::Builder builder) const;
 
   void stopped() override;
@@ -82,6 +87,7 @@ private:
   void committed(std::uint64_t index) override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;
+  void linkTrouble(const chain::Replica::LinkReport& report) override;
   void gated(std::uint64_t epoch, const chain::Member& joiner) override;
 
   void describe(schema::NodeStatus::Builder builder) override { writeStatus(builder, false); }
@@ -90,6 +96,7 @@ private:
   kj::Promise<void> adopt(const chain::Configuration& configuration) override {
     return replica_.adopt(configuration);
   }
+  void setLinkPatience(kj::Duration patience) override;
 };
 
 }  // namespace gavel::node
