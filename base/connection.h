@@ -5,6 +5,7 @@
 #include <kj/timer.h>
 
 #include "base/buffered-stream.h"
+#include "base/tcp-progress.h"
 
 namespace gavel {
 
@@ -31,6 +32,9 @@ public:
 
   // Resolves when the connection is gone.
   kj::Promise<void> onDisconnect() { return client.onDisconnect(); }
+
+  // How far what was sent over it has come, as the kernel knows; null where it does not.
+  kj::Maybe<TcpProgress> progress() { return tcpProgressOf(stream); }
 
 private:
   BufferedStream stream;

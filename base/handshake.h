@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include <kj/async-io.h>
 #include <kj/timer.h>
@@ -8,6 +9,7 @@
 #include "base/buffered-stream.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "base/tcp-progress.h"
 
 // How who connects proves a role, before the first message (docs/security.md).  Who needs none says
 // nothing.
@@ -37,10 +39,15 @@ struct Secrets {
 struct Access {
   bool peer = true;
   bool admin = true;
+  // How far what was sent over that connection has come; null once it is gone, and where the kernel
+  // does not know.
+  std::function<kj::Maybe<TcpProgress>()> progress = []() { return nullptr; };
 
   static Access of(Role role, const Secrets& secrets) {
-    return {secrets.peer.empty() || role == Role::peer,
-            secrets.admin.empty() || role == Role::admin};
+    Access access;
+    access.peer = secrets.peer.empty() || role == Role::peer;
+    access.admin = secrets.admin.empty() || role == Role::admin;
+    return access;
   }
 };
 

@@ -32,6 +32,9 @@ enum class Bug {
   tellNumberUnheard,  // A node passes its durable index on before it has heard its predecessor's.
   // R6
   answerBehindBarrier,  // A new tail answers at once.
+  linkReportBeatsLoss,  // The master acts on a link that is reported without asking both ends.
+  confirmIsProgress,    // A confirm that is not answered is taken for a link that does not work.
+  gateOverDeadPair,     // A joiner is let in though the tail cannot talk to it.
   // R7
   forgetRequests,  // A retry is run again.
   // R8

@@ -1,5 +1,7 @@
 #include "base/server.h"
 
+#include <memory>
+
 #include <kj/debug.h>
 
 #include "base/logging.h"
@@ -24,6 +26,18 @@ public:
 
   BufferedStream stream;
 
+  ~Served() noexcept(false) { *handle = nullptr; }
+  KJ_DISALLOW_COPY(Served);
+
+  // What a caller who has proved `role` may do over this connection.
+  Access accessOf(Role role, const Secrets& secrets) {
+    auto access = Access::of(role, secrets);
+    access.progress = [handle = handle]() -> kj::Maybe<TcpProgress> {
+      return *handle == nullptr ? kj::Maybe<TcpProgress>(nullptr) : tcpProgressOf(**handle);
+    };
+    return access;
+  }
+
   // Begins to serve.  Resolves when the connection is gone.
   kj::Promise<void> serve(capnp::Capability::Client bootstrap) {
     auto& network = this->network.emplace(stream, capnp::rpc::twoparty::Side::SERVER);
@@ -32,6 +46,8 @@ public:
   }
 
 private:
+  // For those who may outlive this object: null then.
+  std::shared_ptr<kj::AsyncIoStream*> handle = std::make_shared<kj::AsyncIoStream*>(&stream);
   kj::Maybe<capnp::TwoPartyVatNetwork> network;
   kj::Maybe<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc;
 };
@@ -82,13 +98,14 @@ kj::Promise<void> Server::serve(kj::Own<kj::AsyncIoStream> stream) {
     auto& connection = *served;
     return timer.timeoutAfter(HANDSHAKE_TIMEOUT, acceptRole(connection.stream, secrets))
         .then([this, &connection](Role role) -> kj::Promise<void> {
-          if (role != Role::anyone) return connection.serve(bootstrap(Access::of(role, secrets)));
+          auto access = connection.accessOf(role, secrets);
+          if (role != Role::anyone) return connection.serve(bootstrap(kj::mv(access)));
           // Who may be anybody must leave room for those on whom the chain rests.
           if (open + limits.reserved > limits.connections) {
             sayFull();
             return kj::READY_NOW;
           }
-          return connection.serve(bootstrap(Access::of(role, secrets)))
+          return connection.serve(bootstrap(kj::mv(access)))
               .exclusiveJoin(untilIdle(connection.stream));
         })
         .attach(kj::mv(served));

@@ -148,14 +148,19 @@ kj::Promise<void> PredecessorLink::LinkServer::install(InstallContext context) {
       });
 }
 
-PredecessorLink::PredecessorLink(Host& host, Kind kind, Header expected, schema::Acks::Client acks)
+PredecessorLink::PredecessorLink(Host& host, kj::Timer& timer, kj::Duration patience, Kind kind,
+                                 Header expected, schema::Acks::Client acks, Progress progress)
     : host(host),
       kind(kind),
       expected(expected),
       acks(kj::mv(acks)),
+      connectionProgress(kj::mv(progress)),
       aligned(kind == Kind::serving),
       anchor(*this),
+      watch(static_cast<LinkWatch::Host&>(*this), timer, patience),
       tasks(*this) {
+  watch.connected();
+  watch.attached();
   tasks.add(tell());
 }
 
@@ -176,6 +181,17 @@ kj::Promise<void> PredecessorLink::close() {
       .catch_([](kj::Exception&& exception) {
         logDebug("nobody to tell that a link is over", {{"error", exception.getDescription()}});
       });
+}
+
+kj::Promise<void> PredecessorLink::check(std::size_t padding) {
+  auto request = acks.checkRequest(capnp::MessageSize{padding / sizeof(capnp::word) + 16, 0});
+  expected.reply().write(request.initHeader());
+  request.initPadding(static_cast<unsigned>(padding));
+  return request.send().ignoreResult();
+}
+
+void PredecessorLink::linkTrouble(kj::Maybe<const LinkTrouble&> trouble) {
+  if (!closed) host.predecessorTrouble(expected.epoch, trouble);
 }
 
 void PredecessorLink::wake() {
@@ -203,6 +219,7 @@ kj::Promise<void> PredecessorLink::tell() {
   }
   if (!syncing) return host.commitIsDue().then([this]() { return tellCommit(); });
   told = number;
+  watch.sent(0);
   auto request = acks.persistedRequest();
   expected.reply().write(request.initHeader());
   request.setDurable(number);
@@ -213,6 +230,7 @@ kj::Promise<void> PredecessorLink::tellCommit() {
   if (closed) return kj::READY_NOW;
   auto commit = host.commitIndex();
   told = commit;
+  watch.sent(0);
   auto request = acks.committedRequest();
   expected.reply().write(request.initHeader());
   request.setCommit(commit);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include <kj/async.h>
@@ -7,6 +8,7 @@
 #include "base/weak.h"
 #include "chain/batch.h"
 #include "chain/header.h"
+#include "chain/link-watch.h"
 
 namespace gavel::chain {
 
@@ -15,7 +17,7 @@ namespace gavel::chain {
 //
 // A syncing member's predecessor is the tail.  It takes appends only after the two logs were
 // brought together, by cut() or install(), and tells what it has on disk, from then on (R9).
-class PredecessorLink final: private kj::TaskSet::ErrorHandler {
+class PredecessorLink final: private LinkWatch::Host, private kj::TaskSet::ErrorHandler {
 public:
   // The replica.  Outlives the link.
   class Host {
@@ -32,6 +34,10 @@ public:
     // The predecessor asks: chain confirm towards the tail (R10).
     virtual kj::Promise<std::uint64_t> confirmDownward() = 0;
 
+    // What is sent to the predecessor does not get there, or is not answered (R6); null: it does
+    // again.
+    virtual void predecessorTrouble(std::uint64_t epoch, kj::Maybe<const LinkTrouble&> trouble) = 0;
+
     // For a syncing member; see Link in peer.capnp.  They are carried out also if their promise is
     // dropped.
     virtual std::uint64_t durableIndex() const = 0;
@@ -44,8 +50,12 @@ public:
 
   enum class Kind : std::uint8_t { serving, syncing };
 
-  // `expected` is the header of each message on this link.
-  PredecessorLink(Host& host, Kind kind, Header expected, schema::Acks::Client acks);
+  // Of the connection that the predecessor attached over.
+  using Progress = std::function<kj::Maybe<TcpProgress>()>;
+
+  // `expected` is the header of each message on this link; `patience` that of LinkProgress.
+  PredecessorLink(Host& host, kj::Timer& timer, kj::Duration patience, Kind kind, Header expected,
+                  schema::Acks::Client acks, Progress progress);
   KJ_DISALLOW_COPY(PredecessorLink);
 
   // What the predecessor calls.
@@ -71,17 +81,27 @@ private:
   const Kind kind;
   Header expected;
   schema::Acks::Client acks;
+  const Progress connectionProgress;
   bool aligned;                   // Appends may come.
   kj::Maybe<std::uint64_t> told;  // The last number sent.
   bool closed = false;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;
   WeakAnchor<PredecessorLink> anchor;
+  LinkWatch watch;
   kj::TaskSet tasks;
 
   void nowAligned();
   kj::Promise<void> tell();
   kj::Promise<void> tellCommit();
   void taskFailed(kj::Exception&& exception) override;
+
+  kj::Promise<void> check(std::size_t padding) override;
+  kj::Maybe<TcpProgress> progress() override { return connectionProgress(); }
+  void linkTrouble(kj::Maybe<const LinkTrouble&> trouble) override;
+  // The predecessor makes another connection, as its checks are not answered either.
+  void linkHopeless() override {}
+  // It has attached anew, or left the epoch.
+  void linkRefused(kj::Exception&& why) override {}
 };
 
 }  // namespace gavel::chain

@@ -142,10 +142,12 @@ kj::Promise<void> Replica::finishInstall(Position position) {
 // of who asked for it, since the disk has changed.
 kj::Promise<void> Replica::rebuild(kj::Promise<void> change) {
   following = nullptr;
+  ++rebuilding;
   rebuilt = canceler
                 .wrap(change.then([this]() { return store_.load(); }).then([this](Image&& image) {
                   restart(kj::mv(image));
                   followDisk();
+                  --rebuilding;
                 }))
                 .fork();
   tasks.add(rebuilt.addBranch());

@@ -16,49 +16,56 @@ constexpr auto COMMIT_PAUSE = 2 * kj::MILLISECONDS;
 
 }  // namespace
 
-kj::Promise<void> Replica::attach(AttachContext context) {
+// Answered at once: the predecessor takes silence for a link that does not work (R6).  While this
+// node is not ready, it is told to try again.
+kj::Promise<void> Replica::attach(AttachContext context, PredecessorLink::Progress progress) {
   auto params = context.getParams();
   auto header = Header::read(params.getHeader());
   auto version = schema::PROTOCOL_VERSION;
   KJ_REQUIRE(params.getProtocolVersion() == version,
              "the predecessor speaks another version of the protocol", params.getProtocolVersion(),
              version);
-  auto ready = adoption.addBranch();
   if (header.receiver == self && header.epoch > configuration.epoch) {
     // The peer that shows a higher epoch brings the configuration along (R1).
     auto newer = Configuration::read(params.getConfiguration());
     KJ_REQUIRE(newer.epoch == header.epoch && newer.clusterId == header.clusterId,
                "an attachment whose configuration is of another epoch", newer.epoch, header.epoch);
-    ready = adopt(newer);
+    tasks.add(adopt(newer));
   }
-  return canceler.wrap(
-      ready.then([this]() { return rebuilt.addBranch(); }).then([this, context, header]() mutable {
-        auto result = context.getResults().initResult();
-        if (reject(header, [&]() { return result.initRejected(); })) return;
-        auto* predecessor = configuration.predecessor(self);
-        if (predecessor == nullptr || predecessor->incarnation != header.sender) {
-          auto rejected = result.initRejected();
-          rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
-          rejected.setDetail("the caller is not this node's predecessor");
-          return;
-        }
-        // What was asked over the link before may never be answered.
-        if (predecessorLink != nullptr) confirm.interrupt();
-        retirePredecessorLink();
-        auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
-                                            : PredecessorLink::Kind::serving;
-        auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,
-                                              header, context.getParams().getAcks());
-        auto attached = result.initAttached();
-        attached.setLink(link->capability());
-        writePosition(log_.end(), attached.initEnd());
-        predecessorLink = kj::mv(link);
-        for (auto& waiter: predecessorWaiters) waiter->fulfill();
-        predecessorWaiters.clear();
-        logInfo("predecessor attached", {{"epoch", header.epoch},
-                                         {"predecessor", predecessor->name},
-                                         {"index", log_.end().index}});
-      }));
+  auto result = context.getResults().initResult();
+  if (reject(header, [&]() { return result.initRejected(); })) return kj::READY_NOW;
+  auto* predecessor = configuration.predecessor(self);
+  if (predecessor == nullptr || predecessor->incarnation != header.sender) {
+    auto rejected = result.initRejected();
+    rejected.setReason(schema::Rejection::Reason::NOT_ADDRESSED);
+    rejected.setDetail("the caller is not this node's predecessor");
+    return kj::READY_NOW;
+  }
+  if (rebuilding > 0) {
+    auto rejected = result.initRejected();
+    rejected.setReason(schema::Rejection::Reason::BUSY);
+    rejected.setDetail("this node is still bringing its log in line");
+    return kj::READY_NOW;
+  }
+  // What was asked over the link before may never be answered.
+  if (predecessorLink != nullptr) confirm.interrupt();
+  retirePredecessorLink();
+  auto kind =
+      role() == Role::syncing ? PredecessorLink::Kind::syncing : PredecessorLink::Kind::serving;
+  auto link =
+      kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), timer, linkPatience,
+                                kind, header, params.getAcks(), kj::mv(progress));
+  auto attached = result.initAttached();
+  attached.setLink(link->capability());
+  attached.setChecks(link->capability());
+  writePosition(log_.end(), attached.initEnd());
+  predecessorLink = kj::mv(link);
+  for (auto& waiter: predecessorWaiters) waiter->fulfill();
+  predecessorWaiters.clear();
+  logInfo(
+      "predecessor attached",
+      {{"epoch", header.epoch}, {"predecessor", predecessor->name}, {"index", log_.end().index}});
+  return kj::READY_NOW;
 }
 
 void Replica::heardConfiguration(const Configuration& newer) {
@@ -68,6 +75,29 @@ void Replica::heardConfiguration(const Configuration& newer) {
 void Replica::successorUnreachable(std::uint64_t epoch, const Member& successor,
                                    kj::StringPtr reason) {
   observer.unreachable(epoch, successor, reason);
+}
+
+void Replica::successorTrouble(std::uint64_t epoch, const Member& successor,
+                               kj::Maybe<const LinkTrouble&> trouble) {
+  tellTrouble(epoch, successor, LinkDirection::toSuccessor, trouble);
+}
+
+void Replica::predecessorTrouble(std::uint64_t epoch, kj::Maybe<const LinkTrouble&> trouble) {
+  auto* predecessor = configuration.predecessor(self);
+  if (predecessor == nullptr) return;
+  tellTrouble(epoch, *predecessor, LinkDirection::toPredecessor, trouble);
+}
+
+void Replica::tellTrouble(std::uint64_t epoch, const Member& peer, LinkDirection direction,
+                          kj::Maybe<const LinkTrouble&> trouble) {
+  if (!actsIn(epoch)) return;
+  auto lasting = 0 * kj::NANOSECONDS;
+  kj::Maybe<LinkCause> cause;
+  KJ_IF_MAYBE (found, trouble) {
+    lasting = timer.now() - found->since;
+    cause = found->cause;
+  }
+  observer.linkTrouble({epoch, peer, direction, cause, lasting, !peer.serving && gating()});
 }
 
 // -- the tail and the head

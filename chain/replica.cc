@@ -33,6 +33,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store&
       self(incarnation),
       observer(observer),
       options(options),
+      linkPatience(options.linkPatience),
       configuration(store.recovered().configuration),
       durableEpoch_(configuration.epoch),
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
@@ -111,7 +112,7 @@ void Replica::startActing() {
   if (isHead(now)) apply(log_.end().index);
   if (configuration.successor(self) != nullptr) {
     successorLink = kj::heap<SuccessorLink>(static_cast<SuccessorLink::Host&>(*this), network,
-                                            timer, configuration, self);
+                                            timer, linkPatience, configuration, self);
   }
   reportCommits();
   logInfo("adopted configuration", {{"epoch", configuration.epoch},

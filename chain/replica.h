@@ -41,6 +41,16 @@ class Replica final: private SuccessorLink::Host,
                      private ChainConfirm::Host,
                      private kj::TaskSet::ErrorHandler {
 public:
+  // Of one direction of a link, by this end (R6).
+  struct LinkReport {
+    std::uint64_t epoch;
+    const Member& peer;
+    LinkDirection direction;
+    kj::Maybe<LinkCause> cause;  // Null: it works again.
+    kj::Duration lasting;        // Until now.
+    bool gating;                 // The peer is the syncing member, which this node gates.
+  };
+
   // The roles on top of this.  All calls come from within the event loop's turn of what caused
   // them.
   class Observer {
@@ -58,6 +68,9 @@ public:
     // For the master: a neighbour cannot be reached (design.md §5).
     virtual void unreachable(std::uint64_t epoch, const Member& neighbour,
                              kj::StringPtr reason) = 0;
+    // For the master: what is sent to a neighbour does not get there, or is not answered (R6). Told
+    // again and again while it lasts, and when it is over.
+    virtual void linkTrouble(const LinkReport& report) = 0;
     // For the master, as tail: it gates the syncing member (R9).  Told again and again until a
     // later configuration comes.
     virtual void gated(std::uint64_t epoch, const Member& joiner) = 0;
@@ -70,6 +83,8 @@ public:
     std::size_t memoryBytes = 1024 * 1024;
     // How long the disk may go without an answer (R12).
     kj::Duration diskPatience = 5 * kj::SECONDS;
+    // Without progress for so long, a link does not work (R6).  See setLinkPatience().
+    kj::Duration linkPatience = 1 * kj::SECONDS;
   };
 
   // All references outlive the replica.  `image` is what `store` holds.  `time` is told of all that
@@ -82,6 +97,9 @@ public:
   KJ_DISALLOW_COPY(Replica);
 
   std::uint64_t incarnation() const { return self; }
+
+  // For links of later epochs.
+  void setLinkPatience(kj::Duration patience) { linkPatience = patience; }
 
   // Makes a configuration, stored by the master, the one this node acts in; resolves once it does.
   // An older one than newest() is ignored.  Another one of the same epoch ends the process (R1).
@@ -132,7 +150,7 @@ public:
 
   // A call of the Peer interface (R6).
   using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
-  kj::Promise<void> attach(AttachContext context);
+  kj::Promise<void> attach(AttachContext context, PredecessorLink::Progress progress);
   // The same, of the tail (R5).
   using ReportContext =
       capnp::CallContext<schema::Peer::ReportCommitsParams, schema::Peer::ReportCommitsResults>;
@@ -150,6 +168,7 @@ private:
   std::uint64_t self;
   Observer& observer;
   const Options options;
+  kj::Duration linkPatience;
 
   Configuration configuration;
   bool acting_ = false;
@@ -160,6 +179,7 @@ private:
   // Memory and disk are brought in line again after the log was cut, or a snapshot came.  Nothing
   // else is begun before.
   kj::ForkedPromise<void> rebuilt;
+  unsigned rebuilding = 0;  // How many of them are not done.
 
   Log log_;
   CommitTracker tracker;
@@ -203,6 +223,8 @@ private:
   void retirePredecessorLink();
   void retireCommitLinks();
   void reportCommits();
+  void tellTrouble(std::uint64_t epoch, const Member& peer, LinkDirection direction,
+                   kj::Maybe<const LinkTrouble&> trouble);
 
   // In replica-joining.cc.
   void considerGate();
@@ -221,6 +243,9 @@ private:
   void heardConfiguration(const Configuration& newer) override;
   void successorUnreachable(std::uint64_t epoch, const Member& successor,
                             kj::StringPtr reason) override;
+  void successorTrouble(std::uint64_t epoch, const Member& successor,
+                        kj::Maybe<const LinkTrouble&> trouble) override;
+  void predecessorTrouble(std::uint64_t epoch, kj::Maybe<const LinkTrouble&> trouble) override;
   void receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurable,
                std::uint64_t commit) override;
   std::uint64_t commitIndex() const override { return tracker.commit(); }

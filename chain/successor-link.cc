@@ -5,18 +5,18 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "base/planted.h"
 #include "chain/answer-last.h"
 #include "chain/snapshot-sender.h"
 
 namespace gavel::chain {
 namespace {
 
-constexpr auto CONNECT_TIMEOUT = 1 * kj::SECONDS;
-// Making a configuration durable is part of the successor's answer.
-constexpr auto ATTACH_TIMEOUT = 2 * kj::SECONDS;
-// How often the successor is asked for a sign of life, and how long it may take.
-constexpr auto CHECK_INTERVAL = 500 * kj::MILLISECONDS;
-constexpr auto CHECK_TIMEOUT = 2 * kj::SECONDS;
+// A kernel that is not answered asks again after a second; another connection does so sooner.
+constexpr auto LEAST_CONNECT_TIMEOUT = 500 * kj::MILLISECONDS;
+// A successor that adopts a configuration syncs it to its disk.
+constexpr auto FIRST_PAUSE = 1 * kj::MILLISECONDS;
+constexpr auto LONGEST_PAUSE = 10 * kj::MILLISECONDS;
 // How often the master is told for as long as there is no link.
 constexpr auto REPORT_INTERVAL = 1 * kj::SECONDS;
 constexpr auto FIRST_BACKOFF = 5 * kj::MILLISECONDS;
@@ -33,34 +33,37 @@ public:
 
   kj::Promise<void> committed(CommittedContext context) override {
     auto params = context.getParams();
-    check(params.getHeader());
+    require(params.getHeader());
     KJ_IF_MAYBE (link, owner->get()) link->host.heardCommit(params.getCommit());
     return answerLast();
   }
 
   kj::Promise<void> persisted(PersistedContext context) override {
     auto params = context.getParams();
-    check(params.getHeader());
+    require(params.getHeader());
     KJ_IF_MAYBE (link, owner->get()) link->host.joinerPersisted(params.getDurable());
     return kj::READY_NOW;
   }
 
   kj::Promise<void> confirm(ConfirmContext context) override {
     context.allowCancellation();
-    check(context.getParams().getHeader());
+    require(context.getParams().getHeader());
     KJ_IF_MAYBE (link, owner->get()) {
       return link->host.confirmUpward();
     }
     return KJ_EXCEPTION(OVERLOADED, "this node has left the epoch: attach again");
   }
 
+  kj::Promise<void> check(CheckContext context) override {
+    require(context.getParams().getHeader());
+    return kj::READY_NOW;
+  }
+
   kj::Promise<void> refused(RefusedContext context) override {
     auto params = context.getParams();
-    check(params.getHeader());
+    require(params.getHeader());
     KJ_IF_MAYBE (link, owner->get()) {
-      KJ_IF_MAYBE (fulfiller, link->broken) {
-        (*fulfiller)->reject(KJ_EXCEPTION(FAILED, "the successor refused", params.getDetail()));
-      }
+      link->giveUp(KJ_EXCEPTION(FAILED, "the successor refused", params.getDetail()));
     }
     return kj::READY_NOW;
   }
@@ -69,21 +72,24 @@ private:
   kj::Own<Weak<SuccessorLink>> owner;
   Header expected;
 
-  void check(schema::Header::Reader reader) {
+  void require(schema::Header::Reader reader) {
     KJ_REQUIRE(Header::read(reader) == expected, "acknowledgment of another link (R1)");
   }
 };
 
 SuccessorLink::SuccessorLink(Host& host, kj::Network& network, kj::Timer& timer,
-                             const Configuration& configuration, std::uint64_t self)
+                             kj::Duration patience, const Configuration& configuration,
+                             std::uint64_t self)
     : host(host),
       network(network),
       timer(timer),
+      patience(patience),
       configuration(configuration),
       successor(*KJ_ASSERT_NONNULL(kj::Maybe<const Member*>(configuration.successor(self)))),
       header{configuration.clusterId, configuration.epoch, self, successor.incarnation},
       backoff(FIRST_BACKOFF),
       anchor(*this),
+      watch(static_cast<LinkWatch::Host&>(*this), timer, patience),
       tasks(*this) {
   tasks.add(run());
 }
@@ -99,7 +105,11 @@ kj::Promise<std::uint64_t> SuccessorLink::confirm() {
   KJ_IF_MAYBE (to, link) {
     auto request = to->confirmRequest();
     header.write(request.initHeader());
-    return request.send().then([](auto&& response) { return response.getCommit(); });
+    if (planted(Bug::confirmIsProgress)) watch.asked();
+    return request.send().then([this](auto&& response) {
+      if (planted(Bug::confirmIsProgress)) watch.answered();
+      return response.getCommit();
+    });
   }
   auto paf = kj::newPromiseAndFulfiller<void>();
   attachWaiters.push_back(kj::mv(paf.fulfiller));
@@ -119,31 +129,40 @@ kj::Promise<void> SuccessorLink::run() {
 
 kj::Promise<void> SuccessorLink::attempt() {
   link = nullptr;
+  checks = nullptr;
   connection = nullptr;
   snapshot = nullptr;
   aligned_ = false;
-  return Connection::open(network, timer, successor.address.c_str(), CONNECT_TIMEOUT)
+  watch.asked();
+  auto paf = kj::newPromiseAndFulfiller<void>();
+  broken = kj::mv(paf.fulfiller);
+  return connectAndPump().exclusiveJoin(kj::mv(paf.promise));
+}
+
+// From the connection on there are no deadlines: the watch tells what comes to nothing, and an
+// attachment takes as long as it takes, with a disk that has to sync or a snapshot, as long as the
+// successor answers.
+kj::Promise<void> SuccessorLink::connectAndPump() {
+  auto timeout = kj::max(patience / 2, kj::Duration(LEAST_CONNECT_TIMEOUT));
+  return Connection::open(network, timer, successor.address.c_str(), timeout)
       .then([this](kj::Own<Connection> opened) {
-        connection = kj::mv(opened);
-        return timer.timeoutAfter(ATTACH_TIMEOUT, attach());
-      })
-      .then([this](Position end) {
-        auto paf = kj::newPromiseAndFulfiller<void>();
-        broken = kj::mv(paf.fulfiller);
-        auto gone = KJ_ASSERT_NONNULL(connection)->onDisconnect().then([]() -> kj::Promise<void> {
+        auto gone = opened->onDisconnect().then([]() -> kj::Promise<void> {
           return KJ_EXCEPTION(DISCONNECTED, "the successor closed the connection");
         });
-        // Aligning has no deadline of its own: a snapshot takes as long as it takes, as long as the
-        // successor gives signs of life.
-        return align(end)
+        connection = kj::mv(opened);
+        watch.answered();
+        watch.connected();
+        return attach(FIRST_PAUSE)
+            .then([this](Position end) {
+              watch.attached();
+              return align(end);
+            })
             .then([this]() { return pump(); })
-            .exclusiveJoin(watch())
-            .exclusiveJoin(kj::mv(gone))
-            .exclusiveJoin(kj::mv(paf.promise));
+            .exclusiveJoin(kj::mv(gone));
       });
 }
 
-kj::Promise<Position> SuccessorLink::attach() {
+kj::Promise<Position> SuccessorLink::attach(kj::Duration pause) {
   auto peer = KJ_ASSERT_NONNULL(connection)->bootstrap<schema::NodeService>();
   auto request = peer.attachRequest();
   header.write(request.initHeader());
@@ -151,16 +170,23 @@ kj::Promise<Position> SuccessorLink::attach() {
   configuration.write(request.initConfiguration());
   writePosition(host.log().end(), request.initEnd());
   request.setAcks(kj::heap<AcksServer>(anchor.ref(), header.reply()));
-  return request.send().then([this](auto&& response) {
+  watch.asked();
+  return request.send().then([this, pause](auto&& response) -> kj::Promise<Position> {
+    watch.answered();
     auto result = response.getResult();
     if (result.isRejected()) {
       auto rejection = result.getRejected();
+      if (rejection.getReason() == schema::Rejection::Reason::BUSY) {
+        auto next = kj::min(2 * pause, kj::Duration(LONGEST_PAUSE));
+        return timer.afterDelay(pause).then([this, next]() { return attach(next); });
+      }
       if (rejection.getReason() == schema::Rejection::Reason::LOWER_EPOCH) {
         host.heardConfiguration(Configuration::read(rejection.getConfiguration()));
       }
       KJ_FAIL_REQUIRE("the successor rejected the attachment", rejection.getDetail());
     }
     link = result.getAttached().getLink();
+    checks = result.getAttached().getChecks();
     for (auto& waiter: attachWaiters) waiter->fulfill();
     attachWaiters.clear();
     return readPosition(result.getAttached().getEnd());
@@ -297,23 +323,50 @@ kj::Promise<void> SuccessorLink::send(std::vector<BatchPtr> batches) {
     request.setCommit(sentCommit);
   }
   if (!batches.empty()) sentIndex = batches.back()->lastIndex();
+  watch.sent(bytes);
   return request.send().then([this]() { return pump(); });
 }
 
-kj::Promise<void> SuccessorLink::watch() {
-  return timer.afterDelay(CHECK_INTERVAL)
-      .then([this]() {
-        auto request = KJ_ASSERT_NONNULL(link).checkRequest();
-        header.write(request.initHeader());
-        return timer.timeoutAfter(CHECK_TIMEOUT, request.send().ignoreResult());
-      })
-      .then([this]() { return watch(); });
+// -- the watch
+
+kj::Promise<void> SuccessorLink::check(std::size_t padding) {
+  auto request = KJ_ASSERT_NONNULL(checks).checkRequest(
+      capnp::MessageSize{padding / sizeof(capnp::word) + 16, 0});
+  header.write(request.initHeader());
+  request.initPadding(static_cast<unsigned>(padding));
+  return request.send().ignoreResult();
+}
+
+kj::Maybe<TcpProgress> SuccessorLink::progress() {
+  KJ_IF_MAYBE (opened, connection) {
+    return (*opened)->progress();
+  }
+  return nullptr;
+}
+
+void SuccessorLink::linkTrouble(kj::Maybe<const LinkTrouble&> trouble) {
+  host.successorTrouble(header.epoch, successor, trouble);
+}
+
+void SuccessorLink::linkHopeless() {
+  giveUp(KJ_EXCEPTION(DISCONNECTED, "nothing comes back from the successor for long"));
+}
+
+void SuccessorLink::giveUp(kj::Exception&& why) {
+  KJ_IF_MAYBE (fulfiller, broken) {
+    (*fulfiller)->reject(kj::mv(why));
+  }
 }
 
 void SuccessorLink::failed(kj::Exception&& exception) {
+  watch.disconnected();
   idle = nullptr;
   broken = nullptr;
   link = nullptr;
+  checks = nullptr;
+  connection = nullptr;
+  // Nothing answers it now, whatever comes next.
+  watch.asked();
   if (!reported) {
     reported = true;
     logWarning("no link to successor", {{"epoch", header.epoch},

@@ -7,6 +7,7 @@
 #include "base/weak.h"
 #include "chain/configuration.h"
 #include "chain/header.h"
+#include "chain/link-watch.h"
 #include "chain/log.h"
 #include "chain/store.h"
 
@@ -20,7 +21,7 @@ namespace gavel::chain {
 //
 // Flow control is that of Cap'n Proto's streaming calls: while the successor does not keep up,
 // entries stay in the log, whose bound pushes back to the head (R13).
-class SuccessorLink final: private kj::TaskSet::ErrorHandler {
+class SuccessorLink final: private LinkWatch::Host, private kj::TaskSet::ErrorHandler {
 public:
   // The replica.  Outlives the link.
   class Host {
@@ -44,9 +45,14 @@ public:
     virtual void heardConfiguration(const Configuration& newer) = 0;
     virtual void successorUnreachable(std::uint64_t epoch, const Member& successor,
                                       kj::StringPtr reason) = 0;
+    // What is sent to the successor does not get there, or is not answered (R6); null: it does
+    // again.
+    virtual void successorTrouble(std::uint64_t epoch, const Member& successor,
+                                  kj::Maybe<const LinkTrouble&> trouble) = 0;
   };
 
-  SuccessorLink(Host& host, kj::Network& network, kj::Timer& timer,
+  // `patience` is that of LinkProgress.
+  SuccessorLink(Host& host, kj::Network& network, kj::Timer& timer, kj::Duration patience,
                 const Configuration& configuration, std::uint64_t self);
   KJ_DISALLOW_COPY(SuccessorLink);
 
@@ -70,6 +76,7 @@ private:
   Host& host;
   kj::Network& network;
   kj::Timer& timer;
+  const kj::Duration patience;
   Configuration configuration;
   const Member successor;
   Header header;
@@ -77,6 +84,7 @@ private:
   // Of the present attachment.
   kj::Maybe<kj::Own<Connection>> connection;
   kj::Maybe<schema::Link::Client> link;
+  kj::Maybe<schema::Link::Client> checks;
   bool aligned_ = false;
   std::uint64_t sentIndex = 0;
   std::uint64_t sentDurable = 0;
@@ -85,27 +93,35 @@ private:
   // the log behind the snapshot is not truncated meanwhile.
   kj::Maybe<kj::Own<SnapshotReader>> snapshot;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> idle;    // Fulfilled by wake().
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> broken;  // Rejected when the successor refuses.
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> broken;  // Rejected to end an attempt.
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> attachWaiters;
 
   kj::Duration backoff;
   bool reported = false;            // One line per outage, not one per attempt.
   kj::Maybe<kj::TimePoint> toldAt;  // The last report of this outage.
   WeakAnchor<SuccessorLink> anchor;
+  LinkWatch watch;
   kj::TaskSet tasks;
 
   kj::Promise<void> run();
   kj::Promise<void> attempt();
-  kj::Promise<Position> attach();
+  kj::Promise<void> connectAndPump();
+  kj::Promise<Position> attach(kj::Duration pause);
   kj::Promise<void> align(Position end);
   kj::Promise<void> cut(Position shared);
   kj::Promise<void> giveSnapshot();
   void alignedAt(Position end);
   kj::Promise<void> pump();
   kj::Promise<void> send(std::vector<BatchPtr> batches);
-  kj::Promise<void> watch();
+  void giveUp(kj::Exception&& why);
   void failed(kj::Exception&& exception);
   void taskFailed(kj::Exception&& exception) override;
+
+  kj::Promise<void> check(std::size_t padding) override;
+  kj::Maybe<TcpProgress> progress() override;
+  void linkTrouble(kj::Maybe<const LinkTrouble&> trouble) override;
+  void linkHopeless() override;
+  void linkRefused(kj::Exception&& why) override { giveUp(kj::mv(why)); }
 };
 
 }  // namespace gavel::chain

@@ -45,7 +45,7 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
     return std::string("flapping: it was lost again and again soon after it had joined; ") +
            formatDuration(newcomer.wait).cStr() + " left before it joins again";
   }
-  return "";
+  return newcomer.whyNotAfterTail;
 }
 
 Decision join(const Configuration& current, const std::vector<Newcomer>& newcomers,

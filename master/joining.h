@@ -21,6 +21,8 @@ struct Newcomer {
   std::string slow;        // Why it was taken out and has not proved well since (slowness.h).
   // How long it still has to wait, as it was lost again and again (flapping.h).
   kj::Duration wait = 0 * kj::SECONDS;
+  // Why it cannot be linked to the tail (dead-pairs.h); empty: it can, as far as is known.
+  std::string whyNotAfterTail;
 };
 
 // Why `newcomer` may not be named as syncing, and what to do, for people; empty if it may.

@@ -18,6 +18,7 @@
 #include "base/program-options.h"
 #include "base/protection.h"
 #include "base/random.h"
+#include "base/remembering-network.h"
 #include "base/server.h"
 #include "base/service-manager.h"
 #include "master/embedded-store.h"
@@ -109,6 +110,9 @@ void define(CLI::App& app, Options& options) {
               "again, and twice as long each further time, up to 60 times; 0s: never");
   addDuration(app, "--outage-wait", options.settings.outageWait, 0 * kj::SECONDS,
               "After an outage of all members, wait this long for the others once one is back");
+  addDuration(app, "--link-retry", options.settings.linkRetry, 0 * kj::SECONDS,
+              "Keep nodes apart this long that could not talk to each other, before it is tried "
+              "again, and twice as long each further time, up to 60 times");
   addChoice<LogFormat>(app, "--log-format", options.logFormat,
                        {{"text", LogFormat::text}, {"json", LogFormat::json}},
                        "How lines on standard error look");
@@ -140,7 +144,7 @@ void run(const Options& options) {
   auto io = setUpEventLoop();
   auto& timer = io.provider->getTimer();
   Protection protection(options.protection, options.listen.c_str(), io.provider->getNetwork());
-  auto& network = protection.network();
+  RememberingNetwork network(protection.network(), timer);
 
   EmbeddedStore store(options.data.c_str());
   auto listener = listenOn(io.provider->getNetwork(), io.waitScope, options.listen.c_str());

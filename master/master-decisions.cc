@@ -53,6 +53,7 @@ bool Master::considerGate() {
       return false;
     }
     if (!heard) return false;  // A lost joiner is removed; one that is back in time joins.
+    if (gateIsOverDeadPair()) return false;
     gated = nullptr;
     put(std::move(*next), timer.now());
     return true;
@@ -183,6 +184,7 @@ Newcomer Master::describe(const Node& node) const {
   newcomer.wait = flapping.wait(name, timer.now());
   newcomer.diskHangs = node.diskHangs;
   newcomer.slow = slowness.whyOut(name);
+  newcomer.whyNotAfterTail = whyNotAfterTail(name);
   return newcomer;
 }
 
@@ -314,6 +316,7 @@ void Master::enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<
   if (!ruling.vouched.empty()) {
     flapping.reset(ruling.vouched);
     slowness.reset(ruling.vouched);
+    deadPairs.reset(ruling.vouched);
   }
   logInfo(ruling.refused ? "an order was not carried out" : "order of an operator",
           {{"words", ruling.words}});

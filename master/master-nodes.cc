@@ -68,6 +68,10 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
   suspicion.registered(member.incarnation, timer.now());
   announcer.add(member.incarnation, kj::mv(control), status.getEpoch());
   evaluateSoon();
+  // For the day when no name resolves (base/remembering-network.h).
+  tasks.add(kj::evalNow([&]() { return network.parseAddress(member.address.c_str()); })
+                .ignoreResult()
+                .catch_([](kj::Exception&&) {}));
   logInfo("node registered", {{"node", member.name},
                               {"address", member.address},
                               {"incarnation", member.incarnation},
@@ -173,6 +177,7 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
              incarnation, status.getIncarnation());
   noteStatus(*node, status);
   suspicion.heard(incarnation, timer.now());
+  links.heard(incarnation, timer.now());
   announcer.heard(incarnation, status.getEpoch());
   evaluateSoon();
 }
@@ -355,6 +360,7 @@ std::string Master::notice() const {
           std::to_string(settings.replicas) + " members: start nodes that can join.");
     }
   }
+  add(linkNotice());
   if (orders.replacement) {
     add("waits until " + orders.replacement->successor + " serves, to replace " +
         orders.replacement->old + " by it.");

@@ -42,6 +42,8 @@ Master::Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock,
       ledger(kj::mv(ledger)),
       suspicion(settings.suspectAfter),
       flapping(settings.flapDelay, settings.flapForgive),
+      links(settings.suspectAfter),
+      deadPairs(settings.linkRetry),
       failed(kj::newPromiseAndFulfiller<void>()),
       announcer(timer, CONFIGURE_DEADLINE,
                 [this](std::uint64_t incarnation, std::uint64_t epoch) {
@@ -102,12 +104,13 @@ void Master::evaluate() {
   evaluating = false;
   if (stopped) return;
   wake();
+  noteLinks();
   startProbes();
   if (standsBy()) return;
   if (ledger->busy()) return;  // written() comes back here.
   if (current().epoch == 0) {
     considerForming();
-  } else if (!considerGate() && !considerRemoving() && !considerSlow()) {
+  } else if (!considerGate() && !considerRemoving() && !considerLinks() && !considerSlow()) {
     // Nobody is waiting to be removed, or nobody can be.
     considerJoining();
   }
@@ -123,8 +126,9 @@ void Master::startProbes() {
     if (member == nullptr) continue;
     tasks.add(
         probe(network, timer, member->address.c_str(), asked.incarnation, suspicion.probeTimeout())
-            .then([this, asked](ProbeResult result) {
+            .then([this, asked, began = timer.now()](ProbeResult result) {
               wake();
+              if (result == ProbeResult::alive) links.answered(asked.incarnation, began);
               suspicion.probed(asked, result, timer.now());
               evaluateSoon();
             }));
@@ -239,6 +243,7 @@ void Master::noteMemberships() {
     return member == nullptr || member->state != MemberState::serving;
   });
   if (lastSeen.epoch != current().epoch) {
+    suspicion.forgetReports();
     outage = nullptr;
     sourceSince = nullptr;
   }

@@ -16,9 +16,11 @@
 #include "base/weak.h"
 #include "master/announcer.h"
 #include "master/config-store.h"
+#include "master/dead-pairs.h"
 #include "master/flapping.h"
 #include "master/joining.h"
 #include "master/ledger.h"
+#include "master/link-reports.h"
 #include "master/orders.h"
 #include "master/outage.h"
 #include "master/relink-timing.h"
@@ -37,6 +39,8 @@ struct Settings {
   kj::Duration flapForgive = 60 * kj::SECONDS;
   // How long restarted members wait for the others after a total outage (R11).
   kj::Duration outageWait = 3 * kj::SECONDS;
+  // How long nodes that cannot talk to each other are kept apart at first (dead-pairs.h).
+  kj::Duration linkRetry = 10 * kj::SECONDS;
 };
 
 // The configuration master: takes in what nodes say (service.h), suspects them (Suspicion), decides
@@ -44,7 +48,7 @@ struct Settings {
 // (Announcer).  This class only joins those, and measures how long a re-link takes.
 //
 // master.cc: time and the store; master-nodes.cc: what nodes say and what is said of them;
-// master-decisions.cc: what is decided when.
+// master-decisions.cc: what is decided when; master-links.cc: links that do not work.
 //
 // One decision is under way at a time.  What is learnt meanwhile is part of the next one.
 //
@@ -87,6 +91,8 @@ public:
                  schema::NodeStatus::Reader status);
   void report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t suspect,
               kj::StringPtr reason);
+  // A member says whether a link to a neighbour works (R6).
+  void link(const LinkReport& report);
   // `reporter` tells that it gates `joiner` in `epoch` (R9).
   void gate(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t joiner);
   void dropped(std::uint64_t incarnation, std::uint64_t session);
@@ -106,6 +112,7 @@ public:
   const Configuration& current() const { return ledger->current(); }
   std::int64_t wallClock() const { return clock.wall(); }
   kj::Duration heartbeatInterval() const { return settings.suspectAfter / 10; }
+  kj::Duration linkPatience() const { return settings.suspectAfter; }
 
   struct KnownNode {
     Member member;
@@ -117,6 +124,15 @@ public:
   };
   // Members in chain order, then the others by name.
   std::vector<KnownNode> nodes() const;
+  // Two nodes that cannot talk to each other, and since how long.
+  struct BrokenLink {
+    std::string a, b;
+    kj::Duration lasting;
+    std::string cause;
+    bool dead;           // Confirmed; else only reported.
+    kj::Duration retry;  // Until they may be neighbours again.
+  };
+  std::vector<BrokenLink> brokenLinks() const;
   // What this master waits for and what the operator can do; empty: all is well.
   std::string notice() const;
   // Oldest first, with durations that are known but not stored yet.
@@ -143,9 +159,12 @@ private:
   Suspicion suspicion;
   Flapping flapping;
   Slowness slowness;
-  Configuration lastSeen;              // By noteMemberships().
-  std::map<std::uint64_t, Told> told;  // By the incarnation of a serving member.
-  kj::Maybe<Gate> gated;               // The newest one that was in order when it came.
+  LinkReports links;
+  DeadPairs deadPairs;
+  kj::Maybe<kj::TimePoint> lastTakenApart;  // Serving members, for a dead pair.
+  Configuration lastSeen;                   // By noteMemberships().
+  std::map<std::uint64_t, Told> told;       // By the incarnation of a serving member.
+  kj::Maybe<Gate> gated;                    // The newest one that was in order when it came.
   Orders orders;
   std::deque<Order> waiting;  // Orders whose turn has not come.
   std::string abandoned;      // The order that came to nothing last.
@@ -192,6 +211,7 @@ private:
   bool considerRemoving();
   bool considerSlow();
   bool considerOutage();
+  bool considerLinks();
   void considerJoining();
   bool awaitOtherProbes();
   Document documentWith(Configuration next) const;
@@ -203,6 +223,14 @@ private:
   bool standsBy() const;
   void noteMemberships();
   void complain(const std::string& why);
+
+  // Links.
+  void noteLinks();
+  std::set<std::uint64_t> lostMembers() const;
+  bool actsNow(const Member& member) const;
+  bool gateIsOverDeadPair() const;
+  std::string whyNotAfterTail(const std::string& name) const;
+  std::string linkNotice() const;
 
   // Orders.
   View view() const;

@@ -44,6 +44,7 @@ std::string whyNotOnOrder(const View& view, Newcomer newcomer) {
   newcomer.drained = false;
   newcomer.wait = 0 * kj::SECONDS;
   newcomer.slow.clear();
+  newcomer.whyNotAfterTail.clear();
   return whyNotEligible(view.current, newcomer);
 }
 

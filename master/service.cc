@@ -53,6 +53,30 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> link(LinkContext context) override {
+    auto report = context.getParams().getReport();
+    LinkReport words;
+    words.epoch = report.getEpoch();
+    words.reporter = incarnation;
+    words.peer = report.getPeer();
+    words.toSuccessor = report.getDirection() == schema::LinkReport::Direction::TO_SUCCESSOR;
+    words.lasting = report.getSince() * kj::NANOSECONDS;
+    words.gating = report.getGating();
+    switch (report.getState()) {
+      case schema::LinkReport::State::WORKS:
+        words.state = LinkReport::State::works;
+        break;
+      case schema::LinkReport::State::PATH_DEAD:
+        words.state = LinkReport::State::pathDead;
+        break;
+      case schema::LinkReport::State::PROCESS_SLOW:
+        words.state = LinkReport::State::processSlow;
+        break;
+    }
+    alive(*master).link(words);
+    return kj::READY_NOW;
+  }
+
   kj::Promise<void> gate(GateContext context) override {
     auto params = context.getParams();
     alive(*master).gate(incarnation, params.getEpoch(), params.getJoiner());
@@ -100,6 +124,7 @@ public:
         master->addRef(), status.getIncarnation(), std::get<Master::Registered>(answer).session));
     writeConfiguration(target.current(), registered.initConfiguration());
     registered.setHeartbeatInterval(target.heartbeatInterval() / kj::NANOSECONDS);
+    registered.setLinkPatience(target.linkPatience() / kj::NANOSECONDS);
     return kj::READY_NOW;
   }
 
@@ -118,6 +143,16 @@ public:
     auto list = context.getResults().initNodes(known.size());
     for (unsigned i = 0; i < known.size(); ++i) write(known[i], list[i]);
     context.getResults().setNotice(alive(*master).notice().c_str());
+    auto broken = alive(*master).brokenLinks();
+    auto links = context.getResults().initLinks(static_cast<unsigned>(broken.size()));
+    for (unsigned i = 0; i < broken.size(); ++i) {
+      links[i].setA(broken[i].a.c_str());
+      links[i].setB(broken[i].b.c_str());
+      links[i].setSince(broken[i].lasting / kj::NANOSECONDS);
+      links[i].setCause(broken[i].cause.c_str());
+      links[i].setDead(broken[i].dead);
+      links[i].setRetry(broken[i].retry / kj::NANOSECONDS);
+    }
     return kj::READY_NOW;
   }
 

@@ -99,6 +99,13 @@ void Suspicion::reportedByTail(std::uint64_t incarnation, std::string why, kj::T
   }
 }
 
+void Suspicion::forgetReports() {
+  for (auto& [incarnation, node]: nodes) {
+    node.reportedSince = nullptr;
+    node.lastReport = nullptr;
+  }
+}
+
 void Suspicion::superseded(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
   if (node == nullptr || node->superseded) return;
@@ -192,6 +199,10 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
       return;
     case ProbeResult::inconclusive:
       return;
+    case ProbeResult::unreachable:
+      // Its name does not resolve, say: as long as it speaks to us, that tells nothing about it.
+      if (node->link == Link::connected) return;
+      break;
     case ProbeResult::silent:
       if (node->disturbed) {
         // The deadline may have passed while this process slept, with the answer in its socket.
@@ -206,7 +217,6 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
       }
       break;
     case ProbeResult::refused:
-    case ProbeResult::unreachable:
     case ProbeResult::other:
       break;
   }

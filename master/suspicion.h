@@ -74,6 +74,8 @@ public:
   void doubt(std::uint64_t incarnation, std::string why, kj::TimePoint now);
   // The tail cannot reach the syncing member, for the reason `why`.
   void reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now);
+  // Another epoch is in force: what was reported in the one before counts no more.
+  void forgetReports();
   // Final: what is still heard of the old process was said before its end.  Its address is probed
   // nevertheless, until it is certain that it has ended(): its data directory may have been copied.
   void superseded(std::uint64_t incarnation, kj::TimePoint now);

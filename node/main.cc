@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/program-options.h"
 #include "base/protection.h"
+#include "base/remembering-network.h"
 #include "base/server.h"
 #include "base/service-manager.h"
 #include "chain/restore.h"
@@ -35,6 +36,7 @@ struct Flags {
   std::string diskPatience = "5s";
   std::string maxLeap = "7d";
   std::size_t maxPending = std::size_t(256) << 20;
+  std::string linkPatience;
   ProtectionOptions protection;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
@@ -56,6 +58,21 @@ std::string checkPending(const std::string& bytes) {
   auto value = std::strtoull(bytes.c_str(), nullptr, 10);
   if (value >= LEAST_PENDING && value <= MOST_PENDING) return "";
   return "must be 1MiB to 1TiB, with its unit (256MiB, 1GiB), and this is " + bytes + " bytes";
+}
+
+// Below this an ordinary delay would be taken for a dead link.
+constexpr auto LEAST_LINK_PATIENCE = 250 * kj::MILLISECONDS;
+
+std::string checkPatience(const std::string& text) {
+  std::string problem;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 if (parseDuration(text.c_str()) < LEAST_LINK_PATIENCE) {
+                   problem = "must be 250ms or more";
+                 }
+               })) {
+    problem = exception->getDescription().cStr();
+  }
+  return problem;
 }
 
 void declare(CLI::App& app, Flags& flags) {
@@ -96,6 +113,8 @@ void declare(CLI::App& app, Flags& flags) {
       ->default_str("always");
   app.add_option("--disk-patience", flags.diskPatience,
                  "How long the disk may go without an answer; then the chain goes on without it")
+      ->type_name("DURATION")
+      ->check(checkPatience)
       ->capture_default_str();
   app.add_option("--session-idle", flags.sessionIdle, "End client sessions unused for this long")
       ->capture_default_str();
@@ -109,6 +128,11 @@ void declare(CLI::App& app, Flags& flags) {
       ->transform(CLI::AsSizeValue(false))
       ->check(checkPending)
       ->default_str("256MiB");
+  app.add_option("--link-patience", flags.linkPatience,
+                 "Take a link to a neighbour for dead after this long without progress (default: "
+                 "the master's --suspect-after)")
+      ->type_name("DURATION")
+      ->check(checkPatience);
   declareProtection(app, flags.protection);
   app.add_option("--log-format", flags.logFormat, "text or json")
       ->transform(CLI::CheckedTransformer(
@@ -141,8 +165,8 @@ int serve(const Flags& flags) {
 
   auto io = setUpEventLoop();
   Protection protection(flags.protection, flags.listen.c_str(), io.provider->getNetwork());
-  auto& network = protection.network();
   auto& timer = io.provider->getTimer();
+  RememberingNetwork network(protection.network(), timer);
   SystemRandom random;
   RealClock clock;
 
@@ -170,6 +194,9 @@ int serve(const Flags& flags) {
   options.limits.uncommittedBytes = flags.maxPending;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
   options.maxLeap = parseDuration(flags.maxLeap.c_str());
+  if (!flags.linkPatience.empty()) {
+    options.linkPatience = parseDuration(flags.linkPatience.c_str());
+  }
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(

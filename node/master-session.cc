@@ -115,6 +115,9 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
     registration = registered.getRegistration();
     interval =
         std::max<std::int64_t>(1'000'000, registered.getHeartbeatInterval()) * kj::NANOSECONDS;
+    if (registered.getLinkPatience() > 0) {
+      host.setLinkPatience(registered.getLinkPatience() * kj::NANOSECONDS);
+    }
     backoff = FIRST_BACKOFF;
     saidLost = false;
     refused.clear();
@@ -143,6 +146,27 @@ void MasterSession::report(std::uint64_t epoch, std::uint64_t suspect, kj::Strin
     request.setEpoch(epoch);
     request.setSuspect(suspect);
     request.setReason(reason);
+    tell(request.send().ignoreResult());
+  }
+}
+
+void MasterSession::reportLink(const chain::Replica::LinkReport& report) {
+  using schema::LinkReport;
+  KJ_IF_MAYBE (to, registration) {
+    auto request = to->linkRequest();
+    auto words = request.initReport();
+    words.setEpoch(report.epoch);
+    words.setPeer(report.peer.incarnation);
+    words.setDirection(report.direction == chain::LinkDirection::toSuccessor
+                           ? LinkReport::Direction::TO_SUCCESSOR
+                           : LinkReport::Direction::TO_PREDECESSOR);
+    words.setState(LinkReport::State::WORKS);
+    KJ_IF_MAYBE (cause, report.cause) {
+      words.setState(*cause == chain::LinkCause::pathDead ? LinkReport::State::PATH_DEAD
+                                                          : LinkReport::State::PROCESS_SLOW);
+    }
+    words.setSince(report.lasting / kj::NANOSECONDS);
+    words.setGating(report.gating);
     tell(request.send().ignoreResult());
   }
 }

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/weak.h"
 #include "chain/configuration.h"
+#include "chain/replica.h"
 #include "schema/master.capnp.h"
 
 namespace gavel::node {
@@ -28,6 +29,8 @@ public:
     virtual kj::Promise<void> adopt(const chain::Configuration& configuration) = 0;
     // An operator's word on the clock (master.capnp's NodeControl.acceptClock).
     virtual kj::Promise<std::string> acceptClock(std::int64_t limit) = 0;
+    // As the master would have it (R6).
+    virtual void setLinkPatience(kj::Duration patience) = 0;
   };
 
   MasterSession(kj::Network& network, kj::Timer& timer, Random& random,
@@ -43,6 +46,9 @@ public:
 
   // A neighbour cannot be reached: the master may know more.  Lost if there is no master now.
   void report(std::uint64_t epoch, std::uint64_t suspect, kj::StringPtr reason);
+
+  // A link does not work, or does again (R6).  Lost likewise: to be repeated.
+  void reportLink(const chain::Replica::LinkReport& report);
 
   // As tail of `epoch`, this node gates the syncing member `joiner` (R9).  Lost likewise: to be
   // repeated.

@@ -21,6 +21,7 @@ std::uint64_t newIncarnation(const chain::Recovered& recovered, Random& random) 
 Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
            chain::Store& store, chain::Image image, NodeOptions nodeOptions)
     : options(kj::mv(nodeOptions)),
+      network(network),
       timer_(timer),
       clock(clock),
       time(clock, options.maxLeap / kj::NANOSECONDS),
@@ -33,6 +34,7 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
       forwarder_(replica_, network, timer),
       master(network, timer, random, options.masters, *this),
       anchor(*this) {
+  setLinkPatience(options.replica.linkPatience);
   if (!recovered.empty) {
     logInfo("restarted with data: a member of nothing until a configuration names this process",
             {{"last", replica_.logEnd().index},
@@ -144,6 +146,21 @@ void Node::stopped() {
 void Node::started() {
   forwarder_.forget();
   admission_.started();
+  lookUpMembers();
+}
+
+// Any of them may become a neighbour at a time when no name resolves (base/remembering-network.h).
+void Node::lookUpMembers() {
+  kj::Vector<kj::Promise<void>> all;
+  for (auto& member: replica_.newest().members) {
+    all.add(kj::evalNow([&]() { return network.parseAddress(member.address.c_str()); })
+                .ignoreResult()
+                .catch_([name = member.name](kj::Exception&& exception) {
+                  logDebug("a member's name does not resolve",
+                           {{"node", name}, {"error", exception.getDescription()}});
+                }));
+  }
+  lookups = kj::joinPromises(all.releaseAsArray()).eagerlyEvaluate(nullptr);
 }
 
 void Node::applied(std::span<const auction::Event> events) {
@@ -161,6 +178,16 @@ void Node::committed(std::uint64_t index) {
 
 void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {
   master.report(epoch, neighbour.incarnation, reason);
+}
+
+void Node::linkTrouble(const chain::Replica::LinkReport& report) {
+  master.reportLink(report);
+}
+
+void Node::setLinkPatience(kj::Duration patience) {
+  // Below that, what a kernel may delay would be taken for a path that is dead.
+  constexpr auto LEAST = 250 * kj::MILLISECONDS;
+  replica_.setLinkPatience(kj::max(options.linkPatience.orDefault(patience), kj::Duration(LEAST)));
 }
 
 void Node::gated(std::uint64_t epoch, const chain::Member& joiner) {

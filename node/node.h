@@ -27,6 +27,8 @@ struct NodeOptions {
   chain::Replica::Options replica;
   // How far the clock may be above the log's newest entry and what has passed since (R15).
   kj::Duration maxLeap = chain::ChainTime::DEFAULT_MAX_LEAP * kj::NANOSECONDS;
+  // Without progress for so long, a link does not work (R6); null: as the master says.
+  kj::Maybe<kj::Duration> linkPatience = nullptr;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration
@@ -60,6 +62,7 @@ public:
 
 private:
   NodeOptions options;
+  kj::Network& network;
   kj::Timer& timer_;
   const SystemClock& clock;
   chain::ChainTime time;
@@ -73,8 +76,10 @@ private:
   tail::Watchers watchers_;
   Forwarder forwarder_;
   MasterSession master;
+  kj::Promise<void> lookups = nullptr;
   WeakAnchor<Node> anchor;
 
+  void lookUpMembers();
   void explain(schema::NodeStatus::Builder builder) const;
 
   void stopped() override;
@@ -84,6 +89,7 @@ private:
   void committed(std::uint64_t index) override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;
+  void linkTrouble(const chain::Replica::LinkReport& report) override;
   void gated(std::uint64_t epoch, const chain::Member& joiner) override;
 
   void describe(schema::NodeStatus::Builder builder) override;
@@ -95,6 +101,7 @@ private:
   kj::Promise<std::string> acceptClock(auction::Stamp limit) override {
     return admission_.acceptClock(limit);
   }
+  void setLinkPatience(kj::Duration patience) override;
 };
 
 }  // namespace gavel::node

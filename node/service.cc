@@ -189,7 +189,7 @@ kj::Promise<void> Service::status(StatusContext context) {
 
 kj::Promise<void> Service::attach(AttachContext context) {
   requirePeer(access, "attaching as predecessor");
-  return node().replica().attach(context);
+  return node().replica().attach(context, access.progress);
 }
 
 kj::Promise<void> Service::forward(ForwardContext context) {

@@ -24,6 +24,10 @@ interface Registry {
 
         heartbeatInterval @2 :Int64;
         # Nanoseconds between heartbeats, as the master wants them.
+
+        linkPatience @4 :Int64;
+        # Nanoseconds without progress after which a link does not work (R6), unless the node's operator
+        # says otherwise.
       }
       refused @3 :Text;
       # Why, and what to do.  (Other cluster, name in use, clock skew, protocol version.)
@@ -44,6 +48,41 @@ interface Registration {
   gate @2 (epoch :UInt64, joiner :UInt64) -> ();
   # From the tail of `epoch`: it commits nothing any more that the syncing member, whose incarnation is
   # `joiner`, has not on disk (R9).  Told again until a later epoch comes.
+
+  link @3 (report :LinkReport) -> ();
+  # What this node sends to a neighbour does not arrive, or is not answered; or it is again (R6).  Told
+  # again and again while it lasts.
+}
+
+struct LinkReport {
+  # Of one direction of a link, by the end that sends.
+
+  epoch @0 :UInt64;
+  peer @1 :UInt64;
+  # Incarnation of the other end.
+
+  direction @2 :Direction;
+  state @3 :State;
+
+  since @4 :Int64;
+  # Nanoseconds ago.
+
+  gating @5 :Bool;
+  # This node is the tail, and commits nothing that `peer`, which joins, has not on its disk (R9).
+
+  enum Direction {
+    toSuccessor @0;
+    toPredecessor @1;
+  }
+
+  enum State {
+    works @0;
+    # Again.
+
+    pathDead @1;
+    processSlow @2;
+    # See chain/link-progress.h.
+  }
 }
 
 interface NodeControl {

@@ -38,7 +38,8 @@ struct Rejection {
     # Other cluster, other incarnation, or not the neighbour it claims to be.
 
     busy @2;
-    # Not now (still adopting the configuration): try again.
+    # Not now (still adopting the configuration, or bringing its log in line): try again soon.  Told at
+    # once, as the caller takes silence for a link that does not work (R6).
   }
 }
 
@@ -59,6 +60,10 @@ interface Peer {
         end @1 :Log.Position;
         # The receiver's log end.  A serving receiver's is in the caller's log, and what follows is to
         # be sent; with a syncing one the last shared position is sought first (Link.cut).
+
+        checks @3 :Link;
+        # The same link, to be asked for checks only: they must not wait for an append that waits for
+        # the disk of a syncing member.
       }
       rejected @2 :Rejection;
     }
@@ -105,9 +110,10 @@ interface Link {
   # Returns once queued; a refusal fails the link.  `commit`, to a syncing member only: what the tail has
   # committed; 0 otherwise.
 
-  check @1 (header :Header) -> ();
-  # Returns once all appends before it have been taken.  The predecessor calls it now and then, with a
-  # deadline, since a connection that has gone silent does not break by itself.
+  check @1 (header :Header, padding :Data) -> ();
+  # Returns at once: all that was sent before it has come.  The predecessor calls it now and then (R6),
+  # since a connection that has gone silent does not break by itself; each second of an idle link with
+  # 64 KiB of padding, as a path may carry small packets only.
 
   cut @2 (header :Header, position :Log.Position) -> (result :CutResult);
   # To a syncing member, before anything is appended (R9).  `position` is the highest one in the caller's
@@ -152,6 +158,9 @@ interface Acks {
   confirm @3 (header :Header) -> ();
   # Chain confirm, upwards (R10): returns once every node from the receiver to the head has said that it
   # is still in this epoch.
+
+  check @4 (header :Header, padding :Data) -> ();
+  # As in Link, by the successor: each end watches the direction in which it sends.
 }
 
 interface NodeService extends(Auction.Auctioneer, Topology.Topology, Peer, Snapshot.SnapshotSource) {

@@ -169,6 +169,27 @@ struct Relink {
   # 0 while that is still awaited or was not seen.
 }
 
+struct BrokenLink {
+  # Two nodes that cannot talk to each other though both are heard, by name, as neighbours in the chain
+  # have found (R6).
+
+  a @0 :Text;
+  b @1 :Text;
+
+  since @2 :Int64;
+  # Nanoseconds ago.
+
+  cause @3 :Text;
+  # In words, with the direction in which it was found.
+
+  dead @4 :Bool;
+  # The master has taken them apart, and does not make them neighbours for now.  Otherwise it is only
+  # reported.
+
+  retry @5 :Int64;
+  # Nanoseconds until they may be neighbours again, to try; 0: from now on, or not dead.
+}
+
 interface Topology {
   configuration @0 () -> (configuration :Configuration);
   # The newest this process knows.
@@ -176,9 +197,10 @@ interface Topology {
   status @1 (withStateHash :Bool) -> (status :NodeStatus);
   # Nodes only.
 
-  nodes @2 () -> (nodes :List(NodeEntry), notice :Text);
+  nodes @2 () -> (nodes :List(NodeEntry), notice :Text, links :List(BrokenLink));
   # Masters only: every node known, members in chain order first.  `notice` says what the master waits
   # for and what the operator can do, for example after a total outage (R11); empty: all is well.
+  # `links` are the pairs of nodes that cannot talk to each other, as far as is known (R6).
 
   epochs @3 () -> (relinks :List(Relink));
   # Masters only: the newest configurations, oldest first.

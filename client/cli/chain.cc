@@ -82,6 +82,15 @@ Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
     }
   }
   for (auto& remark: remarksOnTime(survey)) result.push_back(remark);
+  // Of those that hurt now, the master's notice says it as well.
+  for (auto link: survey.nodes.get().getLinks()) {
+    auto line = printable(link.getA()) + " and " + printable(link.getB()) +
+                (link.getDead() ? " were taken apart, as they could not talk to each other "
+                                : " cannot talk to each other, for ") +
+                span(0, link.getSince()) + (link.getDead() ? " ago" : "") + ": " +
+                printable(link.getCause());
+    (link.getDead() ? remarks.facts : result).push_back(line);
+  }
   if (serving.size() < wanted.least) {
     result.push_back(std::to_string(serving.size()) + " of " + std::to_string(wanted.least) +
                      " members serve");

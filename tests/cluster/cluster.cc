@@ -60,11 +60,12 @@ Cluster::Cluster(kj::AsyncIoContext& io, std::size_t replicas, Flags masterFlags
 
 Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::move(given)) {
   if (options.data.empty()) options.data = directory();
+  masterAddress_ = options.host.empty() ? gavel::testing::ownAddress() : options.host + ":0";
   options.masterFlags.insert(options.masterFlags.begin(),
                              {"--replicas", std::to_string(options.replicas)});
   restartMaster();
   for (std::size_t i = 0; i < options.replicas; ++i) {
-    nodeAddresses.push_back(gavel::testing::ownAddress());
+    nodeAddresses.push_back(newAddressOf(i));
     nodes.emplace_back();
     bool restored = i == 0 && !options.restore.empty();
     restartNode(i, restored ? Flags{"--restore", options.restore} : Flags());
@@ -73,8 +74,14 @@ Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::mo
         [&]() { return configuration(masterAddress_).getConfiguration().getEpoch() > 0; });
 }
 
+// For the system to choose the port.
+std::string Cluster::newAddressOf(std::size_t i) const {
+  if (i < options.nodeHosts.size()) return options.nodeHosts[i] + ":0";
+  return gavel::testing::ownAddress();
+}
+
 std::size_t Cluster::addSpare() {
-  nodeAddresses.push_back(gavel::testing::ownAddress());
+  nodeAddresses.push_back(newAddressOf(nodes.size()));
   nodes.emplace_back();
   restartNode(nodes.size() - 1);
   return nodes.size() - 1;
@@ -91,7 +98,8 @@ void Cluster::restartMaster() {
 void Cluster::spawnNode(std::size_t i, const Flags& flags) {
   nodes[i] = nullptr;
   auto name = nameOf(i);
-  auto command = options.wrapper ? options.wrapper(i) : Flags();
+  Flags command;
+  if (i < options.launchers.size()) command = options.launchers[i];
   append(command, {binary("gavel-node"), "--name", name, "--listen", nodeAddresses[i], "--master",
                    masterAddress_, "--data", dataOf(i)});
   append(command, options.nodeFlags);

@@ -32,8 +32,11 @@ public:
     // A backup that the first node begins with.
     std::string restore;
     kj::Duration clientTimeout = 20 * kj::SECONDS;
-    // What a node's command begins with, for one that is to run in surroundings of its own.
-    std::function<Flags(std::size_t node)> wrapper;
+    // Where the master listens, and each node; empty: on loopback.
+    std::string host;
+    std::vector<std::string> nodeHosts;
+    // What the program of each node is started with; empty: nothing.
+    std::vector<Flags> launchers;
   };
 
   Cluster(kj::AsyncIoContext& io, std::size_t replicas, Flags masterFlags = {});
@@ -118,13 +121,14 @@ private:
   gavel::testing::TemporaryDirectory directory_;
   SystemRandom random;
   Options options;
-  std::string masterAddress_ = gavel::testing::ownAddress();
+  std::string masterAddress_;
   std::vector<std::string> nodeAddresses;
   std::unique_ptr<Process> master_;
   std::vector<std::unique_ptr<Process>> nodes;
   std::vector<kj::String> seeds;
 
   std::string dataOf(const std::string& name) const;
+  std::string newAddressOf(std::size_t i) const;
   void spawnNode(std::size_t i, const Flags& flags);
   kj::Own<Connection> connect(const std::string& address);
   capnp::Response<schema::Topology::NodesResults> known();

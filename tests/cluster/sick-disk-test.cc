@@ -124,11 +124,10 @@ TEST_F(CrawlingDisk, IsTakenOutAndLetInAgainWhenItIsWell) {
   setDelay(0);
   Cluster::Options options;
   options.clientTimeout = 120 * kj::SECONDS;
-  options.wrapper = [&](std::size_t node) {
-    if (node != 2) return Flags();
-    return Flags{"/usr/bin/env", "SLOW_SYNC=" + directory.path() + "/sync-delay",
-                 "LD_PRELOAD=" + binary("bench-slow-sync.so")};
-  };
+  options.launchers = {{},
+                       {},
+                       {"/usr/bin/env", "SLOW_SYNC=" + directory.path() + "/sync-delay",
+                        "LD_PRELOAD=" + binary("bench-slow-sync.so")}};
   Cluster cluster(io, options);
   gavel::testing::Workload load(io, cluster, gavel::testing::Workload::Options{4, 2, "", 200});
   load.runUntilSteady(100 * kj::MILLISECONDS);

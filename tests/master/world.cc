@@ -30,7 +30,7 @@ kj::Own<kj::AsyncIoStream> StreamServer::connect() {
 
 kj::Promise<kj::Own<kj::NetworkAddress>> FakeNetwork::parseAddress(kj::StringPtr address,
                                                                    unsigned portHint) {
-  KJ_REQUIRE(address.findFirst(':') != nullptr, "no such host", address);
+  KJ_REQUIRE(address.findFirst(':') != nullptr && !unresolved, "no such host", address);
   return kj::Own<kj::NetworkAddress>(kj::heap<FakeAddress>(*this, address.cStr()));
 }
 
@@ -149,6 +149,21 @@ void FakeNode::report(const FakeNode& suspect) {
   request.setSuspect(suspect.incarnation);
   request.setReason("no answer");
   world.wait(request.send().ignoreResult());
+}
+
+kj::Promise<void> FakeNode::reportLink(const FakeNode& peer, bool broken, bool gating) {
+  KJ_IF_MAYBE (target, registration) {
+    auto request = target->linkRequest();
+    auto report = request.initReport();
+    report.setEpoch(adopted.epoch);
+    report.setPeer(peer.incarnation);
+    report.setState(broken ? schema::LinkReport::State::PATH_DEAD
+                           : schema::LinkReport::State::WORKS);
+    report.setSince(broken ? 1'000'000'000 : 0);
+    report.setGating(gating);
+    return request.send().ignoreResult();
+  }
+  return kj::READY_NOW;
 }
 
 kj::Promise<void> FakeNode::live() {

@@ -47,6 +47,7 @@ public:
   };
   std::map<std::string, Endpoint> endpoints;
   bool outOfFiles = false;
+  bool unresolved = false;  // No name resolves.
   unsigned connects = 0;
 
   kj::Promise<kj::Own<kj::NetworkAddress>> parseAddress(kj::StringPtr address,
@@ -159,6 +160,8 @@ public:
   void gate(std::uint64_t epoch, std::uint64_t joiner);
   // Tells the master that it cannot reach `suspect`.
   void report(const FakeNode& suspect);
+  // Tells the master whether its link to a neighbour works (R6).
+  kj::Promise<void> reportLink(const FakeNode& peer, bool broken, bool gating);
 
 private:
   class Control;

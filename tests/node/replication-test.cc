@@ -212,12 +212,23 @@ TEST_F(Replication, JoinerTakesNoMoreThanItsDiskKeepsUpWith) {
     });
     return within(kj::mv(promise), what);
   };
-  auto attach = connect(1).attachRequest();
-  header.write(attach.initHeader());
-  attach.setProtocolVersion(schema::PROTOCOL_VERSION);
-  joining.write(attach.initConfiguration());
-  attach.setAcks(kj::heap<SilentAcks>());
-  auto attached = synced(attach.send(), "the joiner to be attached");
+  auto peer = connect(1);
+  auto attach = [&]() {
+    auto request = peer.attachRequest();
+    header.write(request.initHeader());
+    request.setProtocolVersion(schema::PROTOCOL_VERSION);
+    joining.write(request.initConfiguration());
+    request.setAcks(kj::heap<SilentAcks>());
+    return within(request.send(), "an answer at once, whatever the disk does");
+  };
+  auto attached = attach();
+  ASSERT_TRUE(attached.getResult().isRejected()) << "it has to store the configuration first";
+  EXPECT_EQ(attached.getResult().getRejected().getReason(), schema::Rejection::Reason::BUSY);
+  until("the joiner to be attached", [&]() {
+    disk.syncNow();
+    attached = attach();
+    return attached.getResult().isAttached();
+  });
   auto link = attached.getResult().getAttached().getLink();
   auto cut = link.cutRequest();
   header.write(cut.initHeader());
