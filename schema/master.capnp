@@ -25,7 +25,7 @@ interface Registry {
         heartbeatInterval @2 :Int64;
         # Nanoseconds between heartbeats, as the master wants them.
 
-        linkPatience @4 :Int64;
+        linkPatience @5 :Int64;
         # Nanoseconds without progress after which a link does not work (R6), unless the node's operator
         # says otherwise.
       }
