@@ -38,8 +38,8 @@ public:
   // The clock, apart from chain time.
   std::int64_t clockAt(std::int64_t boot) const { return boot + offset; }
   std::int64_t clock() const { return clockAt(sinceBoot()); }
-  // Looks at the wall clock again.  Only to be called where nothing is stamped by it: as no member
-  // of the chain, or as a head whose clock is not believed.
+  // Looks at the wall clock again.  Only to be called where nothing is stamped by it: as a node
+  // that the master does not let in, or as a head whose clock is not believed.
   void takeClock();
 
   // Chain time at `boot`: the stamp of an entry that is given then, above that of the last one.

@@ -35,7 +35,8 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
   }
   if (newcomer.skewed)
     return "its clock is wrong, or the master's: they differ by more than --max-skew; set the "
-           "wrong one right (NTP)";
+           "wrong one right (NTP).  A node that was let in with a wrong clock must be started "
+           "again";
   if (newcomer.drained) {
     return "drained: `gavel chain add " + name + "` lets it join again";
   }

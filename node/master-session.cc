@@ -100,6 +100,7 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
       // A member of a chain goes on: this master may have lost its data, or be the wrong one, and a
       // dead master stops nothing but re-linking.
       if (host.clusterId() == 0 && !result.getPassing()) refusedForGood = kj::mv(why);
+      if (result.getPassing()) host.clockIsWrong();
       // Also where it was said before that there is no master: this is for the operator to settle.
       // What may pass has times in it, which differ each time.
       std::string about = result.getPassing() ? "passing" : result.getRefused().cStr();

@@ -27,6 +27,8 @@ public:
     virtual std::uint64_t clusterId() = 0;
     virtual bool empty() = 0;
     virtual kj::Promise<void> adopt(const chain::Configuration& configuration) = 0;
+    // The master refuses this node, as its clock and the master's differ.
+    virtual void clockIsWrong() = 0;
     // An operator's word on the clock (master.capnp's NodeControl.acceptClock).
     virtual kj::Promise<std::string> acceptClock(std::int64_t limit) = 0;
     // As the master would have it (R6).

@@ -110,11 +110,10 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   }
 }
 
-// What the master judges the node by.  While it is a member of nothing, it goes by the wall clock
-// as it is: that may have been set right since (R15).
-void Node::describe(schema::NodeStatus::Builder builder) {
+// It may have been set right since it was looked at.  The master judges by what it is told next,
+// and has not let this process in, so that nothing is stamped by it meanwhile (R15).
+void Node::clockIsWrong() {
   if (replica_.newest().roleOf(incarnation) == chain::Role::waiting) time.takeClock();
-  writeStatus(builder, false);
 }
 
 void Node::explain(schema::NodeStatus::Builder builder) const {

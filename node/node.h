@@ -55,6 +55,7 @@ public:
   tail::Watchers& watchers() { return watchers_; }
   Forwarder& forwarder() { return forwarder_; }
   kj::Timer& timer() { return timer_; }
+  auction::Stamp chainTime() const { return time.now(); }
 
   void writeStatus(schema::NodeStatus::Builder builder, bool withStateHash);
   // Of what a snapshot from here would be.
@@ -92,12 +93,13 @@ private:
   void linkTrouble(const chain::Replica::LinkReport& report) override;
   void gated(std::uint64_t epoch, const chain::Member& joiner) override;
 
-  void describe(schema::NodeStatus::Builder builder) override;
+  void describe(schema::NodeStatus::Builder builder) override { writeStatus(builder, false); }
   std::uint64_t clusterId() override { return replica_.newest().clusterId; }
   bool empty() override { return recovered.empty && replica_.logEnd().index == 0; }
   kj::Promise<void> adopt(const chain::Configuration& configuration) override {
     return replica_.adopt(configuration);
   }
+  void clockIsWrong() override;
   kj::Promise<std::string> acceptClock(auction::Stamp limit) override {
     return admission_.acceptClock(limit);
   }

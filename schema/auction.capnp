@@ -188,7 +188,7 @@ struct AuctionView {
   created @4 :Int64;
 
   now @5 :Int64;
-  # Clock of the answering node, for showing the time left; never decides anything.
+  # Chain time at the answering node (R15), for showing the time left; never decides anything.
 
   bids @6 :UInt64;
   # Accepted so far.

@@ -31,8 +31,9 @@ int print(Context& context, const Survey& survey) {
       table.add({printable(status.getName()), "not reached", "", "", ""});
       continue;
     }
+    auto ahead = status.getChainTime() - status.getWallClock();
     table.add({printable(status.getName()), timeOf(status.getWallClock()),
-               timeOf(status.getChainTime()), span(status.getWallClock(), status.getChainTime()),
+               timeOf(status.getChainTime()), ahead > ALARMING_SKEW ? span(0, ahead) : "",
                survey.master ? std::to_string(node.getSkew() / 1'000'000) + "ms" : ""});
   }
   if (!print.json) print.result(table);

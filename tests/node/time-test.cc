@@ -161,14 +161,5 @@ TEST_F(TimeTest, IdleHeadTicksOnceAnHour) {
   until("a tick", [&]() { return replica(1).commit() == end + 2; });
 }
 
-TEST_F(TimeTest, NodeThatIsNoMemberGoesByTheWallClockAsItIs) {
-  nodes.push_back(
-      kj::heap<TestNode>(io, clock, random, "spare", Sync::atOnce, head::Admission::Limits{}));
-  auto told = [&]() { return status(0, [](auto told) { return told.getWallClock(); }); };
-  auto before = told();
-  clock.wallNow -= HOUR;
-  EXPECT_EQ(told(), before) << "only what the master is told sets it";
-}
-
 }  // namespace
 }  // namespace gavel::node

@@ -54,6 +54,10 @@ void Checks::fail(std::string text) {
 void Checks::turned(Process& process) {
   auto* machine = cluster.nodeOf(process);
   if (machine == nullptr || machine->node() == nullptr) return;
+  for (auto& master: cluster.masters) {
+    mastersAhead = std::max(mastersAhead, master->wallOffset);
+    mastersBefore = std::max(mastersBefore, -master->wallOffset);
+  }
   auto& replica = machine->node()->replica();
   auto& known = seen[process.id()];
   auto role = replica.role();
@@ -81,7 +85,7 @@ void Checks::turned(Process& process) {
   if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {
     checkPrefix(*machine, replica);
   }
-  if (chain::isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica);
+  if (chain::isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica, known);
   known.acting = serving;
   known.end = replica.logEnd();
   checkHash(*machine, replica, known);
@@ -213,22 +217,75 @@ void Checks::checkPrefix(NodeMachine& machine, const chain::Replica& replica) {
 }
 
 // What the head has added in this turn.
-void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica) {
+void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica, Seen& known) {
   auto& log = machine.disk().store().batches();
   if (log.empty() || log.back()->epoch() != replica.newest().epoch) return;
-  for (auto& master: cluster.masters)
-    masterClockWasOff = masterClockWasOff || master->wallOffset != 0;
-  if (masterClockWasOff) return;  // Then it lets in whoever is as wrong.
-  auction::Stamp stamp = 0;
-  log.back()->forEach([&](const auction::Entry& entry) { stamp = entry.stamp; });
-  auto off = stamp - Engine::WALL_AT_START - cluster.engine.now() / kj::NANOSECONDS;
+  auto stamp = log.back()->lastStamp();
+  auto now = cluster.engine.now() / kj::NANOSECONDS;
+  // At least at the rate of the true time.
+  if (known.stampedIn == log.back()->epoch() && stamp - known.stamp < now - known.stampedAt) {
+    fail(fmt::format("{} stamps as head {} ms after it did before, with a time that is {} ms later",
+                     machine.name(), (now - known.stampedAt) / 1'000'000,
+                     (stamp - known.stamp) / 1'000'000));
+  }
+  // The clock of an empty log is compared with nothing.
+  if (log.back()->previous().index > 0) checkLeap(machine, stamp, now);
+  known.stampedIn = log.back()->epoch();
+  known.stamp = stamp;
+  known.stampedAt = now;
+  if (stamp > highestStamp) {
+    highestStamp = stamp;
+    highestStampAt = now;
+  }
+}
+
+// At most by what has passed, or to what a clock may say.
+void Checks::checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t now) {
+  auto truth = Engine::WALL_AT_START + now;
+  auto maxSkew = cluster.plan.master.maxSkew / kj::NANOSECONDS;
+  if (stamp < truth - maxSkew - mastersBefore) {
+    fail(fmt::format("{} stamps as head with a time that is {} ms before the true one",
+                     machine.name(), (truth - stamp) / 1'000'000));
+  }
+  auto passed = highestStamp + (now - highestStampAt);
+  // In one turn a stamp is at least a nanosecond after the one before it.
+  constexpr std::int64_t FEW = 1'000'000;
+  if (highestStamp == 0 || stamp <= passed + FEW) return;
   // A clock that is ahead looks better by the time that the node's word of it is on its way, after
   // which the node gives its registration up.
-  auto ahead = cluster.plan.master.maxSkew + LONGEST_REGISTRATION;
-  if (off > ahead / kj::NANOSECONDS || -off > cluster.plan.master.maxSkew / kj::NANOSECONDS) {
-    fail(fmt::format("{} stamps as head with a time that is off by {} ms", machine.name(),
-                     off / 1'000'000));
+  auto ahead = maxSkew + LONGEST_REGISTRATION / kj::NANOSECONDS + mastersAhead;
+  if (stamp > truth + ahead) {
+    fail(
+        fmt::format("{} stamps as head with a time that is {} ms after the true one, and {} ms "
+                    "after what has passed",
+                    machine.name(), (stamp - truth) / 1'000'000, (stamp - passed) / 1'000'000));
   }
+  // Only true clocks are accepted.
+  bool accepted = stamp <= truth + maxSkew;
+  if (!accepted && stamp - passed > cluster.plan.node.maxLeap / kj::NANOSECONDS + FEW) {
+    fail(fmt::format("{} believes as head a clock that leaps by {} ms", machine.name(),
+                     (stamp - passed) / 1'000'000));
+  }
+  if (stamp - passed > chain::ChainTime::SMALL_LEAP) ++counts["leaps"];
+}
+
+Time Checks::longestAuction() const {
+  auto longest = 0 * kj::NANOSECONDS;
+  for (auto* node: cluster.actingMembers()) {
+    if (!chain::isHead(node->replica().role())) continue;
+    for (auto* auction: node->replica().state().listAuctions(0, SIZE_MAX)) {
+      if (auction->phase != auction::Auction::Phase::open) continue;
+      longest = kj::max(longest, (auction->deadline - node->chainTime()) * kj::NANOSECONDS);
+    }
+  }
+  return longest;
+}
+
+bool Checks::anyOpen() const {
+  for (auto* node: cluster.actingMembers()) {
+    if (node->replica().state().nextDeadline()) return true;
+  }
+  return false;
 }
 
 void Checks::checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& known) {

@@ -20,9 +20,9 @@ namespace gavel::simulation {
 // - The log of a serving member is a prefix of its predecessor's (R4).
 // - A serving node's commit index never goes back.
 // - At equal index, states are equal.
-// - The head stamps by the true time, within the skew that the master allows, whatever is wrong
-// with
-//   the clocks of nodes (R15).
+// - The head stamps by the true time, within the skew that the master allows, or at the rate of the
+//   true time where chain time is ahead of it; and it never leaps further than it may unless an
+//   operator has accepted that, whatever is wrong with clocks (R15).
 // - Nobody dies by himself but for a fault of his disk (R12).
 class Checks final {
 public:
@@ -40,6 +40,9 @@ public:
 
   // Whether all members act in the stored configuration and have applied the same log to its end.
   bool allApplied() const;
+  // How long, in true time, until the last auction that is open now has to be over.
+  Time longestAuction() const;
+  bool anyOpen() const;
   // Once that is so: their states are equal.
   void checkEqual();
 
@@ -55,6 +58,10 @@ private:
     std::uint64_t commit = 0;
     std::uint64_t servingCommit = 0;
     std::uint64_t hashed = 0;
+    // The last entry that it has given, and when.
+    std::uint64_t stampedIn = 0;  // Epoch.
+    auction::Stamp stamp = 0;
+    std::int64_t stampedAt = 0;
   };
 
   // The end of a batch that some node has taken for committed.
@@ -70,7 +77,12 @@ private:
   std::vector<Committed> committed;                              // By index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
-  bool masterClockWasOff = false;
+  // The highest stamp that was given so far, and when.
+  auction::Stamp highestStamp = 0;
+  std::int64_t highestStampAt = 0;
+  // By how much clocks of masters were off, at the most: they let in whoever is as wrong.
+  std::int64_t mastersAhead = 0;
+  std::int64_t mastersBefore = 0;
 
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
@@ -79,7 +91,8 @@ private:
                       const chain::Position* previous);
   void checkHolders(const master::Configuration& configuration);
   void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
-  void checkStamp(NodeMachine& machine, const chain::Replica& replica);
+  void checkStamp(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
+  void checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t now);
   void checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
   std::uint64_t highest() const { return committed.empty() ? 0 : committed.back().end.index; }
 };

@@ -4,6 +4,11 @@
 #include <fmt/format.h>
 
 namespace gavel::simulation {
+namespace {
+
+constexpr std::int64_t HOUR = 3600'000'000'000;
+
+}  // namespace
 
 Plan Plan::draw(Dice& dice) {
   Plan plan;
@@ -34,16 +39,25 @@ Plan Plan::draw(Dice& dice) {
   plan.bidding.limits.readFrom =
       dice.chance(0.7) ? client::ReadFrom::anyNode : client::ReadFrom::tail;
   plan.bidding.limits.timeout = dice.between(1500, 5000) * kj::MILLISECONDS;
+
+  if (dice.chance(0.25)) {
+    auto off = dice.between(1, 400 * 24) * HOUR;
+    plan.clocksOffAtStart = dice.chance(0.6) ? off : -off;
+  }
+  // Short, so that a few seconds are a long time for the chain.
+  if (dice.chance(0.5)) plan.node.limits.tickEvery = dice.between(50, 2000) * kj::MILLISECONDS;
+  if (dice.chance(0.4)) plan.node.maxLeap = dice.between(3000, 10'000) * kj::MILLISECONDS;
   return plan;
 }
 
 std::string Plan::describe() const {
   return fmt::format(
       "plan: {} replicas, {} nodes, checkpoint {} memory {} retained {} part {}, sync up to {} us, "
-      "{} bidders",
+      "{} bidders, clocks off by {} h, ticks every {} ms, leaps up to {} s",
       replicas, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
       disk.store.retainedBytes, disk.store.partBytes, disk.longestSync / kj::MICROSECONDS,
-      bidding.clients);
+      bidding.clients, clocksOffAtStart / HOUR, node.limits.tickEvery / kj::MILLISECONDS,
+      node.maxLeap / kj::SECONDS);
 }
 
 Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
@@ -77,6 +91,8 @@ Cluster::~Cluster() noexcept(false) {
 }
 
 void Cluster::start() {
+  for (auto& master: masters) master->wallOffset = plan.clocksOffAtStart;
+  for (auto& node: nodes) node->wallOffset = plan.clocksOffAtStart;
   masters[0]->start();
   for (auto& node: nodes) node->start();
   bidding->start();

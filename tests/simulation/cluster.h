@@ -22,6 +22,8 @@ struct Plan {
   node::NodeOptions node;
   Disk::Settings disk;
   Bidding::Settings bidding;
+  // By how much all clocks are off at the start, in nanoseconds, until somebody sees it.
+  std::int64_t clocksOffAtStart = 0;
 
   static Plan draw(Dice& dice);
   // In a few words, for the trace.

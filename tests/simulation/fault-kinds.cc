@@ -15,9 +15,10 @@ constexpr auto HOUR = 3600 * kj::SECONDS;
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",      "power loss", "total outage",    "pause",      "one-way cut", "two-way cut",
-      "isolation",  "split",      "cut from master", "slow link",  "reset",       "disk full",
-      "sync error", "disk hang",  "disk crawl",      "clock step", "master step", "second master"};
+      "crash",      "power loss", "total outage",    "pause",       "one-way cut", "two-way cut",
+      "isolation",  "split",      "cut from master", "slow link",   "reset",       "disk full",
+      "sync error", "disk hang",  "disk crawl",      "clock step",  "clocks leap", "master step",
+      "second master"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -56,6 +57,8 @@ bool Faults::tryStrike(Fault fault) {
       return diskCrawl();
     case Fault::clockStep:
       return stepClock();
+    case Fault::clocksLeap:
+      return leapClocks();
     case Fault::masterStep:
       masterDiesAt = static_cast<SharedConfigStore::Step>(dice.between(1, 4));
       return false;
@@ -282,6 +285,36 @@ bool Faults::stepClock() {
     startAfter(machine, dice.skewed(1 * kj::MILLISECONDS, 50 * kj::MILLISECONDS), false);
   }
   return true;
+}
+
+void Faults::setAllClocks(std::int64_t off) {
+  engine.note(fmt::format("all clocks are off by {} ms", off / 1'000'000));
+  for (auto& node: cluster.nodes) node->wallOffset = off;
+  for (auto& master: cluster.masters) master->wallOffset = off;
+}
+
+bool Faults::leapClocks() {
+  // One at a time, as the repair of one would be that of the other.
+  if (clocksOff() || !outage()) return false;
+  auto off = dice.skewed(10 * kj::SECONDS, 100 * 24 * HOUR) / kj::NANOSECONDS;
+  setAllClocks(dice.chance(0.7) ? off : -off);
+  repairAfter(shortOrLong(8 * kj::SECONDS), [this]() { setAllClocks(0); });
+  return true;
+}
+
+void Faults::superviseClocks() {
+  engine.after(500 * kj::MILLISECONDS, [this]() { superviseClocks(); });
+  for (auto& machine: cluster.nodes) {
+    auto* node = machine->node();
+    if (node == nullptr || machine->paused() || machine->wallOffset != 0) continue;
+    if (node->admission().leap() == 0) continue;
+    count("clocks accepted");
+    engine.note("an operator accepts the clock of " + machine->name());
+    auto limit = Engine::WALL_AT_START + engine.now() / kj::NANOSECONDS + 1'000'000'000;
+    engine.deliver(machine->process(), [node, limit]() {
+      node->admission().acceptClock(limit).ignoreResult().detach([](kj::Exception&&) {});
+    });
+  }
 }
 
 bool Faults::secondMaster() {

@@ -32,6 +32,7 @@ unsigned weight(Fault fault) {
     case Fault::diskHang:
     case Fault::diskCrawl:
     case Fault::clockStep:
+    case Fault::clocksLeap:
       return 1;
   }
   KJ_UNREACHABLE;
@@ -71,6 +72,15 @@ Faults::Faults(Cluster& cluster, Dice faultDice)
 
 void Faults::begin(Time lastStrike) {
   end = lastStrike;
+  superviseClocks();
+  if (cluster.plan.clocksOffAtStart != 0) {
+    for (auto& node: cluster.nodes) started(*node);
+    repairAfter(dice.between(500, 6000) * kj::MILLISECONDS, [this]() {
+      setAllClocks(0);
+      // Or they go by what they have seen at their start.
+      if (dice.chance(0.7)) outage();
+    });
+  }
   engine.after(dice.between(0 * kj::SECONDS, calm), [this]() { burst(); });
 }
 

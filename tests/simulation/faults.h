@@ -27,10 +27,11 @@ enum class Fault : unsigned {
   diskHang,
   diskCrawl,     // Each sync takes up to some seconds.
   clockStep,     // By up to some hours.
+  clocksLeap,    // All clocks, by up to months, and all processes start anew.
   masterStep,    // The master dies in the middle of a decision.
   secondMaster,  // Two at a time.
 };
-constexpr unsigned FAULTS = 18;
+constexpr unsigned FAULTS = 19;
 const char* name(Fault fault);
 
 // Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
@@ -106,6 +107,10 @@ private:
   bool diskHang();
   bool diskCrawl();
   bool stepClock();
+  bool leapClocks();
+  void setAllClocks(std::int64_t off);
+  // An operator who knows the time looks at the heads that do not believe their clocks.
+  void superviseClocks();
   bool secondMaster();
 
   Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }

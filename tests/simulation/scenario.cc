@@ -20,6 +20,8 @@ constexpr std::uint64_t SUCCESSES_AFTER = 10;
 constexpr auto TIME_TO_END = 30 * kj::SECONDS;
 // Of which a run has some hundred thousand.  With more it has come to no end.
 constexpr std::uint64_t MOST_EVENTS = 20'000'000;
+// No bidder makes longer ones.
+constexpr auto LONGEST_AUCTION = 60 * kj::SECONDS;
 // A run in which fewer bids, creates and so on succeed until then has proved nothing, and fails.
 constexpr std::uint64_t LEAST_SUCCESSES = 40;
 
@@ -144,6 +146,15 @@ private:
       checks.checkEqual();
     } else {
       checks.fail("in the end, members have not applied the same: " + cluster.describe());
+    }
+    if (failed()) return;
+    // However wrong clocks were, they last as long as they were to.
+    auto longest = checks.longestAuction();
+    constexpr auto TIME_TO_CLOSE = 2 * kj::SECONDS;
+    if (longest > LONGEST_AUCTION ||
+        !until(engine.now() + longest + TIME_TO_CLOSE, [&]() { return !checks.anyOpen(); })) {
+      checks.fail(fmt::format("in the end, auctions are open that should have ended: {} ms left",
+                              longest / kj::MILLISECONDS));
     }
     if (failed()) return;
     auto verdict = history::check(cluster.bidding->history());
