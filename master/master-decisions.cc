@@ -189,7 +189,8 @@ kj::Promise<Master::Answer> Master::order(kj::Function<Ruling(const View&)> rule
 }
 
 View Master::view() const {
-  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}};
+  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}, {}};
+  for (auto& [name, refused]: refusals.all()) view.refused.insert(name);
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) view.heard.insert(member.incarnation);
     if (suspicion.lost(member.incarnation) != nullptr) view.lost.insert(member.incarnation);
@@ -239,6 +240,7 @@ void Master::carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answ
 void Master::enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> answer) {
   if (ruling.orders) orders = *ruling.orders;
   if (!ruling.vouched.empty()) flapping.reset(ruling.vouched);
+  if (!ruling.forgotten.empty()) forgetNamed(ruling.forgotten);
   logInfo(ruling.refused ? "an order was not carried out" : "order of an operator",
           {{"words", ruling.words}});
   evaluateSoon();

@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "base/logging.h"
 #include "master/master.h"
+#include "master/reachable.h"
 
 namespace gavel::master {
 namespace {
@@ -14,12 +15,46 @@ constexpr std::int64_t ALARMING_SKEW = 500'000'000;  // R15
 // How many nodes that are neither members nor connected are remembered, for the operator.
 constexpr std::size_t GONE_KEPT = 32;
 constexpr std::size_t MAX_REASON = 200;
+// Of an address before its node is let in.  Well within what a node waits for the answer.
+constexpr auto LONGEST_CHECK = 500 * kj::MILLISECONDS;
 
 }  // namespace
 
-std::variant<Master::Registered, Master::Refused> Master::registerNode(
-    const Application& application, schema::NodeStatus::Reader status,
-    schema::NodeControl::Client control) {
+kj::Promise<Master::Admission> Master::registerNode(Application application,
+                                                    schema::NodeStatus::Reader status,
+                                                    schema::NodeControl::Client control) {
+  KJ_IF_MAYBE (refused, whyNot(application, status)) {
+    return Admission(kj::mv(*refused));
+  }
+  auto& member = application.candidate.member;
+  auto* known = roster.find(member.incarnation);
+  bool found = known != nullptr && known->member().address == member.address;
+  if (found || current().contains(member.incarnation)) {
+    // A member whom this master does not reach may serve well: that is for suspicion to judge.
+    return Admission(letIn(application, status, kj::mv(control)));
+  }
+  auto patience = kj::min(suspicion.probeTimeout(), LONGEST_CHECK);
+  auto unreachable = whyUnreachable(network, timer, member, patience);
+  return unreachable.then([self = anchor.ref(), application = kj::mv(application), status,
+                           control = kj::mv(control)](kj::Maybe<kj::String> why) mutable {
+    KJ_IF_MAYBE (master, self->get()) {
+      KJ_IF_MAYBE (words, why) {
+        master->wake();
+        master->sayRefused(application.candidate.member, words->cStr());
+        return Admission(Refused{kj::mv(*words), false});
+      }
+      // Much may have happened meanwhile.
+      KJ_IF_MAYBE (refused, master->whyNot(application, status)) {
+        return Admission(kj::mv(*refused));
+      }
+      return Admission(master->letIn(application, status, kj::mv(control)));
+    }
+    kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the master is stopping"));
+  });
+}
+
+kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
+                                          schema::NodeStatus::Reader status) {
   wake();
   auto& member = application.candidate.member;
   if (standsBy()) {
@@ -51,13 +86,20 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
   if (!known && roster.all().size() >= Roster::LIMIT) {
     return Refused{kj::str("this master knows as many nodes as it can: ", Roster::LIMIT)};
   }
+  return nullptr;
+}
 
+Master::Registered Master::letIn(const Application& application, schema::NodeStatus::Reader status,
+                                 schema::NodeControl::Client control) {
+  auto& member = application.candidate.member;
   noteSuccessions(member);
+  refusals.forget(member.name);
   Node node;
   node.candidate = application.candidate;
   node.session = ++lastSession;
   auto& entry = roster.insert(kj::mv(node));
-  noteStatus(entry, status);
+  noteStatus(entry, status, application.skew);
+  forgetPredecessors();
   suspicion.registered(member.incarnation, timer.now());
   announcer.add(member.incarnation, kj::mv(control), status.getEpoch());
   evaluateSoon();
@@ -70,10 +112,7 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
 
 // A node that is a member of its chain asks again and again: one line for each reason.
 void Master::sayRefused(const Member& member, const std::string& why) {
-  if (refusals.size() >= Roster::LIMIT) refusals.clear();
-  auto& said = refusals[member.incarnation];
-  if (said == why) return;
-  said = why;
+  if (!refusals.note(member, why, timer.now())) return;
   logWarning("refused a node", {{"node", member.name}, {"reason", why}});
 }
 
@@ -147,13 +186,13 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
   }
   KJ_REQUIRE(status.getIncarnation() == incarnation, "a heartbeat speaks for another node",
              incarnation, status.getIncarnation());
-  noteStatus(*node, status);
+  noteStatus(*node, status, skewOf(status.getWallClock(), clock.wall()));
   suspicion.heard(incarnation, timer.now());
   announcer.heard(incarnation, status.getEpoch());
   evaluateSoon();
 }
 
-void Master::noteStatus(Node& node, schema::NodeStatus::Reader status) {
+void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int64_t skew) {
   node.status = capnp::clone(status);
   auto& candidate = node.candidate;
   candidate.generation = status.getGeneration();
@@ -162,7 +201,7 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status) {
   candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
   candidate.unsynced = status.getUnsynced();
   noteTold(candidate, status);
-  node.skew = skewOf(status.getWallClock(), clock.wall());
+  node.skew = skew;
   bool skewed =
       magnitude(node.skew) > ALARMING_SKEW * kj::NANOSECONDS && !(node.skew < 0 && justWoke());
   if (skewed && !node.skewed) {
@@ -237,8 +276,38 @@ void Master::forget(std::uint64_t incarnation) {
   roster.erase(incarnation);
 }
 
+// On order.  A process of that name that was started meanwhile is none that was meant.
+void Master::forgetNamed(const std::string& name) {
+  refusals.forget(name);
+  flapping.reset(name);
+  std::vector<std::uint64_t> gone;
+  for (auto& [incarnation, node]: roster.all()) {
+    bool here = node.session != 0 && suspicion.isHeard(incarnation, timer.now());
+    if (node.member().name != name || here || current().contains(incarnation)) continue;
+    gone.push_back(incarnation);
+  }
+  for (auto incarnation: gone) forget(incarnation);
+}
+
+// Nothing is decided any more by a process that is no member and gone, if another one has come
+// after it: on the same data directory, or under the same name.
+void Master::forgetPredecessors() {
+  std::vector<std::uint64_t> over;
+  for (auto& [incarnation, node]: roster.all()) {
+    if (node.session != 0 || current().contains(incarnation)) continue;
+    auto& old = node.member();
+    bool followed = std::any_of(roster.all().begin(), roster.all().end(), [&](auto& each) {
+      auto& other = each.second.member();
+      return each.second.session != 0 && (other.storeId == old.storeId || other.name == old.name);
+    });
+    if (followed) over.push_back(incarnation);
+  }
+  for (auto incarnation: over) forget(incarnation);
+}
+
 // Forgets the nodes that nothing is decided by: of those that are gone, all but the last few.
 void Master::prune() {
+  forgetPredecessors();
   std::vector<std::uint64_t> gone;
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 && !current().contains(incarnation)) gone.push_back(incarnation);
@@ -260,38 +329,93 @@ std::vector<Master::KnownNode> Master::nodes() const {
       lastHeard = (now - *heard) / kj::NANOSECONDS;
     }
     auto* node = roster.find(member.incarnation);
-    bool outside = node != nullptr && !current().contains(member.incarnation);
-    return KnownNode{member, node, lastHeard, outside ? noteOn(*node) : ""};
+    bool isMember = current().contains(member.incarnation);
+    Standing standing{schema::NodeEntry::Standing::MEMBER, ""};
+    if (!isMember && node != nullptr) standing = standingOf(*node);
+    bool acts = isMember && announcer.newestEpochOf(member.incarnation) == current().epoch;
+    return KnownNode{member, node, lastHeard, standing.standing, standing.note, acts};
   };
   std::vector<KnownNode> others;
   for (auto& [incarnation, node]: roster.all()) {
     if (!current().contains(incarnation)) others.push_back(known(node.member()));
   }
-  std::sort(others.begin(), others.end(), [](const KnownNode& left, const KnownNode& right) {
-    return naturalLess(left.member.name, right.member.name);
-  });
   std::vector<KnownNode> all;
   for (auto& member: current().members) all.push_back(known(member));
+  auto members = static_cast<std::ptrdiff_t>(all.size());
   all.insert(all.end(), others.begin(), others.end());
+  mergeRefusals(all);
+  std::sort(all.begin() + members, all.end(), [](const KnownNode& left, const KnownNode& right) {
+    return naturalLess(left.member.name, right.member.name);
+  });
   return all;
 }
 
-// Why a node is no member.
-std::string Master::noteOn(const Node& node) const {
-  if (current().epoch == 0) return "waits for the chain to form";
+// What was refused lately is told of the node that it is about, if that has no process here, or
+// else by itself.
+void Master::mergeRefusals(std::vector<KnownNode>& all) const {
+  using Standing = schema::NodeEntry::Standing;
+  for (auto& [name, refused]: refusals.all()) {
+    auto note = "refused: " + refused.why;
+    auto found = std::find_if(all.begin(), all.end(), [&](const KnownNode& each) {
+      bool gone = each.node == nullptr || each.node->session == 0;
+      return gone && each.member.name == refused.member.name;
+    });
+    if (found == all.end()) {
+      auto ago = (timer.now() - refused.at) / kj::NANOSECONDS;
+      all.push_back({refused.member, nullptr, ago, Standing::REFUSED, note, false});
+      continue;
+    }
+    found->note = note;
+    if (found->standing != Standing::MEMBER) found->standing = Standing::REFUSED;
+  }
+}
+
+// Those who serve, as far as is known, and are not heard; empty if all are.
+std::string Master::unheardMembers() const {
+  std::vector<std::string> names;
+  for (auto& member: current().members) {
+    bool heard = suspicion.isHeard(member.incarnation, timer.now());
+    if (member.state == MemberState::serving && !heard) names.push_back(member.name);
+  }
+  return listNames(names);
+}
+
+// Of a node that is no member.
+Master::Standing Master::standingOf(const Node& node) const {
+  using Kind = schema::NodeEntry::Standing;
   auto newcomer = describe(node);
-  if (newcomer.heard) {
-    KJ_IF_MAYBE (waiting, outage) {
-      auto* unfit = waiting->findUnfit(node.member().incarnation);
-      if (unfit != nullptr) return "cannot be the source after the total outage: " + unfit->why;
-      if (waiting->isSource(node.member().incarnation)) return "ready to go on: see the notice";
+  auto why = whyNotEligible(current(), newcomer);
+  if (!newcomer.heard) {
+    if (newcomer.drained) return {Kind::DRAINED, "drained, and not heard any more"};
+    return {Kind::GONE,
+            why + "; if it is gone for good: `gavel chain forget " + node.member().name + "`"};
+  }
+  if (current().epoch == 0) return {Kind::WAITING, "waits for the chain to form"};
+  KJ_IF_MAYBE (waiting, outage) {
+    auto* unfit = waiting->findUnfit(node.member().incarnation);
+    if (unfit != nullptr) {
+      return {unfit->pending ? Kind::WAITING : Kind::UNFIT,
+              "cannot be the source after the total outage: " + unfit->why};
+    }
+    if (waiting->isSource(node.member().incarnation)) {
+      return {Kind::WAITING, "ready to go on: see the notice"};
     }
   }
-  auto why = whyNotEligible(current(), newcomer);
-  if (!why.empty()) return why;
+  auto unhindered = newcomer;
+  unhindered.drained = false;
+  unhindered.wait = 0 * kj::SECONDS;
+  if (!whyNotEligible(current(), unhindered).empty()) return {Kind::UNFIT, why};
+  if (newcomer.drained) return {Kind::DRAINED, why};
+  auto unheard = unheardMembers();
+  if (!unheard.empty()) {
+    return {Kind::WAITING, "waits until it is known whether " + unheard + " can go on"};
+  }
+  if (!why.empty()) return {Kind::WAITING, why};
   auto decision = join(current(), {newcomer}, settings.replicas);
-  if (auto* unchanged = std::get_if<Unchanged>(&decision)) return unchanged->why;
-  return "about to join";
+  auto* unchanged = std::get_if<Unchanged>(&decision);
+  if (unchanged == nullptr) return {Kind::WAITING, "about to join"};
+  bool full = current().members.size() >= settings.replicas && !newcomer.wanted;
+  return {full ? Kind::SPARE : Kind::WAITING, unchanged->why};
 }
 
 std::string Master::notice() const {

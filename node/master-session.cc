@@ -99,6 +99,16 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
       kj::throwFatalException(
           KJ_EXCEPTION(FAILED, "the master refuses this node", result.getRefused()));
     }
+    if (result.isNotNow()) {
+      if (saidRefusal != result.getNotNow().cStr()) {
+        saidRefusal = result.getNotNow().cStr();
+        logWarning("the master does not take this node yet",
+                   {{"master", address}, {"reason", result.getNotNow()}});
+      }
+      saidLost = true;  // There is a master, and what it says was told.
+      kj::throwFatalException(
+          KJ_EXCEPTION(FAILED, "the master does not take this node yet", result.getNotNow()));
+    }
     auto registered = result.getRegistered();
     registration = registered.getRegistration();
     interval =

@@ -27,6 +27,9 @@ interface Registry {
       }
       refused @3 :Text;
       # For good: why, and what to do.  (Other cluster, name in use, clock skew, protocol version.)
+
+      notNow @4 :Text;
+      # Likewise, but it may be otherwise in a moment: ask again.  (Not found at its address.)
     }
   }
 }
@@ -92,6 +95,11 @@ interface Operator {
   # After a total outage: goes on with `node` alone, though others may hold entries that it does not
   # (R11).  Loses what only they have.  `epoch` is the one that the operator has seen, and must still be
   # the newest.
+
+  forget @4 (node :Text) -> (result :Result);
+  # Of a node that is gone for good: it is no longer among nodes(), nor among the drained.  Not for
+  # members, nor for nodes that are heard.  What is kept against older copies of its data directory
+  # stays (R11).
 
   struct Result {
     union {

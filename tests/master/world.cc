@@ -170,6 +170,8 @@ kj::Promise<void> FakeNode::connectOnce() {
       refusal = result.getRefused().cStr();
       return kj::READY_NOW;
     }
+    notNow = result.isNotNow() ? result.getNotNow().cStr() : "";
+    if (result.isNotNow()) return kj::READY_NOW;
     ++registrations;
     auto registered = result.getRegistered();
     registration = registered.getRegistration();
@@ -195,7 +197,7 @@ kj::Promise<void> FakeNode::beat(kj::Duration interval) {
 
 void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
   status.setName(name.c_str());
-  status.setAddress(address.c_str());
+  status.setAddress(advertised.empty() ? address.c_str() : advertised.c_str());
   status.setIncarnation(incarnation);
   status.setStoreId(storeId);
   status.setEpoch(adopted.epoch);

@@ -120,6 +120,7 @@ public:
   bool empty = true;
   std::int64_t skew = 0;
   std::uint64_t generation = 1;
+  std::string advertised;  // Empty: its address.
 
   // What it says of its log.
   std::uint64_t last = 10;
@@ -135,6 +136,7 @@ public:
 
   Configuration adopted;
   std::string refusal;
+  std::string notNow;  // Why it was told to ask again, last time.
   unsigned registrations = 0;
 
   void start();
