@@ -36,6 +36,12 @@ public:
   // A heartbeat came, from a node that acts in `epoch`.
   void heard(std::uint64_t incarnation, std::uint64_t epoch);
 
+  // The newest epoch that a registered node has acted in; 0 if none is known.
+  std::uint64_t newestEpochOf(std::uint64_t incarnation) const {
+    auto found = targets.find(incarnation);
+    return found == targets.end() ? 0 : found->second->acknowledged;
+  }
+
 private:
   struct Target: public kj::Refcounted {
     std::uint64_t incarnation;

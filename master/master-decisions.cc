@@ -264,7 +264,8 @@ kj::Promise<Master::Answer> Master::acceptClock(std::int64_t limit) {
 }
 
 View Master::view() const {
-  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}};
+  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}, {}};
+  for (auto& [name, refused]: refusals.all()) view.refused.insert(name);
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) view.heard.insert(member.incarnation);
     if (suspicion.lost(member.incarnation) != nullptr) view.lost.insert(member.incarnation);
@@ -318,6 +319,7 @@ void Master::enact(const Ruling& ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<
     slowness.reset(ruling.vouched);
     deadPairs.reset(ruling.vouched);
   }
+  if (!ruling.forgotten.empty()) forgetNamed(ruling.forgotten);
   logInfo(ruling.refused ? "an order was not carried out" : "order of an operator",
           {{"words", ruling.words}});
   evaluateSoon();

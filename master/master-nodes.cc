@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "base/logging.h"
 #include "master/master.h"
+#include "master/reachable.h"
 
 namespace gavel::master {
 namespace {
@@ -17,12 +18,48 @@ constexpr std::size_t MAX_REASON = 200;
 // A node that is refused for its clock tries again within this, also where it has to wait for other
 // masters in between.
 constexpr auto TRIES_AGAIN = 10 * kj::SECONDS;
+// The words that refuse a clock tell the time, which differs each time.
+constexpr const char* CLOCK = "clock";
+// Of an address before its node is let in.  Well within what a node waits for the answer.
+constexpr auto LONGEST_CHECK = 500 * kj::MILLISECONDS;
 
 }  // namespace
 
-std::variant<Master::Registered, Master::Refused> Master::registerNode(
-    const Application& application, schema::NodeStatus::Reader status,
-    schema::NodeControl::Client control) {
+kj::Promise<Master::Admission> Master::registerNode(Application application,
+                                                    schema::NodeStatus::Reader status,
+                                                    schema::NodeControl::Client control) {
+  KJ_IF_MAYBE (refused, whyNot(application, status)) {
+    return Admission(kj::mv(*refused));
+  }
+  auto& member = application.candidate.member;
+  auto* known = roster.find(member.incarnation);
+  bool found = known != nullptr && known->member().address == member.address;
+  if (found || current().contains(member.incarnation)) {
+    // A member whom this master does not reach may serve well: that is for suspicion to judge.
+    return Admission(letIn(application, status, kj::mv(control)));
+  }
+  auto patience = kj::min(suspicion.probeTimeout(), LONGEST_CHECK);
+  auto unreachable = whyUnreachable(network, timer, member, patience);
+  return unreachable.then([self = anchor.ref(), application = kj::mv(application), status,
+                           control = kj::mv(control)](kj::Maybe<kj::String> why) mutable {
+    KJ_IF_MAYBE (master, self->get()) {
+      KJ_IF_MAYBE (words, why) {
+        master->wake();
+        master->sayRefused(application.candidate.member, words->cStr(), words->cStr());
+        return Admission(Refused{kj::mv(*words), false});
+      }
+      // Much may have happened meanwhile.
+      KJ_IF_MAYBE (refused, master->whyNot(application, status)) {
+        return Admission(kj::mv(*refused));
+      }
+      return Admission(master->letIn(application, status, kj::mv(control)));
+    }
+    kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the master is stopping"));
+  });
+}
+
+kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
+                                          schema::NodeStatus::Reader status) {
   wake();
   auto& member = application.candidate.member;
   if (standsBy()) {
@@ -34,14 +71,13 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
   }
   KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newestStart(member))) {
-    sayRefused(member, why->cStr());
+    sayRefused(member, why->cStr(), why->cStr());
     return Refused{kj::mv(*why)};
   }
   KJ_IF_MAYBE (why, whyClockRefused(application, current(), clock.wall(), settings.maxSkew)) {
-    noteRefusedClock(member, why->cStr());
-    return Refused{kj::mv(*why), true};
+    sayRefused(member, why->cStr(), CLOCK);
+    return Refused{kj::mv(*why), false};
   }
-  refusedClocks.erase(member.storeId);
   if (status.getEpoch() > current().epoch) {
     // Another master's, which this one is about to read; or this one's store is an old copy, and
     // going on from there would give epochs out twice.
@@ -58,13 +94,20 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
   if (!known && roster.all().size() >= Roster::LIMIT) {
     return Refused{kj::str("this master knows as many nodes as it can: ", Roster::LIMIT)};
   }
+  return nullptr;
+}
 
+Master::Registered Master::letIn(const Application& application, schema::NodeStatus::Reader status,
+                                 schema::NodeControl::Client control) {
+  auto& member = application.candidate.member;
   noteSuccessions(member);
+  refusals.forget(member.name);
   Node node;
   node.candidate = application.candidate;
   node.session = ++lastSession;
   auto& entry = roster.insert(kj::mv(node));
-  noteStatus(entry, status);
+  noteStatus(entry, status, application.skew);
+  forgetPredecessors();
   suspicion.registered(member.incarnation, timer.now());
   announcer.add(member.incarnation, kj::mv(control), status.getEpoch());
   evaluateSoon();
@@ -80,29 +123,9 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
 }
 
 // A node that is a member of its chain asks again and again: one line for each reason.
-void Master::sayRefused(const Member& member, const std::string& why) {
-  if (refusals.size() >= Roster::LIMIT) refusals.clear();
-  auto& said = refusals[member.incarnation];
-  if (said == why) return;
-  said = why;
+void Master::sayRefused(const Member& member, const std::string& why, const std::string& about) {
+  if (!refusals.note(member, why, about, timer.now())) return;
   logWarning("refused a node", {{"node", member.name}, {"reason", why}});
-}
-
-// It tries again and again, with other times: one line until it is let in.
-void Master::noteRefusedClock(const Member& member, std::string why) {
-  auto known = refusedClocks.find(member.storeId);
-  if (known == refusedClocks.end() && refusedClocks.size() >= Roster::LIMIT) refusedClocks.clear();
-  bool said = refusedClock(member.storeId) != nullptr;
-  if (!said) logWarning("refused a node", {{"node", member.name}, {"reason", why}});
-  refusedClocks.insert_or_assign(member.storeId, RefusedClock{member, std::move(why), timer.now()});
-}
-
-// Null once it does not try any more.
-const Master::RefusedClock* Master::refusedClock(std::uint64_t storeId) const {
-  auto found = refusedClocks.find(storeId);
-  bool recent = found != refusedClocks.end() &&
-                timer.now() - found->second.at < kj::max(settings.suspectAfter, TRIES_AGAIN);
-  return recent ? &found->second : nullptr;
 }
 
 // A newly started process tells what has become of those it follows (R2).
@@ -175,14 +198,14 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
   }
   KJ_REQUIRE(status.getIncarnation() == incarnation, "a heartbeat speaks for another node",
              incarnation, status.getIncarnation());
-  noteStatus(*node, status);
+  noteStatus(*node, status, skewOf(status.getWallClock(), clock.wall()));
   suspicion.heard(incarnation, timer.now());
   links.heard(incarnation, timer.now());
   announcer.heard(incarnation, status.getEpoch());
   evaluateSoon();
 }
 
-void Master::noteStatus(Node& node, schema::NodeStatus::Reader status) {
+void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int64_t skew) {
   node.status = capnp::clone(status);
   auto& candidate = node.candidate;
   candidate.generation = status.getGeneration();
@@ -193,7 +216,7 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status) {
   node.diskHangs = status.getDiskHangs();
   node.syncs = readPace(status.getSyncs());
   noteTold(candidate, status);
-  node.skew = skewOf(status.getWallClock(), clock.wall());
+  node.skew = skew;
   bool skewed =
       magnitude(node.skew) > ALARMING_SKEW * kj::NANOSECONDS && !(node.skew < 0 && justWoke());
   if (skewed && !node.skewed) {
@@ -268,8 +291,38 @@ void Master::forget(std::uint64_t incarnation) {
   roster.erase(incarnation);
 }
 
+// On order.  A process of that name that was started meanwhile is none that was meant.
+void Master::forgetNamed(const std::string& name) {
+  refusals.forget(name);
+  flapping.reset(name);
+  std::vector<std::uint64_t> gone;
+  for (auto& [incarnation, node]: roster.all()) {
+    bool here = node.session != 0 && suspicion.isHeard(incarnation, timer.now());
+    if (node.member().name != name || here || current().contains(incarnation)) continue;
+    gone.push_back(incarnation);
+  }
+  for (auto incarnation: gone) forget(incarnation);
+}
+
+// Nothing is decided any more by a process that is no member and gone, if another one has come
+// after it: on the same data directory, or under the same name.
+void Master::forgetPredecessors() {
+  std::vector<std::uint64_t> over;
+  for (auto& [incarnation, node]: roster.all()) {
+    if (node.session != 0 || current().contains(incarnation)) continue;
+    auto& old = node.member();
+    bool followed = std::any_of(roster.all().begin(), roster.all().end(), [&](auto& each) {
+      auto& other = each.second.member();
+      return each.second.session != 0 && (other.storeId == old.storeId || other.name == old.name);
+    });
+    if (followed) over.push_back(incarnation);
+  }
+  for (auto incarnation: over) forget(incarnation);
+}
+
 // Forgets the nodes that nothing is decided by: of those that are gone, all but the last few.
 void Master::prune() {
+  forgetPredecessors();
   std::vector<std::uint64_t> gone;
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 && !current().contains(incarnation)) gone.push_back(incarnation);
@@ -291,49 +344,95 @@ std::vector<Master::KnownNode> Master::nodes() const {
       lastHeard = (now - *heard) / kj::NANOSECONDS;
     }
     auto* node = roster.find(member.incarnation);
-    bool outside = node != nullptr && !current().contains(member.incarnation);
-    auto* refused = refusedClock(member.storeId);
-    auto note = refused != nullptr ? refused->why : outside ? noteOn(*node) : "";
-    return KnownNode{member, node, lastHeard, std::move(note), refused != nullptr};
+    bool isMember = current().contains(member.incarnation);
+    Standing standing{schema::NodeEntry::Standing::MEMBER, ""};
+    if (!isMember && node != nullptr) standing = standingOf(*node);
+    bool acts = isMember && announcer.newestEpochOf(member.incarnation) == current().epoch;
+    return KnownNode{member, node, lastHeard, standing.standing, standing.note, acts};
   };
   std::vector<KnownNode> others;
   for (auto& [incarnation, node]: roster.all()) {
     if (!current().contains(incarnation)) others.push_back(known(node.member()));
   }
-  // Those that have never been let in.
-  for (auto& [storeId, refused]: refusedClocks) {
-    bool listed = std::any_of(roster.all().begin(), roster.all().end(),
-                              [&](auto& each) { return each.second.member().storeId == storeId; });
-    auto& members = current().members;
-    listed = listed || std::any_of(members.begin(), members.end(),
-                                   [&](const Member& member) { return member.storeId == storeId; });
-    if (!listed && refusedClock(storeId) != nullptr) others.push_back(known(refused.member));
-  }
-  std::sort(others.begin(), others.end(), [](const KnownNode& left, const KnownNode& right) {
-    return naturalLess(left.member.name, right.member.name);
-  });
   std::vector<KnownNode> all;
   for (auto& member: current().members) all.push_back(known(member));
+  auto members = static_cast<std::ptrdiff_t>(all.size());
   all.insert(all.end(), others.begin(), others.end());
+  mergeRefusals(all);
+  std::sort(all.begin() + members, all.end(), [](const KnownNode& left, const KnownNode& right) {
+    return naturalLess(left.member.name, right.member.name);
+  });
   return all;
 }
 
-// Why a node is no member.
-std::string Master::noteOn(const Node& node) const {
-  if (current().epoch == 0) return "waits for the chain to form";
+// What was refused lately is told of the node that it is about, if that has no process here, or
+// else by itself.
+void Master::mergeRefusals(std::vector<KnownNode>& all) const {
+  using Standing = schema::NodeEntry::Standing;
+  for (auto& [name, refused]: refusals.all()) {
+    // Its clock is looked at again and again, as long as it runs.
+    if (refused.about == CLOCK && timer.now() - refused.at > TRIES_AGAIN) continue;
+    auto note = "refused: " + refused.why;
+    auto found = std::find_if(all.begin(), all.end(), [&](const KnownNode& each) {
+      bool gone = each.node == nullptr || each.node->session == 0;
+      return gone && each.member.name == refused.member.name;
+    });
+    if (found == all.end()) {
+      auto ago = (timer.now() - refused.at) / kj::NANOSECONDS;
+      all.push_back({refused.member, nullptr, ago, Standing::REFUSED, note, false});
+      continue;
+    }
+    found->note = note;
+    if (found->standing != Standing::MEMBER) found->standing = Standing::REFUSED;
+  }
+}
+
+// Those who serve, as far as is known, and are not heard; empty if all are.
+std::string Master::unheardMembers() const {
+  std::vector<std::string> names;
+  for (auto& member: current().members) {
+    bool heard = suspicion.isHeard(member.incarnation, timer.now());
+    if (member.state == MemberState::serving && !heard) names.push_back(member.name);
+  }
+  return listNames(names);
+}
+
+// Of a node that is no member.
+Master::Standing Master::standingOf(const Node& node) const {
+  using Kind = schema::NodeEntry::Standing;
   auto newcomer = describe(node);
-  if (newcomer.heard) {
-    KJ_IF_MAYBE (waiting, outage) {
-      auto* unfit = waiting->findUnfit(node.member().incarnation);
-      if (unfit != nullptr) return "cannot be the source after the total outage: " + unfit->why;
-      if (waiting->isSource(node.member().incarnation)) return "ready to go on: see the notice";
+  auto why = whyNotEligible(current(), newcomer);
+  if (!newcomer.heard) {
+    if (newcomer.drained) return {Kind::DRAINED, "drained, and not heard any more"};
+    return {Kind::GONE,
+            why + "; if it is gone for good: `gavel chain forget " + node.member().name + "`"};
+  }
+  if (current().epoch == 0) return {Kind::WAITING, "waits for the chain to form"};
+  KJ_IF_MAYBE (waiting, outage) {
+    auto* unfit = waiting->findUnfit(node.member().incarnation);
+    if (unfit != nullptr) {
+      return {unfit->pending ? Kind::WAITING : Kind::UNFIT,
+              "cannot be the source after the total outage: " + unfit->why};
+    }
+    if (waiting->isSource(node.member().incarnation)) {
+      return {Kind::WAITING, "ready to go on: see the notice"};
     }
   }
-  auto why = whyNotEligible(current(), newcomer);
-  if (!why.empty()) return why;
+  auto unhindered = newcomer;
+  unhindered.drained = false;
+  unhindered.wait = 0 * kj::SECONDS;
+  if (!whyNotEligible(current(), unhindered).empty()) return {Kind::UNFIT, why};
+  if (newcomer.drained) return {Kind::DRAINED, why};
+  auto unheard = unheardMembers();
+  if (!unheard.empty()) {
+    return {Kind::WAITING, "waits until it is known whether " + unheard + " can go on"};
+  }
+  if (!why.empty()) return {Kind::WAITING, why};
   auto decision = join(current(), {newcomer}, settings.replicas);
-  if (auto* unchanged = std::get_if<Unchanged>(&decision)) return unchanged->why;
-  return "about to join";
+  auto* unchanged = std::get_if<Unchanged>(&decision);
+  if (unchanged == nullptr) return {Kind::WAITING, "about to join"};
+  bool full = current().members.size() >= settings.replicas && !newcomer.wanted;
+  return {full ? Kind::SPARE : Kind::WAITING, unchanged->why};
 }
 
 std::string Master::notice() const {

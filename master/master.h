@@ -23,6 +23,7 @@
 #include "master/link-reports.h"
 #include "master/orders.h"
 #include "master/outage.h"
+#include "master/refusals.h"
 #include "master/relink-timing.h"
 #include "master/roster.h"
 #include "master/slowness.h"
@@ -80,12 +81,13 @@ public:
   };
   struct Refused {
     kj::String why;
-    bool passing = false;  // The node is to try again.
+    bool forGood = true;  // Else it may be otherwise in a moment.
   };
-  // Throws OVERLOADED if the node should try again later.
-  std::variant<Registered, Refused> registerNode(const Application& application,
-                                                 schema::NodeStatus::Reader status,
-                                                 schema::NodeControl::Client control);
+  using Admission = std::variant<Registered, Refused>;
+  // Rejects with OVERLOADED if the node should try again later.  A node that is no member has to
+  // be found at its address first.  `status` must stay valid until it is known.
+  kj::Promise<Admission> registerNode(Application application, schema::NodeStatus::Reader status,
+                                      schema::NodeControl::Client control);
   // Throws DISCONNECTED if the registration is not in force any more: register again.
   void heartbeat(std::uint64_t incarnation, std::uint64_t session,
                  schema::NodeStatus::Reader status);
@@ -118,9 +120,9 @@ public:
     Member member;
     const Node* node;        // Null for a member that has not registered since this master started.
     std::int64_t lastHeard;  // Nanoseconds ago; -1: never.
-    // Why it is no member, or why a process in its place is refused; else empty for members.
-    std::string note;
-    bool refused;
+    schema::NodeEntry::Standing standing;
+    std::string note;  // Why it is no member; empty for members, unless a new process was refused.
+    bool acts;         // A member that has adopted the configuration in force.
   };
   // Members in chain order, then the others by name.
   std::vector<KnownNode> nodes() const;
@@ -179,14 +181,7 @@ private:
   std::string forming;                   // What is awaited before the first configuration.
   std::string complaint;                 // Why nothing is decided, as last told to the operator.
   std::uint64_t aheadSaid = 0;  // Epoch of a node that is ahead of the store, as last told.
-  std::map<std::uint64_t, std::string> refusals;  // By incarnation, as last told.
-  // Nodes that are refused for their clocks and try again and again, by data directory.
-  struct RefusedClock {
-    Member member;
-    std::string why;
-    kj::TimePoint at;  // When they were refused last.
-  };
-  std::map<std::uint64_t, RefusedClock> refusedClocks;
+  Refusals refusals;
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
@@ -242,18 +237,27 @@ private:
   Newcomer describe(const Node& node) const;
   void comparePace();
   std::vector<Newcomer> newcomers() const;
-  std::string noteOn(const Node& node) const;
+  struct Standing {
+    schema::NodeEntry::Standing standing;
+    std::string note;
+  };
+  Standing standingOf(const Node& node) const;
+  std::string unheardMembers() const;
+  void mergeRefusals(std::vector<KnownNode>& all) const;
+  kj::Maybe<Refused> whyNot(const Application& application, schema::NodeStatus::Reader status);
+  Registered letIn(const Application& application, schema::NodeStatus::Reader status,
+                   schema::NodeControl::Client control);
   kj::Maybe<StoreRecord> newestStart(const Member& newcomer) const;
   void supersede(const Member& newcomer);
-  void sayRefused(const Member& member, const std::string& why);
-  void noteRefusedClock(const Member& member, std::string why);
-  const RefusedClock* refusedClock(std::uint64_t storeId) const;
+  void sayRefused(const Member& member, const std::string& why, const std::string& about);
   void noteSuccessions(const Member& newcomer);
-  void noteStatus(Node& node, schema::NodeStatus::Reader status);
+  void noteStatus(Node& node, schema::NodeStatus::Reader status, std::int64_t skew);
   void noteTold(const Candidate& candidate, schema::NodeStatus::Reader status);
   const Member* liveNamesake(const Member& newcomer) const;
   void forget(std::uint64_t incarnation);
+  void forgetNamed(const std::string& name);
   void prune();
+  void forgetPredecessors();
 
   // Measurement.
   void acknowledged(std::uint64_t incarnation, std::uint64_t epoch);

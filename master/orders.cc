@@ -140,6 +140,27 @@ Ruling ruleReplace(const View& view, const std::string& old, const std::string& 
   return ruling;
 }
 
+Ruling ruleForget(const View& view, const std::string& name) {
+  auto busy = whyBusy(view, name);
+  if (!busy.empty()) return refuse(busy);
+  if (view.current.named(name) != nullptr) {
+    return refuse(name + " is a member: `gavel chain drain " + name + "` takes it out first");
+  }
+  auto* newcomer = findNewcomer(view, name);
+  if (newcomer != nullptr && newcomer->heard) return refuse(name + " is heard: stop it first");
+  bool isDrained = contains(view.drained, name);
+  if (newcomer == nullptr && !isDrained && view.refused.count(name) == 0) {
+    return refuse("no node called " + name + " is known to this master");
+  }
+  Ruling ruling;
+  ruling.forgotten = name;
+  ruling.orders = view.orders;
+  ruling.orders->wanted.erase(name);
+  if (isDrained) ruling.drained = without(view.drained, name);
+  ruling.words = name + " is forgotten; a node that is started under that name may join";
+  return ruling;
+}
+
 std::optional<Ruling> continueReplacement(const View& view) {
   if (!view.orders.replacement) return std::nullopt;
   auto [old, successor] = *view.orders.replacement;

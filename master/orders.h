@@ -35,6 +35,7 @@ struct View {
   std::vector<Newcomer> newcomers;  // Registered nodes that are no members.
   std::set<std::uint64_t> heard;    // Members that are heard now.
   std::set<std::uint64_t> lost;     // Members that are lost.
+  std::set<std::string> refused;    // Names of nodes that were not let in.
 };
 
 struct Ruling {
@@ -47,11 +48,14 @@ struct Ruling {
   std::optional<Orders> orders;                     // In force once that is stored.
   // The node that an operator vouches for: that it flapped, or was slow, is forgotten.
   std::string vouched;
+  std::string forgotten;  // The node that nodes() is to tell no more.
 };
 
 Ruling ruleAdd(const View& view, const std::string& name);
 Ruling ruleDrain(const View& view, const std::string& name);
 Ruling ruleReplace(const View& view, const std::string& old, const std::string& successor);
+// Of a node that is gone for good.
+Ruling ruleForget(const View& view, const std::string& name);
 // See outage.h.  `epoch` is the newest one that the operator has seen.
 Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoch);
 

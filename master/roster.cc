@@ -7,6 +7,7 @@
 #include <kj/debug.h>
 
 #include "base/duration.h"
+#include "master/reachable.h"
 #include "schema/peer.capnp.h"
 
 namespace gavel::master {
@@ -31,6 +32,11 @@ kj::Maybe<kj::String> whyMalformed(const Member& member) {
       !isPrintable(member.address)) {
     return kj::str("the address of node ", member.name.c_str(),
                    " is none that others could reach: expected HOST:PORT");
+  }
+  if (namesNoPlace(member.address)) {
+    return kj::str("node ", member.name.c_str(), " advertises ", member.address.c_str(),
+                   ", where nobody else can reach it: start it with --advertise HOST:PORT, its "
+                   "address for other machines");
   }
   if (member.incarnation == 0 || member.storeId == 0) {
     return kj::str("node ", member.name.c_str(), " has no incarnation or no store id");

@@ -28,6 +28,15 @@ std::string toString(capnp::Text::Reader text) {
   return {text.begin(), text.size()};
 }
 
+schema::NodeStatus::Role roleIn(const Configuration& current, const Member& member) {
+  using Role = schema::NodeStatus::Role;
+  if (member.state == MemberState::syncing) return Role::SYNCING;
+  bool first = current.members.front().incarnation == member.incarnation;
+  bool last = current.tail()->incarnation == member.incarnation;
+  if (first) return last ? Role::SINGLE : Role::HEAD;
+  return last ? Role::TAIL : Role::MIDDLE;
+}
+
 class RegistrationServer final: public schema::Registration::Server {
 public:
   RegistrationServer(kj::Own<Weak<Master>> master, std::uint64_t incarnation, std::uint64_t session)
@@ -112,20 +121,12 @@ public:
 
     application.candidate.generation = status.getGeneration();
 
-    auto answer = target.registerNode(application, status, params.getControl());
-    auto result = context.getResults().initResult();
-    if (auto* refused = std::get_if<Master::Refused>(&answer)) {
-      result.setRefused(refused->why);
-      result.setPassing(refused->passing);
-      return kj::READY_NOW;
-    }
-    auto registered = result.initRegistered();
-    registered.setRegistration(kj::heap<RegistrationServer>(
-        master->addRef(), status.getIncarnation(), std::get<Master::Registered>(answer).session));
-    writeConfiguration(target.current(), registered.initConfiguration());
-    registered.setHeartbeatInterval(target.heartbeatInterval() / kj::NANOSECONDS);
-    registered.setLinkPatience(target.linkPatience() / kj::NANOSECONDS);
-    return kj::READY_NOW;
+    // The continuation holds the context, and with it the status.
+    return target.registerNode(kj::mv(application), status, params.getControl())
+        .then([this, context](Master::Admission&& answer) mutable {
+          writeAdmission(context.getParams().getStatus().getIncarnation(), answer,
+                         context.getResults().initResult());
+        });
   }
 
   kj::Promise<void> configuration(ConfigurationContext context) override {
@@ -171,6 +172,11 @@ public:
     auto successor = toString(context.getParams().getNew());
     return answer(context,
                   [old, successor](const View& view) { return ruleReplace(view, old, successor); });
+  }
+
+  kj::Promise<void> forget(ForgetContext context) override {
+    auto node = toString(context.getParams().getNode());
+    return answer(context, [node](const View& view) { return ruleForget(view, node); });
   }
 
   kj::Promise<void> recover(RecoverContext context) override {
@@ -229,12 +235,37 @@ private:
             });
   }
 
-  static void write(const Master::KnownNode& known, schema::NodeEntry::Builder entry) {
+  void writeAdmission(std::uint64_t incarnation, Master::Admission& answer,
+                      schema::Registry::RegisterResult::Builder result) {
+    if (auto* refused = std::get_if<Master::Refused>(&answer)) {
+      if (refused->forGood) {
+        result.setRefused(refused->why);
+      } else {
+        result.setNotNow(refused->why);
+      }
+      return;
+    }
+    auto& target = alive(*master);
+    auto registered = result.initRegistered();
+    registered.setRegistration(kj::heap<RegistrationServer>(
+        master->addRef(), incarnation, std::get<Master::Registered>(answer).session));
+    writeConfiguration(target.current(), registered.initConfiguration());
+    registered.setHeartbeatInterval(target.heartbeatInterval() / kj::NANOSECONDS);
+    registered.setLinkPatience(target.linkPatience() / kj::NANOSECONDS);
+  }
+
+  void write(const Master::KnownNode& known, schema::NodeEntry::Builder entry) {
     entry.setLastHeard(known.lastHeard);
     entry.setNote(known.note.c_str());
-    entry.setRefused(known.refused);
+    entry.setStanding(known.standing);
     if (known.node != nullptr) {
       entry.setStatus(*known.node->status);
+      // It may have said that it waits right before it took its place, and nothing since.
+      auto status = entry.getStatus();
+      if (known.acts && status.getRole() == schema::NodeStatus::Role::WAITING) {
+        status.setEpoch(alive(*master).current().epoch);
+        status.setRole(roleIn(alive(*master).current(), known.member));
+      }
       entry.setConnected(known.node->session != 0);
       entry.setSkew(known.node->skew);
       return;

@@ -13,6 +13,7 @@ namespace {
 constexpr auto CALL_TIMEOUT = 2 * kj::SECONDS;
 constexpr auto FIRST_BACKOFF = 10 * kj::MILLISECONDS;
 constexpr auto LONGEST_BACKOFF = 250 * kj::MILLISECONDS;
+constexpr const char* NOT_NOW = "not now";
 
 }  // namespace
 
@@ -99,18 +100,30 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
       refused = why.cStr();
       // A member of a chain goes on: this master may have lost its data, or be the wrong one, and a
       // dead master stops nothing but re-linking.
-      if (host.clusterId() == 0 && !result.getPassing()) refusedForGood = kj::mv(why);
-      if (result.getPassing()) host.clockIsWrong();
+      if (host.clusterId() == 0) refusedForGood = kj::mv(why);
       // Also where it was said before that there is no master: this is for the operator to settle.
-      // What may pass has times in it, which differ each time.
-      std::string about = result.getPassing() ? "passing" : result.getRefused().cStr();
-      if (saidRefusal != about) {
-        saidRefusal = about;
+      if (saidRefusal != result.getRefused().cStr()) {
+        saidRefusal = result.getRefused().cStr();
         logWarning("the master refuses this node",
                    {{"master", address}, {"reason", result.getRefused()}});
       }
       kj::throwFatalException(
           KJ_EXCEPTION(FAILED, "the master refuses this node", result.getRefused()));
+    }
+    if (result.isNotNow()) {
+      refused =
+          kj::str("the master at ", address, " refuses this node: ", result.getNotNow()).cStr();
+      // Perhaps for its clock.
+      host.clockIsWrong();
+      // There may be times in the words, which differ each time.
+      if (saidRefusal != NOT_NOW) {
+        saidRefusal = NOT_NOW;
+        logWarning("the master does not take this node yet",
+                   {{"master", address}, {"reason", result.getNotNow()}});
+      }
+      saidLost = true;  // There is a master, and what it says was told.
+      kj::throwFatalException(
+          KJ_EXCEPTION(FAILED, "the master does not take this node yet", result.getNotNow()));
     }
     auto registered = result.getRegistered();
     registration = registered.getRegistration();

@@ -30,12 +30,12 @@ interface Registry {
         # says otherwise.
       }
       refused @3 :Text;
-      # Why, and what to do.  (Other cluster, name in use, clock skew, protocol version.)
-    }
+      # For good: why, and what to do.  (Other cluster, name in use, protocol version.)
 
-    passing @4 :Bool;
-    # Refused for a reason that can pass while the node runs, such as a clock that is wrong: it is to
-    # try again.  Otherwise it is refused for good.
+      notNow @4 :Text;
+      # Likewise, but it may be otherwise in a moment: ask again.  (Not found at its
+      # address; a clock that is wrong.)
+    }
   }
 }
 
@@ -145,6 +145,11 @@ interface Operator {
   # The head is to go on by its clock, as far as that is not above `limit`, though it is far above the
   # log's newest entry (R15; NodeControl.acceptClock).  If the head is another one meanwhile, the order
   # is refused, or its fate is unknown; then it may be given again.
+
+  forget @5 (node :Text) -> (result :Result);
+  # Of a node that is gone for good: it is no longer among nodes(), nor among the drained.  Not for
+  # members, nor for nodes that are heard.  What is kept against older copies of its data directory
+  # stays (R11).
 
   struct Result {
     union {

@@ -153,10 +153,35 @@ struct NodeEntry {
   # Its clock minus the master's, nanoseconds, at the last heartbeat (R15).
 
   note @4 :Text;
-  # Why it is not in the chain, and what is to be done, as the master sees it; empty for members.
+  # Why it is not in the chain, and what is to be done, as the master sees it; empty for members, but
+  # for one whose new process was refused.
 
-  refused @5 :Bool;
-  # A process in its place asks to be let in again and again, and is refused: `note` says why.
+  standing @5 :Standing;
+
+  enum Standing {
+    unknown @0;
+    # Not told.
+
+    member @1;
+
+    spare @2;
+    # All is well: it joins when it is needed.
+
+    waiting @3;
+    # It will go on by itself, as the note says.
+
+    drained @4;
+    # By an operator, who wants it to be out.
+
+    unfit @5;
+    # It cannot join until somebody does something.
+
+    refused @6;
+    # It asked to be registered, and was not.
+
+    gone @7;
+    # Not heard any more.
+  }
 }
 
 struct Relink {

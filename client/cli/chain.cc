@@ -25,19 +25,27 @@ struct Remarks {
   std::vector<std::string> facts;
 };
 
+// Also of a member: the master refuses the process that is to take its place.
+bool isRefused(schema::NodeEntry::Reader node) {
+  return !node.getConnected() && node.getNote().startsWith("refused: ");
+}
+
 // Of a node that is no member, as the master sees it, or else the node.  Whether one is missing in
 // the chain, the master's notice says: without one, a node outside is a spare, or was drained.
 void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIsWell) {
   auto status = node.getStatus();
   auto note = printable(node.getNote());
   auto reason = printable(status.getReason());
-  auto line = printable(status.getName()) + (node.getRefused()     ? " is refused"
-                                             : node.getConnected() ? " is not in the chain"
-                                                                   : " is not reached");
-  if (!note.empty()) line += ": " + note;
+  auto line = printable(status.getName());
+  if (isRefused(node)) {
+    line += " is " + note;
+  } else {
+    line += node.getConnected() ? " is not in the chain" : " is not reached";
+    if (!note.empty()) line += ": " + note;
+  }
   if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
   // What a process that is gone said last does not matter any more.
-  bool sound = !node.getRefused() &&
+  bool sound = !isRefused(node) &&
                (!node.getConnected() || (reason.empty() && status.getDamage().size() == 0));
   (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
 }
@@ -62,8 +70,9 @@ Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
       auto why = printable(node.getNote());
       if (why.empty()) why = printable(status.getReason());
       if (!node.getConnected()) {
-        result.push_back(name + (node.getRefused() ? " is refused" : " is not reached") +
-                         (why.empty() ? "" : ": " + why));
+        result.push_back(name + (isRefused(node) ? " is " + why
+                                 : why.empty()   ? " is not reached"
+                                                 : " is not reached: " + why));
       } else if (member->getState() != State::SERVING) {
         result.push_back(name + " is still syncing");
       } else {

@@ -381,7 +381,7 @@ TEST_F(OperateTest, StatusSaysWhyANodeIsRefused) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2", false}, {"n3", false}};
   script.nodes[1].refused = script.nodes[2].refused = true;
-  script.nodes[1].note = script.nodes[2].note = "its clock says something else";
+  script.nodes[1].note = script.nodes[2].note = "refused: its clock says something else";
   auto ran = chain({"status", "--check"});
   EXPECT_EQ(ran.code, 7);
   EXPECT_THAT(ran.err, AllOf(HasSubstr("! n2 is refused: its clock says something else"),

@@ -75,7 +75,7 @@ public:
       nodes[i].setConnected(node.connected);
       nodes[i].setLastHeard(node.heard ? 0 : -1);
       nodes[i].setNote(node.note.c_str());
-      nodes[i].setRefused(node.refused);
+      if (node.refused) nodes[i].setStanding(schema::NodeEntry::Standing::REFUSED);
       auto status = nodes[i].initStatus();
       status.setName(node.name.c_str());
       status.setStoreId(idOf(node.name));

@@ -364,10 +364,11 @@ TEST_F(JoinTest, FormsFromABackupAndLetsTheOthersJoin) {
   world.settings.replicas = 3;
   world.startMaster();
   world.startNode("n1");
+  world.startNode("n3");
+  world.runFor(1 * kj::SECONDS);
   auto& restored = world.makeNode("n2");
   restored.empty = false;
   restored.start();
-  world.startNode("n3");
   world.runUntil(chainIs("n2 n1 n3"));
   EXPECT_EQ(world.master->relinks()[0].configuration.cause,
             "formed from the backup that n2 restored");
@@ -380,9 +381,12 @@ TEST_F(JoinTest, DoesNotChooseBetweenTwoBackups) {
   for (auto name: {"n1", "n2"}) {
     auto& restored = world.makeNode(name);
     restored.empty = false;
+    restored.damage = "not looked at yet";
+    restored.start();
+    world.runUntil([&]() { return restored.registrations == 1; });
   }
   // Both are there when the master looks.
-  for (auto& each: world.nodes) each->start();
+  for (auto& each: world.nodes) each->damage.clear();
   world.runFor(1 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 0u);
   EXPECT_THAT(world.master->notice(), HasSubstr("n1, n2 were each restored from a backup"));

@@ -35,7 +35,7 @@ TEST_F(MasterTest, FormsFromEmptyNodesWithRightClocksOnly) {
   late.skew = -3'000'000'000;
   late.start();
   world.runFor(1 * kj::SECONDS);
-  EXPECT_THAT(late.refusal, HasSubstr("3s before that of its master"));
+  EXPECT_THAT(late.notNow, HasSubstr("3s before that of its master"));
   EXPECT_EQ(world.epoch(), 0u);
   world.startNode("n3");
   world.runUntil(atEpoch(1));
@@ -49,12 +49,12 @@ TEST_F(MasterTest, LetsANodeInWhoseClockWasWrongOnceThatIsRight) {
   late.start();
   world.runFor(1 * kj::SECONDS);
   EXPECT_THAT(note("n3"), HasSubstr("1h before that of its master"));
-  EXPECT_TRUE(world.master->nodes().back().refused);
+  EXPECT_EQ(world.master->nodes().back().standing, schema::NodeEntry::Standing::REFUSED);
   late.skew = 0;  // Or the master's was wrong, and is right now.
   world.runFor(1 * kj::SECONDS);
   EXPECT_EQ(late.registrations, 1u);
   EXPECT_THAT(note("n3"), HasSubstr("spare"));
-  EXPECT_FALSE(world.master->nodes().back().refused);
+  EXPECT_EQ(world.master->nodes().back().standing, schema::NodeEntry::Standing::SPARE);
 }
 
 TEST_F(MasterTest, SaysOfAMemberThatItsNextProcessIsRefused) {

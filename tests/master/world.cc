@@ -171,7 +171,7 @@ kj::Promise<void> FakeNode::live() {
       .catch_([](kj::Exception&&) {})
       .then([this]() -> kj::Promise<void> {
         registration = nullptr;
-        if (!reconnects || refusedForGood) return kj::NEVER_DONE;
+        if (!reconnects || !refusal.empty()) return kj::NEVER_DONE;
         return world.timer.afterDelay(10 * kj::MILLISECONDS);
       })
       .then([this]() { return live(); });
@@ -190,10 +190,10 @@ kj::Promise<void> FakeNode::connectOnce() {
     auto result = response.getResult();
     if (result.isRefused()) {
       refusal = result.getRefused().cStr();
-      refusedForGood = !result.getPassing();
       return kj::READY_NOW;
     }
-    refusal.clear();
+    notNow = result.isNotNow() ? result.getNotNow().cStr() : "";
+    if (result.isNotNow()) return kj::READY_NOW;
     ++registrations;
     auto registered = result.getRegistered();
     registration = registered.getRegistration();
@@ -219,7 +219,7 @@ kj::Promise<void> FakeNode::beat(kj::Duration interval) {
 
 void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
   status.setName(name.c_str());
-  status.setAddress(address.c_str());
+  status.setAddress(advertised.empty() ? address.c_str() : advertised.c_str());
   status.setIncarnation(incarnation);
   status.setStoreId(storeId);
   status.setEpoch(adopted.epoch);

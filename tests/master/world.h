@@ -121,6 +121,7 @@ public:
   bool empty = true;
   std::int64_t skew = 0;
   std::uint64_t generation = 1;
+  std::string advertised;  // Empty: its address.
 
   // What it says of its log.
   std::uint64_t last = 10;
@@ -139,11 +140,11 @@ public:
   bool reconnects = true;
 
   Configuration adopted;
-  std::string refusal;  // Until it is let in.
-  bool refusedForGood = false;
+  std::string refusal;
   // What it answers to an operator's word on its clock, and what it was told.
   std::string refusesClock;
   std::vector<std::int64_t> acceptedClocks;
+  std::string notNow;  // Why it was told to ask again, last time.
   unsigned registrations = 0;
 
   void start();
