@@ -10,7 +10,7 @@ namespace gavel::chain {
 
 // What a data directory's format is called; it changes whenever an older program could not go on
 // with what a newer one leaves (R14).
-constexpr unsigned DATA_FORMAT = 5;
+constexpr unsigned DATA_FORMAT = 6;
 
 // The directory in which a node keeps its data, of format 5:
 //
