@@ -163,12 +163,18 @@ void Replica::restart(Image image) {
     bytes += batch->bytes().size();
     log_.append(kj::mv(batch));
   }
+  store_.discard(kj::mv(state_));
   state_ = kj::mv(image.state);
+  events.clear();
+  applying = nullptr;
+  applyTo = 0;
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);
   announcedCommit = commit;
-  observer.restarted(state_.lastIndex(), commit);
-  if (state_.lastIndex() < commit) apply(commit);
+  shown = state_.lastIndex();
+  observer.restarted(shown);
+  apply(commit);
+  show();
 }
 
 }  // namespace gavel::chain

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "auction/state.h"
+#include "base/turn-budget.h"
 #include "chain/chain-confirm.h"
 #include "chain/checkpointer.h"
 #include "chain/commit-link.h"
@@ -29,9 +30,11 @@ namespace gavel::chain {
 // - newest() is the highest configuration heard of.  The node acts (acting()) only once that is
 // durable,
 //   and obeys no message of a lower epoch from the moment it has heard of it.
-// - state() has applied exactly the committed entries; at the head of the chain, all entries of the
-// log:
-//   what is read from it may be shown only once state().lastIndex() is committed (whenCommitted()).
+// - state() has applied committed entries only, and all of them but for a moment, as they are
+// applied
+//   in slices (R16): confirmed() waits for that.  At the head of the chain it goes on to the end of
+//   the log: what is read from it may be shown only once state().lastIndex() is committed
+//   (whenCommitted()).
 class Replica final: private SuccessorLink::Host,
                      private PredecessorLink::Host,
                      private CommitSender::Host,
@@ -51,8 +54,11 @@ public:
     virtual void applied(std::span<const auction::Event> events) = 0;
     // state() is a new one, as of `index`, and versions are told from there on.  Also during the
     // replica's construction.
-    virtual void restarted(std::uint64_t index, std::uint64_t commit) = 0;
+    virtual void restarted(std::uint64_t index) = 0;
+    // Everything up to `index` is committed, and state() has it.
     virtual void committed(std::uint64_t index) = 0;
+    // orders() has become true since started().
+    virtual void caughtUp() = 0;
     // For the master: a neighbour cannot be reached (design.md §5).
     virtual void unreachable(std::uint64_t epoch, const Member& neighbour,
                              kj::StringPtr reason) = 0;
@@ -66,6 +72,7 @@ public:
     std::size_t checkpointBytes = 4 * 1024 * 1024;
     // Of committed log kept in memory, for a successor that is a little behind.
     std::size_t memoryBytes = 1024 * 1024;
+    WorkPace pace;
   };
 
   // All references outlive the replica.  `image` is what `store` holds.  A store that is not empty
@@ -88,6 +95,8 @@ public:
   // In newest(), as soon as the node acts in it; `waiting` before.
   Role role() const override { return acting_ ? configuration.roleOf(self) : Role::waiting; }
 
+  // This node is the head, and may order: its state has everything that its log has (R6).
+  bool orders() const { return isHead(role()) && state_.lastIndex() >= log_.end().index; }
   // Head only: applies the next entry to state(), ahead of the log.
   auction::Outcome applyAhead(const auction::Entry& entry);
   // Head only: adds the entries that were applied ahead, in order, with indexes from
@@ -158,13 +167,19 @@ private:
   auction::State state_;
   std::vector<auction::Event> events;    // Of what is being applied.
   std::vector<auction::Entry> upcoming;  // To be applied next.
+  std::uint64_t applyTo = 0;
+  BatchPtr applying;  // Of which some entries are applied; null: the state is as of a batch's end.
+  TurnBudget applyBudget;
+  bool sliceDue = false;  // The next one has its turn later.
   std::uint64_t announcedCommit = 0;
+  std::uint64_t shown = 0;  // Told as committed: what is so and applied.
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
   bool gateTold = false;  // As tail, in this epoch: the master was told of the gate.
   Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
+  std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> appliedWaiters;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> barrierWaiters;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> predecessorWaiters;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> roomWaiter;  // The predecessor's next append.
@@ -183,9 +198,16 @@ private:
   kj::Promise<void> watchDisk(std::uint64_t durable, unsigned checks);
   kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
+  void considerCheckpoint();
+
+  // In replica-applying.cc.
   void apply(std::uint64_t upTo);
-  void applyUpcoming();
+  void applySlice();
+  bool applySome();
+  void nextSlice();
+  void show();
   void tellApplied();
+  kj::Promise<void> whenApplied(std::uint64_t index);
   void answerWaiters();
 
   // In replica-links.cc.

@@ -14,8 +14,10 @@ namespace {
 // the RPC layer's limit.
 constexpr std::size_t BATCH_BYTES = 512 * 1024;
 constexpr std::size_t BYTES_PER_ENTRY = 256;
-// Requests judged before the event loop gets its turn: a call may hold many, and each may have to
-// be looked up in the store.
+// What closing and judging may take of a turn, and closing alone (R16).  A call may hold many
+// requests, and each may have to be looked up in the store.
+constexpr auto JUDGING_PER_TURN = 5 * kj::MILLISECONDS;
+constexpr auto CLOSING_PER_TURN = 4 * kj::MILLISECONDS;
 constexpr std::size_t REQUESTS_PER_TURN = 1'000;
 // After a confirm that failed.
 constexpr auto CONFIRM_PAUSE = 10 * kj::MILLISECONDS;
@@ -28,6 +30,8 @@ Admission::Admission(chain::Replica& replica, kj::Timer& timer, const ChainClock
       timer(timer),
       clock(clock),
       limits(limits),
+      closing(limits.pace, CLOSING_PER_TURN),
+      judging(limits.pace, JUDGING_PER_TURN),
       alarm(timer, clock, [this]() { scheduleFlush(); }),
       tasks(*this) {}
 
@@ -48,22 +52,25 @@ kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t
 
 // Everything that arrives in one turn goes into one batch.
 void Admission::scheduleFlush() {
-  if (flushing || !leading || !replica.acting()) return;
+  if (flushing || !leading || !replica.orders()) return;
   flushing = true;
   tasks.add(kj::evalLast([this]() {
     flushing = false;
-    if (leading && replica.acting()) flush();
+    if (leading && replica.orders()) flush();
   }));
 }
 
 void Admission::flush() {
-  housekeeping();
-  auto left = REQUESTS_PER_TURN;
+  judging.restart();
+  bool moreDue = housekeeping();
+  // One at least, so that those who ask are not held up by those who are due.
+  auto left = judging.spent() ? 1 : REQUESTS_PER_TURN;
   std::size_t ready = 0;  // Calls that are judged as a whole.
   while (left > 0 && ready < arrived.size()) {
     auto& call = arrived[ready];
     left -= judge(call, left);
     if (call.judged == call.requests.size()) ++ready;
+    if (judging.spent()) break;
   }
   // The batch borrows texts from the calls, which settle() may end.
   endBatch();
@@ -78,7 +85,7 @@ void Admission::flush() {
   }
   confirmRejected();
   alarm.set(replica.state().nextDeadline());
-  if (!arrived.empty()) {
+  if (!arrived.empty() || moreDue) {
     // By the timer, so that what has come in over the network meanwhile gets its turn as well.
     flushing = true;
     tasks.add(timer.afterDelay(0 * kj::SECONDS).then([this]() {
@@ -88,15 +95,22 @@ void Admission::flush() {
   }
 }
 
-// Auctions are closed before bids are judged: a bid that is late is then refused on the ground of
-// an entry that every later head has in its log, whatever its clock says.
-void Admission::housekeeping() {
+// Closes auctions that are due and ends sessions, as far as that fits into the turn; true if more
+// are left.
+bool Admission::housekeeping() {
   auto& state = replica.state();
-  auto entry = nextEntry({}, auction::CloseExpired{});
-  if (state.expired(entry.stamp)) log(entry, BYTES_PER_ENTRY);
-  auto idleSince = entry.stamp - limits.sessionIdle / kj::NANOSECONDS;
-  if (auto idlest = state.idlestSession(); idlest && *idlest < idleSince) {
-    log(nextEntry({}, auction::ExpireSessions{idleSince}), BYTES_PER_ENTRY);
+  closing.restart();
+  for (;;) {
+    auto entry = nextEntry({}, auction::CloseExpired{limits.endedPerEntry});
+    auto idleSince = entry.stamp - limits.sessionIdle / kj::NANOSECONDS;
+    if (!state.expired(entry.stamp)) {
+      auto idlest = state.idlestSession();
+      if (!idlest || *idlest >= idleSince) return false;
+      entry.command = auction::ExpireSessions{idleSince, limits.endedPerEntry};
+    }
+    log(entry, BYTES_PER_ENTRY);
+    judging.spend(limits.endedPerEntry);
+    if (!closing.spend(limits.endedPerEntry)) return true;
   }
 }
 
@@ -108,7 +122,8 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
   call.answer.outcomes.reserve(call.requests.size());
   auto& state = replica.state();
   auto fetched = first;
-  for (; call.judged < end; ++call.judged) {
+  for (bool more = true; more && call.judged < end; ++call.judged) {
+    more = judging.spend(1);
     // Not for one by itself, which is looked up at once.
     if (call.judged == fetched && end - fetched > 1) {
       auto next = std::min(end, fetched + auction::State::PREFETCHED);
@@ -122,6 +137,14 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       continue;
     }
     auto entry = nextEntry(request.id, request.command);
+    // A bid that is late is then refused on the ground of an entry that every later head has in its
+    // log, whatever its clock says.
+    if (auto due = state.due(entry.command, entry.stamp); !due.empty()) {
+      entry.request = {};
+      entry.command = auction::CloseDue{due};
+      log(entry, BYTES_PER_ENTRY);
+      entry = nextEntry(request.id, request.command);
+    }
     auto judgement = state.judge(entry);
     if (judgement.log) {
       call.answer.outcomes.push_back(log(entry, bytesEach));
@@ -134,7 +157,7 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       call.unconfirmed = true;
     }
   }
-  return end - first;
+  return call.judged - first;
 }
 
 auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) const {
@@ -216,6 +239,10 @@ void Admission::started() {
   // Deadlines may have passed while there was no head.
   scheduleFlush();
   confirmRejected();
+}
+
+void Admission::caughtUp() {
+  scheduleFlush();
 }
 
 void Admission::abandon(std::deque<Call>& calls) {

@@ -132,13 +132,17 @@ void Node::applied(std::span<const auction::Event> events) {
   feed.applied(events);
 }
 
-void Node::restarted(std::uint64_t index, std::uint64_t commit) {
-  feed.restart(index, commit);
+void Node::restarted(std::uint64_t index) {
+  feed.restart(index);
 }
 
 void Node::committed(std::uint64_t index) {
   admission_.committed(index);
   feed.committed(index);
+}
+
+void Node::caughtUp() {
+  admission_.caughtUp();
 }
 
 void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {

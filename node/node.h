@@ -78,8 +78,9 @@ private:
   void stopped() override;
   void started() override;
   void applied(std::span<const auction::Event> events) override;
-  void restarted(std::uint64_t index, std::uint64_t commit) override;
+  void restarted(std::uint64_t index) override;
   void committed(std::uint64_t index) override;
+  void caughtUp() override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;
   void gated(std::uint64_t epoch, const chain::Member& joiner) override;

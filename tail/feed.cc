@@ -61,13 +61,13 @@ void Feed::committed(std::uint64_t index) {
   }
 }
 
-void Feed::restart(std::uint64_t index, std::uint64_t commit) {
+void Feed::restart(std::uint64_t index) {
   changes.clear();
   names.clear();
   bytes = 0;
   told = 0;
   start_ = index;
-  position_ = std::max(index, commit);
+  position_ = index;
 }
 
 kj::StringPtr Feed::keep(std::string_view name) {

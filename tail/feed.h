@@ -30,7 +30,8 @@ public:
   };
 
   // To be told where it begins by restart().
-  explicit Feed(std::size_t mostBytes = 16 * 1024 * 1024): mostBytes(mostBytes) {}
+  // Half a million changes with short names: more auctions than that are not to end in one moment.
+  explicit Feed(std::size_t mostBytes = 64 * 1024 * 1024): mostBytes(mostBytes) {}
   KJ_DISALLOW_COPY(Feed);
 
   // -- as the state goes on
@@ -38,8 +39,8 @@ public:
   // The state has come to have these versions, committed or not.
   void applied(std::span<const auction::Event> events);
   void committed(std::uint64_t index);
-  // There is another state, as of `index`.
-  void restart(std::uint64_t index, std::uint64_t commit);
+  // There is another state, as of `index`, which is committed.
+  void restart(std::uint64_t index);
 
   // -- for watchers
 

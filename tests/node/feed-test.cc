@@ -29,7 +29,7 @@ protected:
       create.auction = name;
       apply(create);
     }
-    feed.restart(state.lastIndex(), state.lastIndex());
+    feed.restart(state.lastIndex());
   }
   ~FeedTest() noexcept override = default;
 
@@ -99,7 +99,7 @@ TEST_F(FeedTest, ForgetsNothingThatIsNotCommitted) {
 TEST_F(FeedTest, BeginsAnewWithAnotherState) {
   for (int i = 0; i < AUCTIONS / 2; ++i) bid(i);
   feed.committed(state.lastIndex());
-  feed.restart(state.lastIndex(), state.lastIndex());
+  feed.restart(state.lastIndex());
   EXPECT_EQ(feed.newest(), nullptr);
   auto start = feed.start();
   for (int i = AUCTIONS / 2; i < AUCTIONS; ++i) bid(i);
