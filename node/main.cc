@@ -14,6 +14,7 @@
 #include "base/protection.h"
 #include "base/server.h"
 #include "base/service-manager.h"
+#include "base/turn-meter.h"
 #include "chain/restore.h"
 #include "chain/rocks-store.h"
 #include "node/node.h"
@@ -145,6 +146,8 @@ int serve(const Flags& flags) {
   options.limits.pendingBytes = flags.maxPending << 20;
   options.limits.uncommittedBytes = flags.maxPending << 20;
   options.limits.sessionIdle = parseDuration(flags.sessionIdle.c_str());
+  TurnMeter turns(io);
+  options.turns = &turns;
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(
@@ -155,11 +158,10 @@ int serve(const Flags& flags) {
   fflush(stdout);
   logInfo("started", {{"address", address}, {"data", flags.data}});
   tellReady();
-  auto signal = server.listen(*listener)
-                    .exclusiveJoin(node.run())
-                    .then([]() { return 0; })
-                    .exclusiveJoin(onStopSignal(io.unixEventPort))
-                    .wait(io.waitScope);
+  auto signal = turns.run(server.listen(*listener)
+                              .exclusiveJoin(node.run())
+                              .then([]() { return 0; })
+                              .exclusiveJoin(onStopSignal(io.unixEventPort)));
   logInfo("stopping", {{"signal", signal}});
   tellStopping();
   return EXIT_SUCCESS;

@@ -71,6 +71,11 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setLogStart(replica_.store().logStart().index);
   // What it would stamp with, which a step of the wall clock does not change, nor mend (R15).
   builder.setWallClock(chainClock.now());
+  if (options.turns != nullptr) {
+    auto longest = options.turns->longest();
+    builder.setLongestTurn(longest.turn / kj::NANOSECONDS);
+    builder.setLongestTurnOwn(longest.ownTime / kj::NANOSECONDS);
+  }
   if (withStateHash) {
     auto hash = replica_.state().hash();
     builder.setStateHash(kj::arrayPtr(hash.data(), hash.size()));

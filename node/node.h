@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/handshake.h"
 #include "base/random.h"
+#include "base/turn-meter.h"
 #include "chain/replica.h"
 #include "chain/store.h"
 #include "head/admission.h"
@@ -25,6 +26,8 @@ struct NodeOptions {
   std::vector<std::string> masters;
   head::Admission::Limits limits;
   chain::Replica::Options replica;
+  // Measures the turns of the event loop; null where nobody does.  Must outlive the node.
+  const TurnMeter* turns = nullptr;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration

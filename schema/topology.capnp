@@ -92,6 +92,14 @@ struct NodeStatus {
   unsynced @16 :Bool;
   # Started with --sync=never: what it calls durable may not be (R11).
 
+  longestTurn @17 :Int64;
+  # Of its event loop, of late (the last 10 to 20 s), in nanoseconds: nobody was answered meanwhile
+  # (R16).  0: not measured.
+
+  longestTurnOwn @18 :Int64;
+  # Likewise, counting only the processor's time that it had itself; 0 also where none took more than
+  # 3 ms.
+
   enum Role {
     waiting @0;
     # Registered, member of nothing.
