@@ -56,7 +56,8 @@ struct Auction {
   Nanoseconds softCloseWindow = 0;
   Nanoseconds softCloseExtension = 0;
   Phase phase = Phase::open;
-  Amount highest = 0;  // 0 while there is no bid.
+  std::uint32_t changedIn = 0;  // The round of captures in which it has changed; 0: not since one.
+  Amount highest = 0;           // 0 while there is no bid.
   BidderId highestBidder = 0;
   std::uint64_t released = 0;       // Versions that are not in memory any more.
   std::uint64_t captured = 0;       // Versions that a capture has told; at least those released.
@@ -74,8 +75,11 @@ struct Auction {
   const Version* findVersion(std::uint64_t number) const {
     return number > released && number <= version() ? &history[number - released - 1] : nullptr;
   }
-  // The lowest amount that would be accepted now; 0 if the auction is over or no int64 is high
-  // enough.
+  // Open, with the deadline at or before `stamp`: nothing can be done with it any more, but the
+  // entry that closes it is still to come (R16).
+  bool due(Stamp stamp) const { return phase == Phase::open && deadline <= stamp; }
+  // The lowest amount that would be accepted before the deadline; 0 if the auction is over or no
+  // int64 is high enough.
   Amount nextValid() const;
   // Closed with a winner: a bid, and the reserve met.
   bool sold() const;

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <span>
+#include <stdexcept>
 #include <utility>
 
 #include "auction/records.h"
@@ -13,6 +15,11 @@ namespace {
 // Many, as a record costs the store far more than the bytes in it; few enough for a page of history
 // not to read much more than it shows.
 constexpr std::size_t VERSIONS_PER_RECORD = 512;
+
+// Most are shorter than that.
+constexpr std::size_t BYTES_PER_RECORD = 384;
+// A step ends there, as a session can have many records of requests.
+constexpr std::size_t BYTES_PER_STEP = 64 * 1024;
 
 // The records that tell an auction's new versions.
 void captureAuction(const Auction& auction, RecordWriter& writer) {
@@ -50,38 +57,99 @@ Totals State::totals() const {
   return totals;
 }
 
-Changes State::capture() {
+struct State::Capture {
   Changes changes;
-  changes.lastIndex = lastIndex_;
-  if (capturedIndex == lastIndex_) return changes;
-  RecordWriter writer(changes.records);
+  RecordWriter writer{changes.records};
+  std::vector<Auction*> auctions;  // Those without the capture's round are captured already.
+  Sessions::Changes sessions;      // Likewise.
+  std::size_t auctionsDone = 0;
+  std::size_t changedSessionsDone = 0;
+  std::size_t endedSessionsDone = 0;
+  std::uint64_t biddersDone = 0;
+  std::uint64_t bidders = 0;
+};
 
-  for (Auction* auction: changedAuctions) {
-    captureAuction(*auction, writer);
-    auction->captured = auction->version();
-    const bool over = auction->phase != Auction::Phase::open;
-    if (over || auction->versionsApart() > auction->released) {
-      changes.toRelease.push_back({auction->id, auction->versionsApart(), over});
+State::State() = default;
+State::State(const EndedAuctions* ended): ended(ended) {}
+State::~State() = default;
+State::State(State&&) noexcept = default;
+State& State::operator=(State&&) noexcept = default;
+
+void State::beginCapture() {
+  if (capturing()) throw std::logic_error("a capture that begins before the last one has ended");
+  capture_ = std::make_unique<Capture>();
+  Capture& capture = *capture_;
+  capture.changes.lastIndex = lastIndex_;
+  if (capturedIndex == lastIndex_) return;
+  // Growing step by step would copy all of it now and then.
+  capture.changes.records.reserve((uncaptured() + 1) * BYTES_PER_RECORD);
+  capture.writer.encode(TOTALS_KEY, totals());
+  capture.auctions.swap(changedAuctions);
+  capture.biddersDone = capturedBidders;
+  capture.bidders = bidders.size();
+  capturedBidders = bidders.size();
+  capturedRound = round;
+  if (++round == NO_ROUND) round = 1;
+  capture.sessions = sessions.takeChanges(round);
+  capturedIndex = lastIndex_;
+}
+
+bool State::continueCapture(std::size_t most) {
+  Capture& capture = *capture_;
+  const std::size_t enough = capture.changes.records.size() + BYTES_PER_STEP;
+  for (; most > 0 && capture.changes.records.size() < enough; --most) {
+    if (capture.auctionsDone < capture.auctions.size()) {
+      Auction& auction = *capture.auctions[capture.auctionsDone++];
+      if (auction.changedIn == capturedRound) captureNow(auction);
+    } else if (capture.biddersDone < capture.bidders) {
+      const Bidder& bidder = bidders.at(++capture.biddersDone);
+      capture.writer.encode(bidderKey(bidder.id), bidder);
+    } else if (capture.changedSessionsDone < capture.sessions.changed.size()) {
+      const Session* session =
+          sessions.find(capture.sessions.changed[capture.changedSessionsDone++]);
+      if (session != nullptr) captureBeforeChange(*session);
+    } else if (capture.endedSessionsDone < capture.sessions.ended.size()) {
+      capture.writer.remove(sessionKey(capture.sessions.ended[capture.endedSessionsDone++]));
+    } else {
+      return true;
     }
   }
-  changedAuctions.clear();
+  return false;
+}
 
-  while (capturedBidders < bidders.size()) {
-    const Bidder& bidder = bidders.at(++capturedBidders);
-    writer.encode(bidderKey(bidder.id), bidder);
-  }
-
-  const Sessions::Changes used = sessions.takeChanges();
-  for (const Session* session: used.changed) writer.encode(sessionKey(session->id), *session);
-  for (const std::uint64_t id: used.ended) writer.remove(sessionKey(id));
-
-  writer.encode(TOTALS_KEY, totals());
-  capturedIndex = lastIndex_;
+Changes State::endCapture() {
+  Changes changes = std::move(capture_->changes);
+  capture_ = nullptr;
+  capturedRound = NO_ROUND;
   return changes;
 }
 
-void State::release(const Changes& changes) {
-  for (const Changes::Stored& stored: changes.toRelease) {
+Changes State::capture() {
+  beginCapture();
+  while (!continueCapture(std::numeric_limits<std::size_t>::max())) {
+  }
+  return endCapture();
+}
+
+void State::captureNow(Auction& auction) {
+  captureAuction(auction, capture_->writer);
+  auction.captured = auction.version();
+  auction.changedIn = 0;
+  const bool over = auction.phase != Auction::Phase::open;
+  if (over || auction.versionsApart() > auction.released) {
+    capture_->changes.toRelease.push_back({auction.id, auction.versionsApart(), over});
+  }
+}
+
+void State::captureNow(Session& session) {
+  capture_->writer.encode(sessionKey(session.id), session);
+  session.changedIn = 0;
+}
+
+std::size_t State::release(const Changes& changes, std::size_t first, std::size_t most) {
+  const auto count = std::min(most, changes.toRelease.size() - first);
+  for (std::size_t i = first; i < first + count; ++i) {
+    const Changes::Stored& stored = changes.toRelease[i];
     const Auction* found = auctions.find(stored.id);
     if (found == nullptr) continue;  // Released before.
     if (stored.over) {
@@ -90,15 +158,16 @@ void State::release(const Changes& changes) {
     }
     Auction& auction = auctions.edit(*found);
     if (stored.versions <= auction.released) continue;
-    const auto first = auction.history.begin();
-    auction.history.erase(first,
-                          first + static_cast<std::ptrdiff_t>(stored.versions - auction.released));
+    const auto begin = auction.history.begin();
+    auction.history.erase(begin,
+                          begin + static_cast<std::ptrdiff_t>(stored.versions - auction.released));
     auction.released = stored.versions;
     // Not to hold memory for the most versions that this auction ever had between two releases.
     if (auction.history.capacity() > 4 * (auction.history.size() + VERSIONS_TOGETHER)) {
       auction.history.shrink_to_fit();
     }
   }
+  return count;
 }
 
 }  // namespace gavel::auction

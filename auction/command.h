@@ -56,9 +56,14 @@ struct Terms {
 
 // Makes a new session whose id is the entry's index.
 struct OpenSession {};
-// Ends every session last used before `idleSince`.  Proposed by the head.
+// How many auctions or sessions one entry ends at most, so that no entry takes long (R16).
+constexpr std::uint32_t MOST_ENDED = 1'000;
+
+// Ends sessions last used before `idleSince`, the idlest first: `limit` of them at most, which is
+// up to MOST_ENDED, or 0 for all.  Proposed by the head.
 struct ExpireSessions {
   Stamp idleSince = 0;
+  std::uint32_t limit = 0;
 };
 struct Bid {
   std::string_view auction;
@@ -80,14 +85,22 @@ struct CancelAuction {
   std::string_view auction;
   Identity owner;
 };
-// Ends every auction whose deadline is at or before the entry's stamp.  Proposed by the head.
-struct CloseExpired {};
+// Ends open auctions whose deadline is at or before the entry's stamp, by deadline and then by id:
+// the first `limit`, which is up to MOST_ENDED, or 0 for all (R16).  Proposed by the head.
+struct CloseExpired {
+  std::uint32_t limit = 0;
+};
+// Ends this one, if it is open and its deadline is at or before the entry's stamp.  Proposed by the
+// head before it judges a request on it, as others may be due before it.
+struct CloseDue {
+  std::string_view auction;
+};
 // Changes nothing but the last stamp.  Proposed by the head of an idle chain, so that whoever comes
 // later can tell idleness from a clock that has leapt (R15).
 struct Tick {};
 
 using Command = std::variant<OpenSession, ExpireSessions, Bid, CreateAuction, CloseAuction,
-                             CancelAuction, CloseExpired, Tick>;
+                             CancelAuction, CloseExpired, CloseDue, Tick>;
 
 // Names one request for ever (R7).  `session` is 0 for the commands that the head proposes itself
 // and for OpenSession: those are not deduplicated.

@@ -125,7 +125,7 @@ void fields(Archive&, const OpenSession&) {}
 
 template <class Archive>
 void fields(Archive& archive, const ExpireSessions& expire) {
-  archive(expire.idleSince);
+  archive(expire.idleSince, expire.limit);
 }
 
 template <class Archive>
@@ -149,7 +149,14 @@ void fields(Archive& archive, const CancelAuction& cancel) {
 }
 
 template <class Archive>
-void fields(Archive&, const CloseExpired&) {}
+void fields(Archive& archive, const CloseExpired& expired) {
+  archive(expired.limit);
+}
+
+template <class Archive>
+void fields(Archive& archive, const CloseDue& due) {
+  archive(due.auction);
+}
 
 template <class Archive>
 void fields(Archive&, const Tick&) {}

@@ -12,11 +12,20 @@ namespace {
 using Kind = Outcome::Kind;
 using Standing = Sessions::Standing;
 
-// Commands outside of sessions: never deduplicated, and they always succeed.
+// Commands outside of sessions: never deduplicated, and they succeed unless they are malformed.
 template <class Command>
 constexpr bool IS_SESSIONLESS =
     std::is_same_v<Command, OpenSession> || std::is_same_v<Command, ExpireSessions> ||
-    std::is_same_v<Command, CloseExpired> || std::is_same_v<Command, Tick>;
+    std::is_same_v<Command, CloseExpired> || std::is_same_v<Command, CloseDue> ||
+    std::is_same_v<Command, Tick>;
+
+bool withinLimit(const Command& command) {
+  if (const auto* expire = std::get_if<ExpireSessions>(&command)) {
+    return expire->limit <= MOST_ENDED;
+  }
+  const auto* closing = std::get_if<CloseExpired>(&command);
+  return closing == nullptr || closing->limit <= MOST_ENDED;
+}
 
 }  // namespace
 
@@ -31,11 +40,10 @@ State::Decision State::decide(const Entry& entry) const {
           return decideRequest(entry, command);
         } else {
           Decision decision;
-          decision.runs = entry.request.session == 0;
-          if (!decision.runs) {
-            decision.rejectForGood(Kind::invalidArgument);
-            decision.judgement.outcome.argument = Outcome::Argument::sequence;
-          }
+          const bool own = entry.request.session == 0;
+          decision.runs = own && withinLimit(entry.command);
+          if (!decision.runs) decision.rejectForGood(Kind::invalidArgument);
+          if (!own) decision.judgement.outcome.argument = Outcome::Argument::sequence;
           return decision;
         }
       },

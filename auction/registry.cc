@@ -18,6 +18,10 @@ const Auction* Auctions::endingFirst() const {
   return open.empty() ? nullptr : open.begin()->second;
 }
 
+std::optional<Stamp> Auctions::firstDeadline() const {
+  return open.empty() ? std::nullopt : std::optional(open.begin()->first.first);
+}
+
 Auction& Auctions::add(Auction&& auction) {
   const AuctionId id = auction.id;
   Auction& added = inOrder.emplace_hint(inOrder.end(), id, std::move(auction))->second;

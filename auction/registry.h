@@ -45,8 +45,9 @@ public:
   std::size_t size() const { return inOrder.size(); }
   std::size_t openCount() const { return open.size(); }
 
-  // The open auction that ends first, by (deadline, id); null if none is open.
+  // The open auction that ends first, by (deadline, id), and when; null if none is open.
   const Auction* endingFirst() const;
+  std::optional<Stamp> firstDeadline() const;
 
   // Adds an auction whose id and name must be unknown.
   Auction& add(Auction&& auction);

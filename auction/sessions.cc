@@ -52,17 +52,13 @@ std::vector<const Session*> Sessions::inOrderOfId() const {
 }
 
 void Sessions::open(std::uint64_t id, Stamp stamp) {
-  if (size() >= MAX_SESSIONS) endIdlest();
+  if (full()) endIdlest();
   Session session;
   session.id = id;
   session.lastUsed = stamp;
   session.lastUsedIndex = id;
   noteChange(session);
   add(std::move(session));
-}
-
-void Sessions::expire(Stamp idleSince) {
-  while (!byUse.empty() && byUse.front().lastUsed < idleSince) endIdlest();
 }
 
 void Sessions::record(const Entry& entry, const RequestRecord& record) {
@@ -77,22 +73,17 @@ void Sessions::record(const Entry& entry, const RequestRecord& record) {
   session->records.put(entry.request.sequence, record);
 }
 
-Sessions::Changes Sessions::takeChanges() {
+Sessions::Changes Sessions::takeChanges(std::uint32_t next) {
+  round = next;
   Changes changes;
-  for (const std::uint64_t id: changed) {
-    const auto found = byId.find(id);
-    if (found == byId.end()) continue;  // Ended.
-    found->second->changed = false;
-    changes.changed.push_back(&*found->second);
-  }
-  changed.clear();
+  changes.changed.swap(changed);
   changes.ended.swap(ended);
   return changes;
 }
 
 void Sessions::noteChange(Session& session) {
-  if (session.changed) return;
-  session.changed = true;
+  if (session.changedIn == round) return;
+  session.changedIn = round;
   changed.push_back(session.id);
 }
 

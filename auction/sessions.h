@@ -22,8 +22,8 @@ struct Session {
   Stamp lastUsed = 0;
   std::uint64_t lastUsedIndex = 0;  // Orders sessions from idlest to busiest; no two are equal.
   std::uint64_t lowestIncomplete = 1;
-  RequestRecords records;  // None below lowestIncomplete.
-  bool changed = false;    // Since Sessions::takeChanges(); not stored.
+  RequestRecords records;       // None below lowestIncomplete.
+  std::uint32_t changedIn = 0;  // The round in which it has changed; 0: not since a capture.
 };
 
 // All sessions, also in order of their last use.  Each operation is O(1) in the number of sessions
@@ -47,23 +47,28 @@ public:
 
   const Session* find(std::uint64_t id) const;
   std::size_t size() const { return byId.size(); }
+  bool full() const { return size() >= MAX_SESSIONS; }
   const Session* idlest() const { return byUse.empty() ? nullptr : &byUse.front(); }
   std::vector<const Session*> inOrderOfId() const;
 
-  // Opens session `id`, evicting the idlest one if there are MAX_SESSIONS.
+  // Write access to one of its own elements.
+  Session& edit(const Session& element) { return const_cast<Session&>(element); }
+
+  // Opens session `id`, evicting the idlest one if it is full().
   void open(std::uint64_t id, Stamp stamp);
-  // Ends the sessions last used before `idleSince`.
-  void expire(Stamp idleSince);
+  // There must be one.
+  void endIdlest();
   // Records what the request of `entry` came to, and frees what it says may be freed.  Its standing
   // must be `fresh`.
   void record(const Entry& entry, const RequestRecord& record);
 
   // What has become of sessions since the last call, or since they were added below.
   struct Changes {
-    std::vector<const Session*> changed;  // Opened or used, and still there.
-    std::vector<std::uint64_t> ended;     // Also such as were opened since.
+    std::vector<std::uint64_t> changed;  // Opened or used; some of them may have ended since.
+    std::vector<std::uint64_t> ended;    // Also such as were opened since.
   };
-  Changes takeChanges();
+  // Another round begins: sessions that change from now on have this number in `changedIn`.
+  Changes takeChanges(std::uint32_t round);
   // How many sessions those are.
   std::size_t changes() const { return changed.size() + ended.size(); }
 
@@ -75,12 +80,11 @@ public:
 private:
   std::list<Session> byUse;  // From idlest to busiest: lastUsedIndex rises, lastUsed does not fall.
   std::unordered_map<std::uint64_t, std::list<Session>::iterator> byId;
-  std::vector<std::uint64_t> changed;  // With `changed` set when they were noted here.
+  std::uint32_t round = 1;
+  std::vector<std::uint64_t> changed;  // With `changedIn` set to the round when they were noted.
   std::vector<std::uint64_t> ended;
 
   void noteChange(Session& session);
-
-  void endIdlest();
 };
 
 }  // namespace gavel::auction

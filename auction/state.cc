@@ -1,6 +1,8 @@
 #include "auction/state.h"
 
+#include <limits>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -14,13 +16,11 @@ namespace {
 // So many auctions or bidders are in the processor's cache without being asked for.
 constexpr std::size_t CACHED = 2000;
 
-}  // namespace
+std::size_t atMost(std::uint32_t limit) {
+  return limit == 0 ? std::numeric_limits<std::size_t>::max() : limit;
+}
 
-State::State() = default;
-State::State(const EndedAuctions* ended): ended(ended) {}
-State::~State() = default;
-State::State(State&&) noexcept = default;
-State& State::operator=(State&&) noexcept = default;
+}  // namespace
 
 Outcome State::apply(const Entry& entry, std::vector<Event>* events) {
   if (entry.index != lastIndex_ + 1) {
@@ -45,21 +45,28 @@ Outcome State::apply(const Entry& entry, std::vector<Event>* events) {
     std::visit([&](const auto& command) { run(command, entry, decision, events); }, entry.command);
   }
   if (decision.session != nullptr) {
+    captureBeforeChange(*decision.session);
     sessions.record(entry, RequestRecord{fingerprint(entry.command), outcome});
   }
   return outcome;
 }
 
 void State::run(const OpenSession&, const Entry& entry, const Decision&, Events*) {
+  if (sessions.full()) captureBeforeChange(*sessions.idlest());
   sessions.open(entry.index, entry.stamp);
 }
 
 void State::run(const ExpireSessions& expire, const Entry&, const Decision&, Events*) {
-  sessions.expire(expire.idleSince);
+  for (auto left = atMost(expire.limit); left > 0; --left) {
+    const Session* idlest = sessions.idlest();
+    if (idlest == nullptr || idlest->lastUsed >= expire.idleSince) return;
+    captureBeforeChange(*idlest);
+    sessions.endIdlest();
+  }
 }
 
 void State::run(const Bid& bid, const Entry& entry, const Decision& decision, Events* events) {
-  Auction& auction = auctions.edit(*decision.auction);
+  Auction& auction = change(*decision.auction);
   auctions.moveDeadline(auction, decision.judgement.outcome.deadline);
   auction.highest = bid.amount;
   auction.highestBidder = decision.asker;
@@ -94,16 +101,22 @@ void State::run(const CloseAuction&, const Entry& entry, const Decision& decisio
 
 void State::run(const CancelAuction&, const Entry& entry, const Decision& decision,
                 Events* events) {
-  end(auctions.edit(*decision.auction), Auction::Phase::cancelled, entry, decision.asker, 0,
-      events);
+  end(change(*decision.auction), Auction::Phase::cancelled, entry, decision.asker, 0, events);
 }
 
-void State::run(const CloseExpired&, const Entry& entry, const Decision&, Events* events) {
-  while (expired(entry.stamp)) close(*auctions.endingFirst(), entry, events);
+void State::run(const CloseExpired& command, const Entry& entry, const Decision&, Events* events) {
+  for (auto left = atMost(command.limit); left > 0 && expired(entry.stamp); --left) {
+    close(*auctions.endingFirst(), entry, events);
+  }
+}
+
+void State::run(const CloseDue& command, const Entry& entry, const Decision&, Events* events) {
+  const Auction* auction = auctions.find(command.auction);
+  if (auction != nullptr && auction->due(entry.stamp)) close(*auction, entry, events);
 }
 
 void State::close(const Auction& element, const Entry& entry, Events* events) {
-  Auction& auction = auctions.edit(element);
+  Auction& auction = change(element);
   const bool sold = auction.highest > 0 && auction.highest >= auction.reserve;
   end(auction, Auction::Phase::closed, entry, sold ? auction.highestBidder : 0,
       sold ? auction.highest : 0, events);
@@ -118,10 +131,14 @@ void State::end(Auction& auction, Auction::Phase phase, const Entry& entry, Bidd
   endedDigest.add(auction);  // It never changes again.
 }
 
-// Makes the next version of `auction`, which must already be as it is to be after it.
+// Makes the next version of `auction`, which must already be as it is to be after it.  change() was
+// asked for it before.
 void State::addVersion(Auction& auction, Version::Kind kind, const Entry& entry, BidderId bidder,
                        Amount amount, Events* events) {
-  if (auction.captured == auction.version()) changedAuctions.push_back(&auction);
+  if (auction.changedIn != round) {
+    auction.changedIn = round;
+    changedAuctions.push_back(&auction);
+  }
   const Version& version = auction.history.emplace_back(
       Version{kind, entry.stamp, entry.index, bidder, amount, auction.deadline});
   auction.historyDigest = digestAfter(auction.historyDigest, version);
@@ -143,13 +160,27 @@ void State::prefetch(const Command& command) const {
 }
 
 std::optional<Stamp> State::nextDeadline() const {
-  const Auction* auction = auctions.endingFirst();
-  return auction == nullptr ? std::nullopt : std::optional(auction->deadline);
+  return auctions.firstDeadline();
 }
 
 bool State::expired(Stamp stamp) const {
-  const Auction* auction = auctions.endingFirst();
-  return auction != nullptr && auction->deadline <= stamp;
+  const auto first = auctions.firstDeadline();
+  return first && *first <= stamp;
+}
+
+std::string_view State::due(const Command& command, Stamp stamp) const {
+  if (!expired(stamp)) return {};  // Nearly always.
+  return std::visit(
+      [&](const auto& request) -> std::string_view {
+        using Request = std::decay_t<decltype(request)>;
+        if constexpr (std::is_same_v<Request, Bid> || std::is_same_v<Request, CloseAuction> ||
+                      std::is_same_v<Request, CancelAuction>) {
+          const Auction* auction = auctions.find(request.auction);
+          if (auction != nullptr && auction->due(stamp)) return auction->name;
+        }
+        return {};
+      },
+      command);
 }
 
 std::optional<Stamp> State::idlestSession() const {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,8 +63,8 @@ public:
 
   // Judges `entry` as apply() would if it came next, with entry.index == lastIndex() + 1 and a
   // stamp not below lastStamp().  A stamp at or past an auction's deadline is not by itself a
-  // reason to answer without a log entry, since a later head might stamp lower: callers close what
-  // has expired first (see expired()), so that the reject rests on a committed CloseExpired.
+  // reason to answer without a log entry, since a later head might stamp lower: callers close the
+  // auction first (see due()), so that the reject rests on an entry that closed it.
   Judgement judge(const Entry& entry) const;
 
   // Applies the next entry and returns its outcome (for OpenSession: success, the session id being
@@ -91,6 +92,9 @@ public:
   std::optional<Stamp> nextDeadline() const;
   // Whether an open auction's deadline is at or before `stamp`: time for a CloseExpired entry.
   bool expired(Stamp stamp) const;
+  // The auction that `command` asks something of, if it is open and its deadline is at or before
+  // `stamp`: time for a CloseDue entry before the command is judged.  Else empty.
+  std::string_view due(const Command& command, Stamp stamp) const;
   // When the idlest session was last used.
   std::optional<Stamp> idlestSession() const;
 
@@ -107,16 +111,28 @@ public:
   std::size_t bidderCount() const;
   std::size_t sessionCount() const;
 
-  // What has changed since the last capture, or since the state was loaded: records that complete
-  // those captured before (records.h).  Takes time in proportion to the changes.
+  // A capture is what has changed since the one before, or since the state was loaded: records that
+  // complete those captured before (records.h).  It takes time in proportion to the changes, so it
+  // is made in steps (R16), and is of the state as it was at beginCapture() whatever is applied
+  // meanwhile: what is about to change and is not captured yet is captured before that.
+  void beginCapture();
+  bool capturing() const { return capture_ != nullptr; }
+  // Captures up to `most` more records, fewer if they are long.  True when that were all.
+  bool continueCapture(std::size_t most);
+  // What was captured, all of it.
+  Changes endCapture();
+  // All steps at once.
   Changes capture();
-  // About how many records that would be.
+  // About how many records the next capture would have.
   std::size_t uncaptured() const {
     return changedAuctions.size() + (bidders.size() - capturedBidders) + sessions.changes();
   }
+
   // The store has these changes: from now on what it has is looked up there.  They must be of this
   // state, but need not be the last ones captured.
-  void release(const Changes& changes);
+  void release(const Changes& changes) { release(changes, 0, changes.toRelease.size()); }
+  // Only those from number `first` on, `most` of them at most.  Returns how many that were.
+  std::size_t release(const Changes& changes, std::size_t first, std::size_t most);
 
   // SHA-256 of the totals, then of all auctions that are open, bidders and sessions, each by id and
   // encoded as records.h says.  The same on every node with the same log.
@@ -135,10 +151,16 @@ private:
   Bidders bidders;
   Sessions sessions;
 
-  // What the captures so far hold.
+  // What the captures so far hold, with the one that is under way.
   std::uint64_t capturedIndex = 0;
   std::uint64_t capturedBidders = 0;
-  std::vector<Auction*> changedAuctions;  // Those with versions that no capture holds.
+  // Each capture ends a round: what changes from then on is for the next one.
+  static constexpr std::uint32_t NO_ROUND = UINT32_MAX;
+  std::uint32_t round = 1;
+  std::uint32_t capturedRound = NO_ROUND;  // Of the capture under way.
+  std::vector<Auction*> changedAuctions;   // In this round.
+  struct Capture;
+  std::unique_ptr<Capture> capture_;
 
   // In judge.cc: what is to come of an entry.
   Decision decide(const Entry& entry) const;
@@ -162,7 +184,8 @@ private:
            Events* events);
   void run(const CloseAuction&, const Entry& entry, const Decision& decision, Events* events);
   void run(const CancelAuction&, const Entry& entry, const Decision& decision, Events* events);
-  void run(const CloseExpired&, const Entry& entry, const Decision&, Events* events);
+  void run(const CloseExpired& expired, const Entry& entry, const Decision&, Events* events);
+  void run(const CloseDue& due, const Entry& entry, const Decision&, Events* events);
   void run(const Tick&, const Entry&, const Decision&, Events*) {}
   void close(const Auction& auction, const Entry& entry, Events* events);
   void end(Auction& auction, Auction::Phase phase, const Entry& entry, BidderId bidder,
@@ -172,6 +195,18 @@ private:
 
   // In capture.cc.
   Totals totals() const;
+  void captureNow(Auction& auction);
+  void captureNow(Session& session);
+
+  // For whatever is about to change, or to be gone.
+  Auction& change(const Auction& element) {
+    Auction& auction = auctions.edit(element);
+    if (auction.changedIn == capturedRound) captureNow(auction);
+    return auction;
+  }
+  void captureBeforeChange(const Session& session) {
+    if (session.changedIn == capturedRound) captureNow(sessions.edit(session));
+  }
 };
 
 // Identifies what a request asks for, so that another use of its id can be told from a retry (R7).

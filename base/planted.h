@@ -53,6 +53,8 @@ enum class Bug {
   // R11
   joinerAsSource,        // A member that was still joining goes on after an outage.
   formerMemberAsSource,  // So does one that had been a member of an earlier configuration.
+  // R16
+  closeAllOnReplay,  // Whoever is not the head closes all that is due, whatever the entry's limit.
   // R15
   stampByClockAlone,  // A stamp is the head's clock, even before the last stamp.
   skewOfChainTime,    // Chain time is compared with the master's clock, and not the node's clock.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -59,8 +60,16 @@ public:
   // Calls `visit` with each entry in order; texts in it live as long as the batch.
   template <typename Visitor>
   void forEach(Visitor&& visit) const {
-    auto index = firstIndex();
-    for (auto entry: message_.getEntries()) visit(decodeEntry(entry, index++));
+    forSome(firstIndex(), count_, visit);
+  }
+  // Likewise those with an index from `first` on, which must not be below firstIndex(); `most` of
+  // them at most.
+  template <typename Visitor>
+  void forSome(std::uint64_t first, std::uint64_t most, Visitor&& visit) const {
+    auto entries = message_.getEntries();
+    auto begin = static_cast<unsigned>(first - firstIndex());
+    auto end = begin + static_cast<unsigned>(std::min<std::uint64_t>(most, entries.size() - begin));
+    for (auto i = begin; i < end; ++i) visit(decodeEntry(entries[i], firstIndex() + i));
   }
 
 private:

@@ -9,57 +9,70 @@ namespace {
 
 // Changed auctions, bidders and sessions: about 10 ms of the storage thread.
 constexpr std::size_t MOST_CHANGES = 8192;
+// What is encoded or forgotten takes some microseconds each.
+constexpr std::size_t PER_STEP = 16;
+constexpr std::size_t UNITS_EACH = 4;
+// Besides what else is done in the turn.
+constexpr auto SLICE = 2 * kj::MILLISECONDS;
 
 }  // namespace
 
-Checkpointer::Checkpointer(Store& store, auction::State& state, const Log& log,
-                           const CommitTracker& tracker, std::size_t everyBytes)
+Checkpointer::Checkpointer(Store& store, auction::State& state, kj::Timer& timer,
+                           std::size_t everyBytes, WorkPace pace, kj::Function<void()> again)
     : store(store),
       state(state),
-      log(log),
-      tracker(tracker),
+      timer(timer),
       everyBytes(everyBytes),
+      again(kj::mv(again)),
+      budget(pace, SLICE),
       tasks(*this) {}
 
 kj::Promise<void> Checkpointer::whenStored(std::uint64_t index) {
   if (index <= stored) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
   waiters.push_back({index, kj::mv(paf.fulfiller)});
-  consider();
   return kj::mv(paf.promise);
 }
 
-void Checkpointer::consider() {
-  if (writing) return;
-  if (captured == nullptr) {
+void Checkpointer::consider(const Log& log, std::uint64_t commit) {
+  if (step == Step::none) {
     const bool due = pendingBytes >= everyBytes || state.uncaptured() >= MOST_CHANGES;
     if (!due && waiters.empty()) return;
     pendingBytes = 0;
-    captured = Captured{log.at(state.lastIndex()), state.capture()};
+    at = log.at(state.lastIndex());
+    step = Step::capturing;
+    state.beginCapture();
+    budget.restart();
+    capture();
   }
-  KJ_IF_MAYBE (waiting, captured) {
-    if (waiting->at.index > tracker.commit()) return;
-    auto ready = kj::mv(*waiting);
-    captured = nullptr;
-    write(kj::mv(ready));
-  }
+  if (step == Step::captured && at.index <= commit) write();
 }
 
-void Checkpointer::write(Captured ready) {
-  writing = true;
+void Checkpointer::capture() {
+  while (!state.continueCapture(PER_STEP)) {
+    if (budget.spend(PER_STEP * UNITS_EACH)) continue;
+    later([this]() {
+      capture();
+      if (step == Step::captured) again();
+    });
+    return;
+  }
+  changes = state.endCapture();
+  step = Step::captured;
+}
+
+void Checkpointer::write() {
+  step = Step::writing;
   // What release() needs, without the records.
-  auction::Changes kept{ready.changes.lastIndex, {}, ready.changes.toRelease};
-  tasks.add(store.checkpoint(ready.at, kj::mv(ready.changes))
-                .then([this, kept = kj::mv(kept), round = round]() {
-                  // Not if the state is another one by now.
-                  if (round == this->round) written(kept);
-                }));
+  auction::Changes records{changes.lastIndex, kj::mv(changes.records), {}};
+  tasks.add(store.checkpoint(at, kj::mv(records)).then([this, round = round]() {
+    // Not if the state is another one by now.
+    if (round == this->round) written();
+  }));
 }
 
-void Checkpointer::written(const auction::Changes& changes) {
-  writing = false;
+void Checkpointer::written() {
   stored = changes.lastIndex;
-  state.release(changes);
   auto waiting = kj::mv(waiters);
   waiters.clear();
   for (auto& waiter: waiting) {
@@ -69,15 +82,37 @@ void Checkpointer::written(const auction::Changes& changes) {
       waiters.push_back(kj::mv(waiter));
     }
   }
-  // Who asked while it was being written may need the next one, and on an idle chain nobody else
-  // begins that.
-  consider();
+  step = Step::releasing;
+  released = 0;
+  budget.restart();
+  release();
+}
+
+void Checkpointer::release() {
+  while (released < changes.toRelease.size()) {
+    released += state.release(changes, released, PER_STEP);
+    if (!budget.spend(PER_STEP * UNITS_EACH)) return later([this]() { release(); });
+  }
+  changes = {};
+  step = Step::none;
+  // What has gathered meanwhile may be enough for the next one, and somebody may wait for that.
+  later([this]() { again(); });
+}
+
+// By the timer, so that what has come in over the network gets its turn.
+void Checkpointer::later(kj::Function<void()> next) {
+  tasks.add(
+      timer.afterDelay(0 * kj::SECONDS).then([this, round = round, next = kj::mv(next)]() mutable {
+        if (round != this->round) return;
+        budget.restart();
+        next();
+      }));
 }
 
 void Checkpointer::restart(std::uint64_t index, std::size_t bytes) {
   ++round;
-  writing = false;
-  captured = nullptr;
+  step = Step::none;
+  changes = {};
   pendingBytes = bytes;
   stored = index;
   for (auto& waiter: waiters) {

@@ -4,9 +4,11 @@
 #include <vector>
 
 #include <kj/async.h>
+#include <kj/function.h>
+#include <kj/timer.h>
 
 #include "auction/state.h"
-#include "chain/commit-tracker.h"
+#include "base/turn-budget.h"
 #include "chain/log.h"
 #include "chain/store.h"
 
@@ -18,33 +20,38 @@ namespace gavel::chain {
 // is encoded at once, since the state goes on, but stored only when it is committed: the head's
 // state is ahead of that.  What is stored need not stay in memory.
 //
-// One checkpoint is under way at a time, so that a slow disk makes them larger, not more.
+// One checkpoint is under way at a time, so that a slow disk makes them larger, not more.  However
+// large, it takes no turn for long: it is encoded in slices, and so is what it stores forgotten
+// (R16).
 class Checkpointer final: private kj::TaskSet::ErrorHandler {
 public:
-  // References outlive this object.  `log` ends at or after what `state` has applied, and `tracker`
-  // knows what is committed.
-  Checkpointer(Store& store, auction::State& state, const Log& log, const CommitTracker& tracker,
-               std::size_t everyBytes);
+  // References outlive this object.  `again` asks for consider(), in a turn of its own.
+  Checkpointer(Store& store, auction::State& state, kj::Timer& timer, std::size_t everyBytes,
+               WorkPace pace, kj::Function<void()> again);
   KJ_DISALLOW_COPY(Checkpointer);
 
   // So much log was added.
   void logged(std::size_t bytes) { pendingBytes += bytes; }
 
   // Resolves once a checkpoint is stored that holds everything up to `index`, which is in the
-  // state, however idle the chain is from now on.
+  // state, however idle the chain is from now on.  The caller is to call consider().
   kj::Promise<void> whenStored(std::uint64_t index);
 
   // The state has been applied further, or more is committed.
-  void consider();
+  void consider(const Log& log, std::uint64_t commit);
 
   // The state was replaced by one that is as of the store's newest checkpoint, at `index`, with
   // `bytes` of log behind it.
   void restart(std::uint64_t index, std::size_t bytes);
 
 private:
-  struct Captured {
-    Position at;
-    auction::Changes changes;
+  // The steps of a checkpoint, one after the other.
+  enum class Step {
+    none,
+    capturing,
+    captured,  // To be written once it is committed.
+    writing,
+    releasing,
   };
   struct Waiter {
     std::uint64_t index;
@@ -53,19 +60,25 @@ private:
 
   Store& store;
   auction::State& state;
-  const Log& log;
-  const CommitTracker& tracker;
+  kj::Timer& timer;
   const std::size_t everyBytes;
+  kj::Function<void()> again;
+  TurnBudget budget;
   std::size_t pendingBytes = 0;  // Of log since the last capture.
   std::uint64_t round = 0;       // Grows with each restart().
   std::uint64_t stored = 0;      // Index of the newest checkpoint.
   std::vector<Waiter> waiters;   // For a higher one.
-  bool writing = false;
-  kj::Maybe<Captured> captured;  // Not committed yet.
+  Step step = Step::none;
+  Position at;               // Of the one under way.
+  auction::Changes changes;  // Of the one under way; without the records once they are written.
+  std::size_t released = 0;  // Of what these say.
   kj::TaskSet tasks;
 
-  void write(Captured ready);
-  void written(const auction::Changes& changes);
+  void capture();
+  void write();
+  void written();
+  void release();
+  void later(kj::Function<void()> next);
   void taskFailed(kj::Exception&& exception) override;
 };
 

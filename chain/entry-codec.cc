@@ -94,7 +94,8 @@ auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index) {
       entry.command = auction::OpenSession{};
       return entry;
     case schema::Entry::Command::EXPIRE_SESSIONS:
-      entry.command = auction::ExpireSessions{command.getExpireSessions().getIdleSince()};
+      entry.command = auction::ExpireSessions{command.getExpireSessions().getIdleSince(),
+                                              command.getExpireSessions().getLimit()};
       return entry;
     case schema::Entry::Command::BID: {
       auto bid = command.getBid();
@@ -122,7 +123,10 @@ auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index) {
       return entry;
     }
     case schema::Entry::Command::CLOSE_EXPIRED:
-      entry.command = auction::CloseExpired{};
+      entry.command = auction::CloseExpired{command.getCloseExpired().getLimit()};
+      return entry;
+    case schema::Entry::Command::CLOSE_DUE:
+      entry.command = auction::CloseDue{view(command.getCloseDue().getAuction())};
       return entry;
     case schema::Entry::Command::TICK:
       entry.command = auction::Tick{};
@@ -141,7 +145,9 @@ void encodeEntry(const auction::Entry& entry, schema::Entry::Builder builder) {
   std::visit(Overloaded{
                  [&](const auction::OpenSession&) { to.setOpenSession(); },
                  [&](const auction::ExpireSessions& expire) {
-                   to.initExpireSessions().setIdleSince(expire.idleSince);
+                   auto group = to.initExpireSessions();
+                   group.setIdleSince(expire.idleSince);
+                   group.setLimit(expire.limit);
                  },
                  [&](const auction::Bid& bid) {
                    auto group = to.initBid();
@@ -165,8 +171,13 @@ void encodeEntry(const auction::Entry& entry, schema::Entry::Builder builder) {
                    copyText(cancel.auction, group.initAuction(sizeOf(cancel.auction)));
                    encodeIdentity(cancel.owner, group.initOwner());
                  },
-                 [&](const auction::CloseExpired&) { to.setCloseExpired(); },
                  [&](const auction::Tick&) { to.setTick(); },
+                 [&](const auction::CloseExpired& expired) {
+                   to.initCloseExpired().setLimit(expired.limit);
+                 },
+                 [&](const auction::CloseDue& due) {
+                   copyText(due.auction, to.initCloseDue().initAuction(sizeOf(due.auction)));
+                 },
              },
              entry.command);
 }

@@ -168,16 +168,19 @@ void Replica::restart(Image image) {
     log_.append(kj::mv(batch));
   }
   time.read(lastStamp);
+  store_.discard(kj::mv(state_));
   state_ = kj::mv(image.state);
+  events.clear();
+  applying = nullptr;
+  applyTo = 0;
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);
-  announcedCommit = state_.lastIndex();
-  observer.restarted(announcedCommit);
-  if (announcedCommit == commit) return;
-  // Told as any other commit is: who watches here may have seen nothing of it yet.
   announcedCommit = commit;
+  shown = state_.lastIndex();
+  observer.restarted(shown);
+  // Told as any other commit is: who watches here may have seen nothing of it yet.
   apply(commit);
-  observer.committed(commit);
+  show();
 }
 
 }  // namespace gavel::chain

@@ -13,6 +13,8 @@ namespace {
 
 // Queries that wait, for a commit or for the barrier (R13).
 constexpr std::size_t MAX_WAITERS = 10'000;
+// Of applying, in one turn (R16).
+constexpr auto APPLY_SLICE = 2 * kj::MILLISECONDS;
 
 kj::Exception relinked() {
   return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
@@ -38,8 +40,10 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store&
       durableEpoch_(configuration.epoch),
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
       rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
+      applyBudget(options.pace, APPLY_SLICE),
       incomplete(!store.recovered().damage.empty()),
-      checkpointer(store, state_, log_, tracker, options.checkpointBytes),
+      checkpointer(store, state_, timer, options.checkpointBytes, options.pace,
+                   [this]() { considerCheckpoint(); }),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
       diskWatch(store, timer, options.diskPatience),
       tasks(*this) {
@@ -95,8 +99,10 @@ void Replica::stopActing() {
   waiting.swap(barrierWaiters);
   for (auto& waiter: predecessorWaiters) waiting.push_back(kj::mv(waiter));
   predecessorWaiters.clear();
-  for (auto& [index, waiter]: commitWaiters) waiting.push_back(kj::mv(waiter));
-  commitWaiters.clear();
+  for (auto* waiters: {&commitWaiters, &appliedWaiters}) {
+    for (auto& [index, waiter]: *waiters) waiting.push_back(kj::mv(waiter));
+    waiters->clear();
+  }
   for (auto& waiter: waiting) {
     waiter->reject(relinked());
   }
@@ -228,11 +234,10 @@ void Replica::advance() {
   if (tracker.commit() != announcedCommit) {
     announcedCommit = tracker.commit();
     if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
-    log_.trim(announcedCommit, options.memoryBytes);
-    observer.committed(announcedCommit);
+    show();
     answerWaiters();
   }
-  checkpointer.consider();
+  considerCheckpoint();
   considerGate();
   if (roomWaiter != nullptr && hasRoom()) {
     KJ_IF_MAYBE (waiter, roomWaiter) (*waiter)->fulfill();
@@ -240,40 +245,15 @@ void Replica::advance() {
   }
 }
 
-void Replica::apply(std::uint64_t upTo) {
-  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 while (state_.lastIndex() < upTo) {
-                   auto batch = log_.after(state_.lastIndex());
-                   upcoming.clear();
-                   batch->forEach([&](const auction::Entry& entry) {
-                     state_.prefetchPlaces(entry.command);
-                     upcoming.push_back(entry);
-                     if (upcoming.size() == auction::State::PREFETCHED) applyUpcoming();
-                   });
-                   applyUpcoming();
-                 }
-               })) {
-    die("cannot apply the log: it is damaged, or was written by a newer version",
-        {{"index", state_.lastIndex() + 1}, {"error", exception->getDescription()}});
-  }
-  tellApplied();
-}
-
-void Replica::applyUpcoming() {
-  for (auto& entry: upcoming) state_.prefetch(entry.command);
-  for (auto& entry: upcoming) state_.apply(entry, &events);
-  upcoming.clear();
+// A checkpoint is as of a position in the log.
+void Replica::considerCheckpoint() {
+  if (applying == nullptr) checkpointer.consider(log_, tracker.commit());
 }
 
 auction::Outcome Replica::applyAhead(const auction::Entry& entry) {
   auto outcome = state_.apply(entry, &events);
   tellApplied();
   return outcome;
-}
-
-void Replica::tellApplied() {
-  if (!events.empty()) observer.applied(events);
-  events.clear();
 }
 
 std::size_t Replica::uncommittedBytes() const {
@@ -293,7 +273,12 @@ kj::Promise<void> Replica::whenCommitted(std::uint64_t index, std::uint64_t epoc
 
 kj::Promise<std::uint64_t> Replica::confirmed() {
   auto epoch = configuration.epoch;
-  return canceler.wrap(confirm.confirmed().then([epoch]() { return epoch; }));
+  return canceler.wrap(confirm.confirmed().then([this, epoch]() -> kj::Promise<std::uint64_t> {
+    // What was confirmed is in the log, but may not be in the state yet.
+    auto index = tracker.commit();
+    if (index <= state_.lastIndex()) return epoch;
+    return whenApplied(index).then([epoch]() { return epoch; });
+  }));
 }
 
 kj::Promise<void> Replica::confirmByPredecessor() {
@@ -330,7 +315,9 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
   return canceler.wrap(confirmed()
                            .then([this, epoch](std::uint64_t) -> kj::Promise<void> {
                              if (!actsIn(epoch)) return relinked();
-                             return checkpointer.whenStored(tracker.commit());
+                             auto stored = checkpointer.whenStored(shown);
+                             considerCheckpoint();
+                             return stored;
                            })
                            .then([this, epoch]() -> kj::Promise<kj::Own<SnapshotReader>> {
                              // Or the store may hold a part of another snapshot by now.

@@ -6,6 +6,7 @@
 #include <kj/timer.h>
 
 #include "auction/state.h"
+#include "base/turn-budget.h"
 #include "chain/chain-confirm.h"
 #include "chain/chain-time.h"
 #include "chain/checkpointer.h"
@@ -31,9 +32,11 @@ namespace gavel::chain {
 // - newest() is the highest configuration heard of.  The node acts (acting()) only once that is
 // durable,
 //   and obeys no message of a lower epoch from the moment it has heard of it.
-// - state() has applied exactly the committed entries; at the head of the chain, all entries of the
-// log:
-//   what is read from it may be shown only once state().lastIndex() is committed (whenCommitted()).
+// - state() has applied committed entries only, and all of them but for a moment, as they are
+// applied
+//   in slices (R16): confirmed() waits for that.  At the head of the chain it goes on to the end of
+//   the log: what is read from it may be shown only once state().lastIndex() is committed
+//   (whenCommitted()).
 class Replica final: private SuccessorLink::Host,
                      private PredecessorLink::Host,
                      private CommitSender::Host,
@@ -64,7 +67,10 @@ public:
     // state() is a new one, as of `index`, all of which is committed; versions are told from there
     // on.  Also during the replica's construction, when nothing else is told.
     virtual void restarted(std::uint64_t index) = 0;
+    // Everything up to `index` is committed, and state() has it.
     virtual void committed(std::uint64_t index) = 0;
+    // orders() has become true since started().
+    virtual void caughtUp() = 0;
     // For the master: a neighbour cannot be reached (design.md §5).
     virtual void unreachable(std::uint64_t epoch, const Member& neighbour,
                              kj::StringPtr reason) = 0;
@@ -85,6 +91,7 @@ public:
     kj::Duration diskPatience = 5 * kj::SECONDS;
     // Without progress for so long, a link does not work (R6).  See setLinkPatience().
     kj::Duration linkPatience = 1 * kj::SECONDS;
+    WorkPace pace;
   };
 
   // All references outlive the replica.  `image` is what `store` holds.  `time` is told of all that
@@ -111,6 +118,8 @@ public:
   // In newest(), as soon as the node acts in it; `waiting` before.
   Role role() const override { return acting_ ? configuration.roleOf(self) : Role::waiting; }
 
+  // This node is the head, and may order: its state has everything that its log has (R6).
+  bool orders() const { return isHead(role()) && state_.lastIndex() >= log_.end().index; }
   // Head only: applies the next entry to state(), ahead of the log.
   auction::Outcome applyAhead(const auction::Entry& entry);
   // Head only: adds the entries that were applied ahead, in order, with indexes from
@@ -186,13 +195,19 @@ private:
   auction::State state_;
   std::vector<auction::Event> events;    // Of what is being applied.
   std::vector<auction::Entry> upcoming;  // To be applied next.
+  std::uint64_t applyTo = 0;
+  BatchPtr applying;  // Of which some entries are applied; null: the state is as of a batch's end.
+  TurnBudget applyBudget;
+  bool sliceDue = false;  // The next one has its turn later.
   std::uint64_t announcedCommit = 0;
+  std::uint64_t shown = 0;  // Told as committed: what is so and applied.
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
   bool gateTold = false;  // As tail, in this epoch: the master was told of the gate.
   Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
+  std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> appliedWaiters;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> barrierWaiters;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> predecessorWaiters;
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> roomWaiter;  // The predecessor's next append.
@@ -213,9 +228,16 @@ private:
   void diskChecked();
   kj::Promise<void> followDiskAbove(std::uint64_t index);
   void advance();
+  void considerCheckpoint();
+
+  // In replica-applying.cc.
   void apply(std::uint64_t upTo);
-  void applyUpcoming();
+  void applySlice();
+  bool applySome();
+  void nextSlice();
+  void show();
   void tellApplied();
+  kj::Promise<void> whenApplied(std::uint64_t index);
   void answerWaiters();
 
   // In replica-links.cc.

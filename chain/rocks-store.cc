@@ -112,6 +112,10 @@ kj::Promise<void> RocksStore::saveConfiguration(const Configuration& configurati
   return kj::mv(paf.promise);
 }
 
+void RocksStore::discard(auction::State state) {
+  readThread->post([state = std::move(state)]() {});
+}
+
 kj::Promise<void> RocksStore::checkpoint(Position at, auction::Changes changes) {
   KJ_REQUIRE(!installing, "a checkpoint for a store that is taking in a snapshot");
   KJ_REQUIRE(at.index == changes.lastIndex && at.index <= end.index,

@@ -79,6 +79,7 @@ public:
   kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override;
   kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override;
   kj::Promise<void> saveConfiguration(const Configuration& configuration) override;
+  void discard(auction::State state) override;
   kj::Promise<void> checkpoint(Position at, auction::Changes changes) override;
   kj::Own<SnapshotReader> openSnapshot() override;
   kj::Promise<void> beginInstall() override;

@@ -100,6 +100,10 @@ public:
 
   // -- committed state
 
+  // Takes a state that nobody needs any more, to forget it where that holds nobody up: it is as
+  // much work as reading one (R16).
+  virtual void discard(auction::State state) {}
+
   // Makes a new checkpoint from the one before and what has changed since, and truncates the log
   // behind the retention window.  `at` is the end of a batch that is committed and queued, and
   // `changes` are as of it.  Resolves when the checkpoint can be read; it need not be durable yet.

@@ -15,8 +15,10 @@ namespace {
 // the RPC layer's limit.
 constexpr std::size_t BATCH_BYTES = 512 * 1024;
 constexpr std::size_t BYTES_PER_ENTRY = 256;
-// Requests judged before the event loop gets its turn: a call may hold many, and each may have to
-// be looked up in the store.
+// What closing and judging may take of a turn, and closing alone (R16).  A call may hold many
+// requests, and each may have to be looked up in the store.
+constexpr auto JUDGING_PER_TURN = 5 * kj::MILLISECONDS;
+constexpr auto CLOSING_PER_TURN = 4 * kj::MILLISECONDS;
 constexpr std::size_t REQUESTS_PER_TURN = 1'000;
 constexpr const char* NOT_BELIEVED =
     "the head's clock is far above the newest entry's time: set the clocks right, or look with "
@@ -32,6 +34,8 @@ Admission::Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime
       timer(timer),
       time(time),
       limits(limits),
+      closing(limits.pace, CLOSING_PER_TURN),
+      judging(limits.pace, JUDGING_PER_TURN),
       alarm(timer, time, [this]() { scheduleFlush(); }),
       tasks(*this) {}
 
@@ -52,11 +56,11 @@ kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t
 
 // Everything that arrives in one turn goes into one batch.
 void Admission::scheduleFlush() {
-  if (flushing || !leading || !replica.acting()) return;
+  if (flushing || !leading || !replica.orders()) return;
   flushing = true;
   tasks.add(kj::evalLast([this]() {
     flushing = false;
-    if (leading && replica.acting()) flush();
+    if (leading && replica.orders()) flush();
   }));
 }
 
@@ -66,13 +70,16 @@ void Admission::flush() {
     alarm.set(std::nullopt);  // To look again.
     return;
   }
-  housekeeping();
-  auto left = REQUESTS_PER_TURN;
+  judging.restart();
+  bool moreDue = housekeeping();
+  // One at least, so that those who ask are not held up by those who are due.
+  auto left = judging.spent() ? 1 : REQUESTS_PER_TURN;
   std::size_t ready = 0;  // Calls that are judged as a whole.
   while (left > 0 && ready < arrived.size()) {
     auto& call = arrived[ready];
     left -= judge(call, left);
     if (call.judged == call.requests.size()) ++ready;
+    if (judging.spent()) break;
   }
   // The batch borrows texts from the calls, which settle() may end.
   endBatch();
@@ -87,7 +94,7 @@ void Admission::flush() {
   }
   confirmRejected();
   alarm.set(replica.state().nextDeadline());
-  if (!arrived.empty()) {
+  if (!arrived.empty() || moreDue) {
     // By the timer, so that what has come in over the network meanwhile gets its turn as well.
     flushing = true;
     tasks.add(timer.afterDelay(0 * kj::SECONDS).then([this]() {
@@ -146,22 +153,30 @@ kj::Promise<std::string> Admission::acceptClock(auction::Stamp limit) {
   });
 }
 
-// Auctions are closed before bids are judged: a bid that is late is then refused on the ground of
-// an entry that every later head has in its log, whatever its clock says.
-void Admission::housekeeping() {
+// Closes auctions that are due, ends sessions, and says that an idle chain is still there, as far
+// as that fits into the turn; true if more are left.
+bool Admission::housekeeping() {
   auto& state = replica.state();
-  auto now = time.at(givenAt);
-  if (state.expired(now)) log(nextEntry({}, auction::CloseExpired{}), BYTES_PER_ENTRY);
   auto idleTime = limits.sessionIdle / kj::NANOSECONDS;
-  auto idleSince = now - idleTime;
   // After a leap, everybody's session looks idle.
   bool leapt = time.sinceLeap(givenAt) < idleTime;
-  if (auto idlest = state.idlestSession(); idlest && *idlest < idleSince && !leapt) {
-    log(nextEntry({}, auction::ExpireSessions{idleSince}), BYTES_PER_ENTRY);
+  closing.restart();
+  for (;;) {
+    auto entry = nextEntry({}, auction::CloseExpired{limits.endedPerEntry});
+    if (!state.expired(entry.stamp)) {
+      auto idleSince = entry.stamp - idleTime;
+      auto idlest = state.idlestSession();
+      if (leapt || !idlest || *idlest >= idleSince) break;
+      entry.command = auction::ExpireSessions{idleSince, limits.endedPerEntry};
+    }
+    log(entry, BYTES_PER_ENTRY);
+    judging.spend(limits.endedPerEntry);
+    if (!closing.spend(limits.endedPerEntry)) return true;
   }
   if (time.sinceEntry(givenAt) >= limits.tickEvery / kj::NANOSECONDS && state.lastIndex() > 0) {
     log(nextEntry({}, auction::Tick{}), BYTES_PER_ENTRY);
   }
+  return false;
 }
 
 // Judges up to `most` of its requests that are not judged yet, and returns how many.
@@ -172,7 +187,8 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
   call.answer.outcomes.reserve(call.requests.size());
   auto& state = replica.state();
   auto fetched = first;
-  for (; call.judged < end; ++call.judged) {
+  for (bool more = true; more && call.judged < end; ++call.judged) {
+    more = judging.spend(1);
     // Not for one by itself, which is looked up at once.
     if (call.judged == fetched && end - fetched > 1) {
       auto next = std::min(end, fetched + auction::State::PREFETCHED);
@@ -186,6 +202,14 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       continue;
     }
     auto entry = nextEntry(request.id, request.command);
+    // A bid that is late is then refused on the ground of an entry that every later head has in its
+    // log, whatever its clock says.
+    if (auto due = state.due(entry.command, entry.stamp); !due.empty()) {
+      entry.request = {};
+      entry.command = auction::CloseDue{due};
+      log(entry, BYTES_PER_ENTRY);
+      entry = nextEntry(request.id, request.command);
+    }
     auto judgement = state.judge(entry);
     if (judgement.log) {
       call.answer.outcomes.push_back(log(entry, bytesEach));
@@ -198,7 +222,7 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       call.unconfirmed = true;
     }
   }
-  return end - first;
+  return call.judged - first;
 }
 
 auction::Entry Admission::nextEntry(auction::RequestId id, const auction::Command& command) {
@@ -281,6 +305,10 @@ void Admission::started() {
   // Deadlines may have passed while there was no head.
   scheduleFlush();
   confirmRejected();
+}
+
+void Admission::caughtUp() {
+  scheduleFlush();
 }
 
 void Admission::abandon(std::deque<Call>& calls) {

@@ -9,6 +9,7 @@
 
 #include "auction/command.h"
 #include "auction/outcome.h"
+#include "base/turn-budget.h"
 #include "chain/chain-time.h"
 #include "chain/replica.h"
 #include "head/deadline-alarm.h"
@@ -42,8 +43,12 @@ struct Answer {
 // answer waits until that state is committed.  A retry of a request in flight thereby waits for the
 // same outcome.  An outcome that is not in the log itself also waits until the chain has confirmed
 // that this node was still its head when it judged (R8, R10).  After a promotion there is nothing
-// to take over but the log: the new head has applied it, request records included, so that retries
-// find their outcomes.
+// to take over but the log: the new head judges once it has applied it, request records included,
+// so that retries find their outcomes.
+//
+// Closing auctions and judging requests share a part of each turn (R16), so that neither many
+// deadlines at once nor many requests hold up the event loop.  So auctions may be due and not
+// closed yet; such a one is closed before anything that is asked of it is judged.
 class Admission final: private kj::TaskSet::ErrorHandler {
 public:
   struct Limits {
@@ -54,6 +59,10 @@ public:
     kj::Duration sessionIdle = 60 * kj::MINUTES;
     // A head that has logged nothing for so long logs a tick (R15).
     kj::Duration tickEvery = 60 * kj::MINUTES;
+    // Auctions closed, or sessions ended, by one entry: few enough for the time of a turn to be
+    // looked at between two of them (R16).
+    std::uint32_t endedPerEntry = 200;
+    WorkPace pace;
   };
 
   Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime& time, Limits limits);
@@ -77,6 +86,7 @@ public:
   // From the replica, by way of the node.
   void stopped();
   void started();
+  void caughtUp();
   void committed(std::uint64_t index);
 
 private:
@@ -107,6 +117,8 @@ private:
   std::vector<auction::Entry> batch;
   std::size_t batchBytes = 0;
   bool flushing = false;
+  TurnBudget closing;
+  TurnBudget judging;  // With the closings of the turn.
   DeadlineAlarm alarm;
   kj::TaskSet tasks;
 
@@ -114,7 +126,7 @@ private:
   void flush();
   bool clockIsBelieved();
   void refuseArrived();
-  void housekeeping();
+  bool housekeeping();
   std::size_t judge(Call& call, std::size_t most);
   auction::Entry nextEntry(auction::RequestId id, const auction::Command& command);
   auction::Outcome log(const auction::Entry& entry, std::size_t bytes);

@@ -21,6 +21,7 @@
 #include "base/remembering-network.h"
 #include "base/server.h"
 #include "base/service-manager.h"
+#include "base/turn-meter.h"
 #include "master/embedded-store.h"
 #include "master/master.h"
 #include "master/service.h"
@@ -169,10 +170,10 @@ void run(const Options& options) {
     logInfo("stopping", {{"signal", signal}});
     tellStopping();
   });
-  server.listen(*listener)
-      .exclusiveJoin(kj::mv(failure))
-      .exclusiveJoin(kj::mv(stop))
-      .wait(io.waitScope);
+  TurnMeter(io).run(server.listen(*listener)
+                        .exclusiveJoin(kj::mv(failure))
+                        .exclusiveJoin(kj::mv(stop))
+                        .then([]() { return EXIT_SUCCESS; }));
 }
 
 int start(int argc, char** argv) {

@@ -16,6 +16,7 @@
 #include "base/remembering-network.h"
 #include "base/server.h"
 #include "base/service-manager.h"
+#include "base/turn-meter.h"
 #include "chain/restore.h"
 #include "chain/rocks-store.h"
 #include "node/node.h"
@@ -197,6 +198,8 @@ int serve(const Flags& flags) {
   if (!flags.linkPatience.empty()) {
     options.linkPatience = parseDuration(flags.linkPatience.c_str());
   }
+  TurnMeter turns(io);
+  options.turns = &turns;
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
   Server server(
@@ -207,11 +210,10 @@ int serve(const Flags& flags) {
   fflush(stdout);
   logInfo("started", {{"address", address}, {"data", flags.data}});
   tellReady();
-  auto signal = server.listen(*listener)
-                    .exclusiveJoin(node.run())
-                    .then([]() { return 0; })
-                    .exclusiveJoin(onStopSignal(io.unixEventPort))
-                    .wait(io.waitScope);
+  auto signal = turns.run(server.listen(*listener)
+                              .exclusiveJoin(node.run())
+                              .then([]() { return 0; })
+                              .exclusiveJoin(onStopSignal(io.unixEventPort)));
   logInfo("stopping", {{"signal", signal}});
   tellStopping();
   return EXIT_SUCCESS;

@@ -82,6 +82,11 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setWallClock(planted(Bug::skewOfChainTime) ? time.at(boot) : time.clockAt(boot));
   builder.setChainTime(time.at(boot));
   builder.setLeap(admission_.leap());
+  if (options.turns != nullptr) {
+    auto longest = options.turns->longest();
+    builder.setLongestTurn(longest.turn / kj::NANOSECONDS);
+    builder.setLongestTurnOwn(longest.ownTime / kj::NANOSECONDS);
+  }
   if (withStateHash) {
     auto hash = replica_.state().hash();
     builder.setStateHash(kj::arrayPtr(hash.data(), hash.size()));
@@ -173,6 +178,10 @@ void Node::restarted(std::uint64_t index) {
 void Node::committed(std::uint64_t index) {
   admission_.committed(index);
   feed.committed(index);
+}
+
+void Node::caughtUp() {
+  admission_.caughtUp();
 }
 
 void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {

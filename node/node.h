@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/handshake.h"
 #include "base/random.h"
+#include "base/turn-meter.h"
 #include "chain/replica.h"
 #include "chain/store.h"
 #include "head/admission.h"
@@ -29,6 +30,8 @@ struct NodeOptions {
   kj::Duration maxLeap = chain::ChainTime::DEFAULT_MAX_LEAP * kj::NANOSECONDS;
   // Without progress for so long, a link does not work (R6); null: as the master says.
   kj::Maybe<kj::Duration> linkPatience = nullptr;
+  // Measures the turns of the event loop; null where nobody does.  Must outlive the node.
+  const TurnMeter* turns = nullptr;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration
@@ -88,6 +91,7 @@ private:
   void applied(std::span<const auction::Event> events) override;
   void restarted(std::uint64_t index) override;
   void committed(std::uint64_t index) override;
+  void caughtUp() override;
   void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
                    kj::StringPtr reason) override;
   void linkTrouble(const chain::Replica::LinkReport& report) override;

@@ -201,6 +201,12 @@ struct AuctionView {
       highestBidder @8 :Text;
 
       nextValid @9 :Int64;
+      # The lowest amount that would be accepted now; 0: none, be it that there is no higher amount, or
+      # that the auction is due.
+
+      due @17 :Bool;
+      # The deadline has passed by the chain time of the last entry that this answer is as of: no bid is
+      # accepted any more, and the entry that closes the auction is on its way (R16).
     }
     sold :group {
       price @10 :Int64;

@@ -35,6 +35,9 @@ struct Entry {
     openSession @4 :Void;
     expireSessions :group {
       idleSince @5 :Int64;
+
+      limit @18 :UInt32;
+      # At most so many, the idlest first; up to 1,000, or 0 for all.
     }
     bid :group {
       auction @6 :Text;
@@ -54,8 +57,18 @@ struct Entry {
       auction @14 :Text;
       owner @15 :StoredIdentity;
     }
-    closeExpired @16 :Void;
-    tick @17 :Void;
+    closeExpired :group {
+      all @16 :Void;
+      # Says nothing: closeExpired had no limit once.
+
+      limit @17 :UInt32;
+      # Only the first so many that are due, by deadline and then id; up to 1,000, or 0 for all (R16).
+    }
+    closeDue :group {
+      auction @19 :Text;
+      # Closed if it is open and due at the entry's stamp.  Logged before a request on it is judged.
+    }
+    tick @20 :Void;
     # Changes nothing: that an idle chain was there at this time (R15).
   }
 }

@@ -107,6 +107,14 @@ struct NodeStatus {
   # Of a head that takes no calls and closes nothing, as its clock is not believed: nanoseconds by
   # which it is above the log's newest entry and what has passed since; 0 otherwise (R15).
 
+  longestTurn @21 :Int64;
+  # Of its event loop, of late (the last 10 to 20 s), in nanoseconds: nobody was answered meanwhile
+  # (R16).  0: not measured.
+
+  longestTurnOwn @22 :Int64;
+  # Likewise, counting only the processor's time that it had itself; 0 also where none took more than
+  # 3 ms.
+
   enum Role {
     waiting @0;
     # Registered, member of nothing.

@@ -30,7 +30,8 @@ public:
   };
 
   // To be told where it begins by restart().
-  explicit Feed(std::size_t mostBytes = 16 * 1024 * 1024): mostBytes(mostBytes) {}
+  // Half a million changes with short names: more auctions than that are not to end in one moment.
+  explicit Feed(std::size_t mostBytes = 64 * 1024 * 1024): mostBytes(mostBytes) {}
   KJ_DISALLOW_COPY(Feed);
 
   // -- as the state goes on

@@ -71,7 +71,7 @@ kj::Promise<std::uint64_t> Queries::confirmed() {
   return replica.confirmed();
 }
 
-void Queries::view(const auction::Auction& auction, std::uint64_t basis,
+void Queries::view(const auction::Auction& auction, const Basis& basis,
                    schema::AuctionView::Builder view) const {
   auto& state = replica.state();
   view.setId(auction.id);
@@ -82,7 +82,7 @@ void Queries::view(const auction::Auction& auction, std::uint64_t basis,
   view.setNow(time.now());
   view.setBids(bidCount(auction));
   view.setOwner(state.bidder(auction.owner).name.c_str());
-  view.setIndex(basis);
+  view.setIndex(basis.index);
   switch (auction.phase) {
     case auction::Auction::Phase::open: {
       auto open = view.initState().initOpen();
@@ -90,7 +90,10 @@ void Queries::view(const auction::Auction& auction, std::uint64_t basis,
       if (auction.highest != 0) {
         open.setHighestBidder(state.bidder(auction.highestBidder).name.c_str());
       }
-      open.setNextValid(auction.nextValid());
+      // By the log and not by a clock, so that all who are asked say the same (R16).
+      bool due = auction.due(basis.stamp);
+      open.setDue(due);
+      open.setNextValid(due ? 0 : auction.nextValid());
       return;
     }
     case auction::Auction::Phase::closed:
@@ -123,14 +126,14 @@ bool Queries::withAuction(std::string_view name, Use use) {
 
 kj::Promise<void> Queries::answer(std::uint64_t epoch, kj::StringPtr name, Answer::Builder answer,
                                   bool withTerms) {
-  auto basis = replica.state().lastIndex();
+  auto basis = this->basis();
   bool found = withAuction({name.begin(), name.size()}, [&](const auction::Auction& auction) {
     auto builder = answer.initAuction();
     view(auction, basis, builder);
     if (withTerms) writeTerms(auction, builder.initTerms());
   });
   if (!found) noSuchAuction(name, answer.initFailure());
-  return replica.whenCommitted(basis, epoch);
+  return replica.whenCommitted(basis.index, epoch);
 }
 
 kj::Promise<void> Queries::result(std::uint64_t epoch, kj::StringPtr auction,
@@ -148,7 +151,7 @@ kj::Promise<void> Queries::show(std::uint64_t epoch, kj::StringPtr auction,
 kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListParams::Reader params,
                                 schema::Auctioneer::ListResults::Builder results) {
   auto& state = replica.state();
-  auto basis = state.lastIndex();
+  auto basis = this->basis();
   std::size_t limit = bounded(params.getLimit(), MAX_AUCTIONS);
   std::map<auction::AuctionId, auction::Auction> found;
   for (auto* auction: state.listAuctions(params.getAfter(), limit + 1)) {
@@ -158,7 +161,7 @@ kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListPar
       .then([this, limit, results, basis, epoch,
              found = kj::mv(found)](std::vector<auction::Auction> stored) mutable {
         // What was copied may have been dropped meanwhile, and its bidders with it.
-        if (!replica.actsIn(epoch)) return replica.whenCommitted(basis, epoch);
+        if (!replica.actsIn(epoch)) return replica.whenCommitted(basis.index, epoch);
         for (auto& auction: stored) {
           // What is in memory is newer.
           auto id = auction.id;
@@ -169,7 +172,7 @@ kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListPar
         auto next = found.begin();
         for (unsigned i = 0; i < count; ++i, ++next) view(next->second, basis, list[i]);
         results.setMore(found.size() > limit);
-        return replica.whenCommitted(basis, epoch);
+        return replica.whenCommitted(basis.index, epoch);
       });
 }
 

@@ -50,8 +50,13 @@ private:
   const chain::ChainTime& time;
   kj::Canceler canceler;  // Of what still reads the store.
 
-  // As of log index `basis`.
-  void view(const auction::Auction& auction, std::uint64_t basis,
+  // What an answer is as of.
+  struct Basis {
+    std::uint64_t index = 0;
+    auction::Stamp stamp = 0;
+  };
+  Basis basis() const { return {replica.state().lastIndex(), replica.state().lastStamp()}; }
+  void view(const auction::Auction& auction, const Basis& basis,
             schema::AuctionView::Builder view) const;
   template <typename Use>
   bool withAuction(std::string_view name, Use use);

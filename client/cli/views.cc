@@ -16,8 +16,9 @@ std::string plural(std::uint64_t count, const std::string& noun) {
 }
 
 std::string endOf(schema::AuctionView::Reader auction) {
-  if (!auction.getState().isOpen()) return "over";
-  if (auction.getDeadline() <= auction.getNow()) return "closing now";
+  auto state = auction.getState();
+  if (!state.isOpen()) return "over";
+  if (state.getOpen().getDue() || auction.getDeadline() <= auction.getNow()) return "closing now";
   return "in " + span(auction.getNow(), auction.getDeadline());
 }
 
@@ -99,15 +100,18 @@ std::string summary(const Printer& print, schema::AuctionView::Reader auction) {
   }
   if (!state.isOpen()) return line + print.painted(Paint::bad, stateOf(auction)) + facts;
   auto open = state.getOpen();
-  auto next = open.getNextValid() == 0 ? std::string("no higher bid is possible")
-                                       : "the next valid amount is " + number(open.getNextValid());
+  auto next = open.getDue() ? std::string("no bid is accepted any more")
+              : open.getNextValid() == 0
+                  ? std::string("no higher bid is possible")
+                  : "the next valid amount is " + number(open.getNextValid());
   auto leader = open.getHighest() == 0
                     ? std::string("open, no bid yet")
                     : "open, " +
                           print.painted(Paint::good, number(open.getHighest()) + " by " +
                                                          printable(open.getHighestBidder())) +
                           " leads";
-  auto end = auction.getDeadline() <= auction.getNow() ? "closing now" : "ends " + endOf(auction);
+  bool closing = open.getDue() || auction.getDeadline() <= auction.getNow();
+  auto end = closing ? "closing now" : "ends " + endOf(auction);
   return line + leader + "; " + next + "; " + end + facts;
 }
 

@@ -33,7 +33,7 @@ public:
       if (!state.isOpen()) return kj::READY_NOW;
       auto next = state.getOpen().getNextValid();
       bool leads = state.getOpen().getHighestBidder() == self.name;
-      if (leads || next > limit) return kj::READY_NOW;
+      if (leads || next == 0 || next > limit) return kj::READY_NOW;
       return client.bid({auction, self, next}).then([next](gavel::client::WriteResult result) {
         auto outcome = result.outcome();
         if (outcome.isSuccess()) std::printf("bid %lld\n", static_cast<long long>(next));

@@ -217,6 +217,50 @@ TEST(Hash, ShowsVersionsThatAreNotInMemory) {
   EXPECT_NE(hashAfter(100), hashAfter(101));
 }
 
+// Of a capture that takes its time, while entries of all kinds are applied.
+TEST(CaptureInSteps, IsOfTheStateAsItWasWhenItBegan) {
+  Log log(plainTerms());
+  const std::uint64_t idle = log.openSession();
+  for (const char* name: {"vase", "chair", "table"}) {
+    log.apply(create(name, plainTerms(name == std::string("vase") ? 100 : 5000)));
+  }
+  log.apply(bid("lamp", "ann", 100));
+  log.state.beginCapture();
+  const auto before = log.state.hash();
+  EXPECT_TRUE(log.state.capturing());
+
+  // Changes what was changed, ends it, adds more, and ends sessions.
+  log.apply(bid("lamp", "bob", 200));
+  log.apply(create("clock"));
+  EXPECT_FALSE(log.state.continueCapture(1));
+  log.apply(CancelAuction{"chair", identity("owner")});
+  log.closeExpired(1500);
+  log.apply(bid("table", "cid", 300));
+  log.apply(log.proposal(ExpireSessions{1200, 1}));
+  EXPECT_EQ(log.state.findSession(idle), nullptr);
+  while (!log.state.continueCapture(1)) {
+  }
+  Shelf shelf(log.state.endCapture());
+  EXPECT_FALSE(log.state.capturing());
+  EXPECT_EQ(hex(shelf.load().hash()), hex(before));
+
+  shelf.put(log.state.capture());
+  EXPECT_EQ(hex(shelf.load().hash()), hex(log.state.hash()));
+}
+
+TEST(CaptureInSteps, CountsWhatComesMeanwhileForTheNextOne) {
+  Log log(plainTerms());
+  log.state.beginCapture();
+  EXPECT_EQ(log.state.uncaptured(), 0u);
+  log.apply(bid("lamp", "ann", 100));
+  EXPECT_EQ(log.state.uncaptured(), 3u) << "auction, bidder, session";
+  while (!log.state.continueCapture(1)) {
+  }
+  log.state.endCapture();
+  EXPECT_EQ(keys(log.state.capture()),
+            (Keys{auctionKey(2), bidderKey(2), "m", sessionKey(log.session)}));
+}
+
 // A log whose state has a store.
 class Release: public testing::Test {
 protected:

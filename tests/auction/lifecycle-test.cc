@@ -310,6 +310,71 @@ TEST(CloseExpired, ClosesInOrderOfDeadlineThenCreation) {
   EXPECT_EQ(log.state.nextDeadline(), 1301);
 }
 
+TEST(CloseExpired, WithALimitClosesTheFirstThatManyAndLeavesTheOthersOpen) {
+  Log log;
+  for (const char* name: {"c", "b", "a"}) log.apply(create(name, plainTerms(200)));
+  log.apply(create("first", plainTerms(100)));
+  log.now = 1500;
+  log.apply(log.proposal(CloseExpired{2}));
+  EXPECT_EQ(log.auction("first").phase, Phase::closed) << "it was due before the others";
+  EXPECT_EQ(log.auction("c").phase, Phase::closed) << "made before those with the same deadline";
+  EXPECT_EQ(log.auction("b").phase, Phase::open);
+  EXPECT_TRUE(log.auction("b").due(1500));
+  EXPECT_EQ(log.state.nextDeadline(), 1200);
+  log.apply(log.proposal(CloseExpired{1}));
+  EXPECT_EQ(log.auction("b").phase, Phase::closed);
+  log.apply(log.proposal(CloseExpired{}));
+  EXPECT_EQ(log.auction("a").phase, Phase::closed);
+}
+
+TEST(CloseExpired, RefusesALimitThatWouldTakeLong) {
+  Log log(plainTerms());
+  log.now = 2000;
+  const Outcome outcome = log.apply(log.proposal(CloseExpired{MOST_ENDED + 1}));
+  EXPECT_EQ(outcome.kind, Kind::invalidArgument);
+  EXPECT_EQ(log.auction().phase, Phase::open);
+}
+
+TEST(CloseDue, ClosesThisOneThoughOthersAreDueBefore) {
+  Log log;
+  log.apply(create("before", plainTerms(100)));
+  log.apply(create("lamp", plainTerms(200)));
+  log.apply(bid("lamp", "ann", 100));
+  log.now = 1200;
+  log.apply(log.proposal(CloseDue{"lamp"}));
+  EXPECT_TRUE(log.auction("lamp").sold());
+  EXPECT_EQ(log.auction("before").phase, Phase::open);
+  const Judgement late = log.judge(bid("lamp", "bob", 500));
+  EXPECT_EQ(late.outcome.kind, Kind::closed);
+}
+
+TEST(CloseDue, ChangesNothingWhereNothingIsDue) {
+  Log log(plainTerms());
+  log.now = 1999;
+  EXPECT_EQ(log.apply(log.proposal(CloseDue{"lamp"})).kind, Kind::success);
+  EXPECT_EQ(log.apply(log.proposal(CloseDue{"no such"})).kind, Kind::success);
+  EXPECT_EQ(log.auction().phase, Phase::open);
+  log.now = 2000;
+  log.apply(log.proposal(CloseDue{"lamp"}));
+  log.apply(log.proposal(CloseDue{"lamp"}));
+  EXPECT_EQ(log.auction().version(), 2u) << "closed once";
+}
+
+TEST(Due, IsWhatARequestAsksOfAndTheDeadlineHasPassedFor) {
+  Log log;
+  log.apply(create("lamp", plainTerms(100)));
+  log.apply(create("vase", plainTerms(200)));
+  EXPECT_EQ(log.state.due(bid("lamp", "ann", 1), 1099), "");
+  EXPECT_EQ(log.state.due(bid("lamp", "ann", 1), 1100), "lamp");
+  EXPECT_EQ(log.state.due(CloseAuction{"lamp", identity("owner")}, 1100), "lamp");
+  EXPECT_EQ(log.state.due(CancelAuction{"lamp", identity("owner")}, 1100), "lamp");
+  EXPECT_EQ(log.state.due(bid("vase", "ann", 1), 1100), "");
+  EXPECT_EQ(log.state.due(bid("no such", "ann", 1), 1100), "");
+  EXPECT_EQ(log.state.due(create("lamp"), 1100), "") << "it asks nothing of the auction";
+  log.closeExpired(1100);
+  EXPECT_EQ(log.state.due(bid("lamp", "ann", 1), 1100), "");
+}
+
 TEST(ListAuctions, PagesInOrderOfCreation) {
   Log log;
   for (const char* name: {"c", "a", "b"}) log.apply(create(name));

@@ -98,8 +98,24 @@ Amount Model::Lot::lowestAccepted() const {
   return accepted;
 }
 
+void Model::Lot::end() {
+  phase = "closed";
+  versions += 1;
+}
+
 bool Model::Lot::sold() const {
   return !bids.empty() && bids.back().first >= reserve;
+}
+
+// The idlest first: who was used by an earlier entry.
+void Model::expireSessions(const ExpireSessions& expire) {
+  for (std::uint32_t ended = 0; expire.limit == 0 || ended < expire.limit; ++ended) {
+    const auto idlest = std::min_element(
+        clients.begin(), clients.end(),
+        [](const auto& a, const auto& b) { return a.second.lastEntry < b.second.lastEntry; });
+    if (idlest == clients.end() || idlest->second.lastUsed >= expire.idleSince) return;
+    clients.erase(idlest);
+  }
 }
 
 Model::Lot* Model::findLot(std::string_view name) {
@@ -126,19 +142,34 @@ Model::Prediction Model::apply(const Entry& entry) {
     outcome.stamp = entry.stamp;
     return prediction;
   };
+  const auto refused = [&] {
+    prediction.log = false;
+    prediction.basis = 0;
+    outcome.kind = Kind::invalidArgument;
+    return stamped();
+  };
 
   if (describe(entry.command).empty()) {
     if (std::holds_alternative<OpenSession>(entry.command)) {
       clients[entry.index].lastUsed = entry.stamp;
+      clients[entry.index].lastEntry = entry.index;
     } else if (const auto* expire = std::get_if<ExpireSessions>(&entry.command)) {
-      std::erase_if(clients, [&](const auto& c) { return c.second.lastUsed < expire->idleSince; });
-    } else if (std::holds_alternative<CloseExpired>(entry.command)) {
-      for (Lot& lot: lots) {
-        if (lot.phase == "open" && lot.deadline <= entry.stamp) {
-          lot.phase = "closed";
-          lot.versions += 1;
+      if (expire->limit > 1000) return refused();
+      expireSessions(*expire);
+    } else if (const auto* expired = std::get_if<CloseExpired>(&entry.command)) {
+      if (expired->limit > 1000) return refused();
+      for (std::uint32_t ended = 0; expired->limit == 0 || ended < expired->limit; ++ended) {
+        Lot* first = nullptr;
+        for (Lot& lot: lots) {
+          const bool due = lot.phase == "open" && lot.deadline <= entry.stamp;
+          if (due && (first == nullptr || lot.deadline < first->deadline)) first = &lot;
         }
+        if (first == nullptr) break;
+        first->end();
       }
+    } else if (!std::holds_alternative<Tick>(entry.command)) {
+      Lot* lot = findLot(std::get<CloseDue>(entry.command).auction);
+      if (lot != nullptr && lot->phase == "open" && lot->deadline <= entry.stamp) lot->end();
     }
     return stamped();
   }
@@ -184,6 +215,7 @@ Model::Prediction Model::apply(const Entry& entry) {
   stamped();
   if (fresh) {
     client->lastUsed = entry.stamp;
+    client->lastEntry = entry.index;
     client->records[sequence] = {describe(entry.command), outcome};
     const auto lowest = std::max(client->lowestIncomplete, entry.request.lowestIncomplete);
     client->lowestIncomplete = lowest;

@@ -37,6 +37,7 @@ public:
     bool accepts(Amount amount) const;
     Amount lowestAccepted() const;
     bool sold() const;
+    void end();
   };
 
   struct Record {
@@ -45,6 +46,7 @@ public:
   };
   struct Client {
     Stamp lastUsed = 0;
+    std::uint64_t lastEntry = 0;
     std::uint64_t lowestIncomplete = 1;
     std::map<std::uint64_t, Record> records;
   };
@@ -64,6 +66,7 @@ private:
   Outcome runEnd(const Entry& entry, std::string_view auction, const Identity& owner,
                  const char* phase, bool& log);
 
+  void expireSessions(const ExpireSessions& expire);
   Lot* findLot(std::string_view name);
   const CredentialHash* findName(std::string_view name) const;
 };

@@ -37,13 +37,20 @@ public:
       sessions.push_back(entry.index);
       return entry;
     }
-    if (dice < 9) return entry;
-    if (dice < 10) {
+    if (dice < 7) {
+      entry.command = CloseExpired{limit()};
+      return entry;
+    }
+    if (dice < 8) {
       entry.command = Tick{};
       return entry;
     }
+    if (dice < 10) {
+      entry.command = CloseDue{lot()};
+      return entry;
+    }
     if (dice < 12) {
-      entry.command = ExpireSessions{stamp - static_cast<Stamp>(below(1000))};
+      entry.command = ExpireSessions{stamp - static_cast<Stamp>(below(1000)), limit()};
       return entry;
     }
     if (dice < 22 && !requests.empty()) {  // A request id again, mostly as a true retry.
@@ -72,6 +79,10 @@ private:
   std::map<std::uint64_t, std::uint64_t> sequences;  // Last one used, by session.
   std::vector<Entry> requests;
 
+  std::uint32_t limit() {
+    constexpr std::array<std::uint32_t, 7> LIMITS{0, 0, 1, 1, 2, MOST_ENDED, MOST_ENDED + 1};
+    return LIMITS[below(LIMITS.size())];
+  }
   std::string_view lot() { return chance(50) ? BAD[below(3)] : LOTS[below(LOTS.size())]; }
   Identity person() {
     const std::string_view name = chance(50) ? BAD[below(3)] : PEOPLE[below(PEOPLE.size())];
@@ -307,15 +318,20 @@ public:
   State state{&shelf};
 
   void step(Generator& generator, const std::vector<Entry>& log) {
-    if (generator.chance(8)) captured.push_back(state.capture());
+    if (state.capturing()) {
+      // Mostly not at once, so that entries come in between.
+      if (state.continueCapture(generator.below(3))) captured.push_back(state.endCapture());
+    } else if (generator.chance(8)) {
+      state.beginCapture();
+    }
     if (!captured.empty() && generator.chance(4)) {
       shelf.put(captured.front());
       stored.push_back(std::move(captured.front()));
       captured.pop_front();
     }
     if (!stored.empty() && generator.chance(4)) {
-      state.release(stored.front());
-      if (generator.chance(4)) state.release(stored.front());  // Twice is no harm.
+      if (generator.chance(4)) state.release(stored.front(), 0, generator.below(3));
+      state.release(stored.front());  // Twice is no harm.
       stored.pop_front();
     }
     if (generator.chance(60)) {
@@ -328,6 +344,11 @@ public:
 
   // Stores and releases all that there is.
   void finish() {
+    if (state.capturing()) {
+      while (!state.continueCapture(1)) {
+      }
+      captured.push_back(state.endCapture());
+    }
     captured.push_back(state.capture());
     for (const Changes& changes: captured) shelf.put(changes);
     for (const Changes& changes: stored) state.release(changes);

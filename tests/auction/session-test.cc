@@ -255,6 +255,21 @@ TEST(ExpireSessions, EndsThoseLastUsedBefore) {
   EXPECT_EQ(log.state.idlestSession(), std::nullopt);
 }
 
+TEST(ExpireSessions, WithALimitEndsTheIdlest) {
+  Log log(plainTerms());
+  log.now = 1100;
+  const std::uint64_t second = log.openSession();
+  log.apply(bid("lamp", "ann", 100));  // The first is used after that.
+  log.apply(log.proposal(ExpireSessions{2000, 1}));
+  EXPECT_EQ(log.state.findSession(second), nullptr);
+  EXPECT_NE(log.state.findSession(log.session), nullptr);
+  EXPECT_EQ(log.apply(log.proposal(ExpireSessions{2000, MOST_ENDED + 1})).kind,
+            Kind::invalidArgument);
+  EXPECT_EQ(log.state.sessionCount(), 1u);
+  log.apply(log.proposal(ExpireSessions{2000, MOST_ENDED}));
+  EXPECT_EQ(log.state.sessionCount(), 0u);
+}
+
 TEST(OpenSession, BeyondTheBoundEvictsTheIdlest) {
   Log log(plainTerms());
   const std::uint64_t first = log.session;

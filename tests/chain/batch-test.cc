@@ -22,21 +22,23 @@ TEST(Batch, GivesBackWhatItWasMadeOf) {
   terms.softClose = {1, 2, 90};
   std::vector<auction::Entry> entries = {
       {8, 100, {}, auction::OpenSession{}},
-      {9, 101, {}, auction::ExpireSessions{77}},
+      {9, 101, {}, auction::ExpireSessions{77, 5}},
       {10, 102, {8, 3, 2}, auction::Bid{"lamp", {"ann", credential}, 120}},
       {11, 103, {8, 4, 2}, auction::CreateAuction{"lamp", {"bob", credential}, terms}},
       {12, 104, {8, 5, 2}, auction::CloseAuction{"lamp", {"bob", credential}}},
       {13, 105, {8, 6, 2}, auction::CancelAuction{"lamp", {"bob", credential}}},
       {14, 106, {}, auction::CloseExpired{}},
-      {15, 107, {}, auction::Tick{}},
+      {15, 107, {}, auction::CloseExpired{1000}},
+      {16, 108, {}, auction::CloseDue{"vase"}},
+      {17, 109, {}, auction::Tick{}},
   };
   auto made = Batch::make(3, {2, 7, 99}, entries);
   auto read = Batch::parse(made->bytes());
 
   EXPECT_EQ(read->epoch(), 3u);
   EXPECT_EQ(read->firstIndex(), 8u);
-  EXPECT_EQ(read->lastIndex(), 15u);
-  EXPECT_EQ(read->lastStamp(), 107);
+  EXPECT_EQ(read->lastIndex(), 17u);
+  EXPECT_EQ(read->lastStamp(), 109);
   EXPECT_EQ(read->previous(), (Position{2, 7, 99}));
   EXPECT_EQ(read->end(), made->end());
 
@@ -52,6 +54,10 @@ TEST(Batch, GivesBackWhatItWasMadeOf) {
     EXPECT_EQ(seen[i].command.index(), entries[i].command.index());
   }
   EXPECT_EQ(std::get<auction::ExpireSessions>(seen[1].command).idleSince, 77);
+  EXPECT_EQ(std::get<auction::ExpireSessions>(seen[1].command).limit, 5u);
+  EXPECT_EQ(std::get<auction::CloseExpired>(seen[6].command).limit, 0u);
+  EXPECT_EQ(std::get<auction::CloseExpired>(seen[7].command).limit, 1000u);
+  EXPECT_EQ(std::get<auction::CloseDue>(seen[8].command).auction, "vase");
   auto& bid = std::get<auction::Bid>(seen[2].command);
   EXPECT_EQ(bid.auction, "lamp");
   EXPECT_EQ(bid.bidder.name, "ann");

@@ -407,10 +407,12 @@ void AuctionCheck::placeAnswer(const Operation& operation) {
   }
   auto& there = standings[told.version];
   bool priced = phase == Phase::open || phase == Phase::sold;
-  bool right =
-      phase == there.phase && told.deadline == there.deadline &&
-      told.amount == (priced ? there.highest : 0) && told.who == (priced ? there.leader : "") &&
-      told.nextValid == (phase == Phase::open ? nextValid(creator->terms, there.highest) : 0);
+  bool biddable = phase == Phase::open && !told.due;
+  bool right = phase == there.phase && told.deadline == there.deadline &&
+               told.amount == (priced ? there.highest : 0) &&
+               told.who == (priced ? there.leader : "") &&
+               told.nextValid == (biddable ? nextValid(creator->terms, there.highest) : 0);
+  if (told.due) requireNothingButClosing(operation);
   if (!right) {
     throw Broken{"what it saw is not what that version is in the final history:" +
                  quoted(operation) + quoted(version(told.version))};
@@ -423,6 +425,16 @@ void AuctionCheck::placeAnswer(const Operation& operation) {
                  ", is not one at which that version was the newest:" + quoted(operation)};
   }
   seen(told.version, told.version, operation);
+}
+
+// Its deadline had passed, by the stamp of an entry before the answer: whatever comes after is the
+// closing, stamped no lower (R16).
+void AuctionCheck::requireNothingButClosing(const Operation& operation) const {
+  if (operation.outcome.version == count()) return;
+  auto& next = version(operation.outcome.version + 1);
+  if (next.kind == Change::closed && next.stamp >= operation.outcome.deadline) return;
+  throw Broken{"it was due, and yet something else came than that its deadline closed it:" +
+               quoted(operation) + quoted(next)};
 }
 
 void AuctionCheck::findMoments() const {

@@ -72,6 +72,7 @@ private:
   void seen(std::size_t first, std::size_t last, const Operation& operation);
   void placeRefusal(const Operation& operation);
   void placeAnswer(const Operation& operation);
+  void requireNothingButClosing(const Operation& operation) const;
   void findMoments() const;
   bool mayEnd(const Operation& operation) const;
   [[noreturn]] void contradict(const Moments::Conflict& conflict) const;

@@ -239,6 +239,21 @@ TEST(BadHistory, RefusalThatQuotesAnotherNextAmount) {
   expectBad(story, HasSubstr("a next valid amount that is not"));
 }
 
+TEST(BadHistory, BidAfterAnAnswerThatSaidThatTheAuctionWasDue) {
+  auto story = twoBids();
+  story.result({50, 60}, due(3, 120, "bob"));
+  expectGood(story);
+  story.bid("cid", 140, {70, 80}, success(4)).accepted("cid", 140);
+  expectBad(story, HasSubstr("it was due, and yet something else came"));
+}
+
+TEST(BadHistory, NextAmountOfAnAuctionThatIsDue) {
+  auto story = twoBids();
+  story.result({50, 60}, due(3, 120, "bob"));
+  story.operations.back().outcome.nextValid = 130;
+  expectBad(story, HasSubstr("not what that version is"));
+}
+
 TEST(BadHistory, BelowStartAfterTheFirstBid) {
   auto story = twoBids();
   story.bid("cid", 40, {50, 60}, belowStart());

@@ -43,6 +43,7 @@ Outcome tidy(const Outcome& outcome) {
       break;
     case Told::open:
       keep(&Outcome::nextValid);
+      keep(&Outcome::due);
       [[fallthrough]];
     case Told::sold:
       keep(&Outcome::amount);

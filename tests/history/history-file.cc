@@ -55,6 +55,7 @@ void visitFields(Operation& operation, Visit& visit) {
   visit.number("highest", outcome.amount);
   visit.text("leader", outcome.who);
   visit.number("next-valid", outcome.nextValid);
+  visit.number("due", outcome.due);
   visit.text("detail", outcome.detail);
 }
 

@@ -65,7 +65,7 @@ std::string answer(const Outcome& outcome) {
     case Outcome::Kind::belowStart:
       return "below the starting price " + number(outcome.nextValid);
     case Outcome::Kind::open:
-      return "open at " + version + ", " + leading(outcome);
+      return (outcome.due ? "due at " : "open at ") + version + ", " + leading(outcome);
     case Outcome::Kind::sold:
       return "sold at " + version + ", " + leading(outcome);
     case Outcome::Kind::noSale:

@@ -57,7 +57,7 @@ struct Outcome {
     belowStart,
 
     // result, always with `version` and, unless 0, `index`: of the log, that the answer is as of.
-    open,  // `amount` (0: no bid yet), `who`, `nextValid`, `deadline`.
+    open,  // `amount` (0: no bid yet), `who`, `nextValid`, `deadline`, `due`.
     sold,  // `amount` is the price, `who` the winner.
     noSale,
     cancelled,
@@ -70,6 +70,7 @@ struct Outcome {
   std::int64_t deadline = 0;
   std::int64_t amount = 0;
   std::int64_t nextValid = 0;
+  bool due = false;  // The deadline has passed, and nothing but the closing is to come.
   std::string who;
   std::string detail;
 

@@ -86,6 +86,7 @@ Outcome outcomeOf(schema::AuctionView::Reader view) {
       outcome.amount = open.getHighest();
       outcome.who = open.getHighestBidder().cStr();
       outcome.nextValid = open.getNextValid();
+      outcome.due = open.getDue();
       break;
     }
     case schema::AuctionView::State::SOLD:

@@ -58,6 +58,12 @@ inline Outcome seen(Outcome::Kind kind, std::uint64_t version, std::int64_t amou
 inline Outcome open(std::uint64_t version, std::int64_t amount = 0, std::string who = "") {
   return seen(Outcome::Kind::open, version, amount, std::move(who));
 }
+inline Outcome due(std::uint64_t version, std::int64_t amount = 0, std::string who = "") {
+  auto outcome = open(version, amount, std::move(who));
+  outcome.nextValid = 0;
+  outcome.due = true;
+  return outcome;
+}
 inline Outcome sold(std::uint64_t version, std::int64_t amount, std::string who) {
   return seen(Outcome::Kind::sold, version, amount, std::move(who));
 }

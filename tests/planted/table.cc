@@ -45,6 +45,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::joinConfirmAsRelay, "join-confirm-as-relay", "R10", 300},
       {Bug::joinerAsSource, "joiner-as-source", "R11", 300},
       {Bug::formerMemberAsSource, "former-member-as-source", "R11", 300},
+      {Bug::closeAllOnReplay, "close-all-on-replay", "R16", 300},
       {Bug::stampByClockAlone, "stamp-by-clock-alone", "R15", 1000},
       {Bug::skewOfChainTime, "skew-of-chain-time", "R15", 300},
   };

@@ -24,6 +24,12 @@ Plan Plan::draw(Dice& dice) {
   // Small, so that logs are truncated and snapshots are needed.
   plan.node.replica.checkpointBytes = std::size_t(512) << dice.below(6);
   plan.node.replica.memoryBytes = std::size_t(512) << dice.below(6);
+  // In many runs a slice of work is an entry or two, so that turns end in the middle of everything.
+  plan.node.limits.endedPerEntry = static_cast<std::uint32_t>(dice.between(1, 4));
+  plan.node.replica.pace.unitsPerLook = static_cast<std::size_t>(dice.between(1, 8));
+  plan.node.limits.pace.unitsPerLook = plan.node.replica.pace.unitsPerLook;
+  plan.workPerLook = dice.chance(0.3) ? 0 * kj::SECONDS
+                                      : dice.skewed(100 * kj::MICROSECONDS, 5 * kj::MILLISECONDS);
   plan.disk.store.retainedBytes = std::size_t(512) << dice.below(7);
   plan.disk.store.partBytes = std::size_t(256) << dice.below(6);
   plan.disk.longestSync = dice.skewed(500 * kj::MICROSECONDS, 40 * kj::MILLISECONDS);
@@ -53,15 +59,19 @@ Plan Plan::draw(Dice& dice) {
 std::string Plan::describe() const {
   return fmt::format(
       "plan: {} replicas, {} nodes, checkpoint {} memory {} retained {} part {}, sync up to {} us, "
-      "{} bidders, clocks off by {} h, ticks every {} ms, leaps up to {} s",
+      "{} bidders, clocks off by {} h, ticks every {} ms, leaps up to {} s, {} ended an entry, {} "
+      "us for "
+      "{} units of work",
       replicas, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
       disk.store.retainedBytes, disk.store.partBytes, disk.longestSync / kj::MICROSECONDS,
       bidding.clients, clocksOffAtStart / HOUR, node.limits.tickEvery / kj::MILLISECONDS,
-      node.maxLeap / kj::SECONDS);
+      node.maxLeap / kj::SECONDS, node.limits.endedPerEntry, workPerLook / kj::MICROSECONDS,
+      node.limits.pace.unitsPerLook);
 }
 
 Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
     : plan(std::move(clusterPlan)),
+      toil(plan.workPerLook),
       engine(trace),
       wire(engine, dice.fork()),
       configStore(engine, dice.fork(), plan.longestStoreDelay) {
@@ -74,6 +84,8 @@ Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
   }
   auto options = plan.node;
   options.masters = masterAddresses;
+  options.limits.pace.clock = &toil;
+  options.replica.pace.clock = &toil;
   auto clients = plan.bidding;
   for (unsigned i = 0; i < plan.nodes; ++i) {
     auto name = "n" + std::to_string(i + 1);

@@ -12,6 +12,17 @@
 
 namespace gavel::simulation {
 
+// How long work takes (R16): each look at the clock finds that it took `perLook`.
+class Toil final: public WorkClock {
+public:
+  explicit Toil(Time perLook): perLook(perLook) {}
+  std::int64_t now() const override { return done += perLook / kj::NANOSECONDS; }
+
+private:
+  Time perLook;
+  mutable std::int64_t done = 0;
+};
+
 // How a cluster is made, all of it drawn from the seed.
 struct Plan {
   unsigned replicas = 3;
@@ -20,6 +31,7 @@ struct Plan {
   master::Settings master;
   Time longestStoreDelay = 5 * kj::MILLISECONDS;  // Of the masters' store.
   node::NodeOptions node;
+  Time workPerLook = 0 * kj::SECONDS;
   Disk::Settings disk;
   Bidding::Settings bidding;
   // By how much all clocks are off at the start, in nanoseconds, until somebody sees it.
@@ -39,6 +51,7 @@ public:
   KJ_DISALLOW_COPY(Cluster);
 
   const Plan plan;
+  const Toil toil;
   Engine engine;
   Wire wire;
   SharedConfigStore configStore;
