@@ -74,6 +74,7 @@ bool Transition::bid(int slot) {
   auto& node = state.nodes[slot];
   if (node.config == 0 || placeOf(state, state.configs[node.config], slot) != 0) return false;
   if (!state.configs[node.config].members[0].serving) return false;
+  if (isShort(state.configs[node.config])) return false;
   if (state.bids >= options.bounds.bids) return false;
   node.log.append(state.bids++);
   settle(slot);
@@ -129,6 +130,9 @@ bool Transition::takeAck(int number, int place) {
   config.acks[place - 1] = 0;
   auto& index = config.members[place].serving ? node.commit : node.joinerDurable;
   index = std::max(index, known(node, told));
+  if (options.bounds.least > 1 && config.members[place].serving) {
+    node.here = std::max(node.here, known(node, told));
+  }
   settle(member.slot);
   return true;
 }
@@ -143,6 +147,7 @@ bool Transition::takeToHead(int number) {
   if (!heeds(node, number, older)) return false;
   config.toHead = 0;
   node.commit = std::max(node.commit, known(node, told));
+  if (options.bounds.least > 1) node.here = std::max(node.here, known(node, told));
   settle(member.slot);
   return true;
 }
@@ -170,6 +175,7 @@ bool Transition::adopt(int slot, int number) {
   if (!is(Variant::keepNumbers)) node.joinerDurable = 0;
   if (is(Variant::passUnheard)) node.heard = node.durable;
   node.heardCommit = 0;
+  node.here = 0;
   node.gated = 0;
   bool noted = place == config.tail() && !is(Variant::noBarrier);
   bool kept = noted && wasTail && is(Variant::barrierForNewTailOnly);
@@ -191,6 +197,8 @@ bool Transition::attach(int slot, bool snapshot) {
   if (!actsIn(state, member, tail.config)) return false;
   auto& joiner = state.nodes[member.slot];
   auto durableBefore = joiner.durable;
+  requireBound(joiner, tail);
+  joiner.aged = 0;
   if (snapshot) {
     // Its log may begin above the joiner's end, where all up to that is committed.
     if (joiner.log.size() >= tail.commit) return false;
@@ -200,7 +208,7 @@ bool Transition::attach(int slot, bool snapshot) {
     bool cuts =
         !is(Variant::noCut) && (!is(Variant::cutAfterRestartOnly) || joiner.incarnation > 0);
     int shared = cuts ? joiner.log.shared(tail.log) : joiner.log.size();
-    if (options.nets && shared < joiner.commit) {
+    if (options.nets && shared < joiner.commit && !mayGiveUp(joiner)) {
       breaks("a joiner would have to drop what is committed, and halts (R9)");
     }
     joiner.log.truncate(shared);
@@ -258,6 +266,9 @@ bool Transition::crash(int slot, int kept, bool powerLoss) {
   ++state.crashes;
   Node next;
   next.served = node.served;
+  next.aged = node.aged;
+  next.bound = node.bound;
+  next.boundIn = node.boundIn;
   next.log = node.log;
   next.log.truncate(kept);
   next.synced = std::min<Byte>(node.synced, static_cast<Byte>(next.log.size()));
@@ -283,7 +294,7 @@ void Transition::settle(int slot) {
   int place = placeOf(state, config, slot);
   if (place < 0) return;
   decide(node, config, place);
-  if (place == 0) tell(node.log, node.commit);
+  if (place == 0) answer(slot);
   send(slot);
 }
 
@@ -295,6 +306,7 @@ void Transition::decide(Node& node, const Configuration& config, int place) {
   if (place != config.tail()) return;
   int limit = durableForSuccessor(node, place);
   if (node.gated) limit = std::min<int>(limit, node.joinerDurable);
+  if (options.bounds.least > 1) node.here = std::max(node.here, static_cast<Byte>(limit));
   if (limit <= node.commit) return;
   node.commit = static_cast<Byte>(limit);
   committedAtTail(node, limit);

@@ -94,6 +94,14 @@ const char* nameOf(Step::Kind kind) {
       return "confirm";
     case Step::Kind::reject:
       return "reject";
+    case Step::Kind::note:
+      return "note";
+    case Step::Kind::told:
+      return "told";
+    case Step::Kind::copy:
+      return "copy";
+    case Step::Kind::recover:
+      return "recover";
   }
   return "";
 }
@@ -179,6 +187,20 @@ std::string Model::describe(const Step& step, const State& before, const State& 
       break;
     case Kind::reject:
       line = "R8   " + name + " rejects a bid, judged on " + text(node.log);
+      break;
+    case Kind::note:
+      line = "R11  " + name + " notes that " + std::to_string(node.bound) + " are committed";
+      break;
+    case Kind::told:
+      line = "R11  the masters' store has it from " + name + " that " +
+             std::to_string(after.bound) + " are committed";
+      break;
+    case Kind::copy:
+      line = "R11  the process of " + name + " ends; " + nameOf(after, step.slot) +
+             " finds an older copy: " + text(node.log);
+      break;
+    case Kind::recover:
+      line = "R11  a master stores, on an operator's order, " + text(after.configs[after.count]);
       break;
   }
   if (answers(step, before, after)) {

@@ -21,15 +21,24 @@ struct Known {
   std::size_t states;
 };
 const Known STANDARD[] = {
-    {{1, 1, 3, 5, 4, true}, 2382},    {{2, 2, 2, 4, 2, true}, 505523},
-    {{2, 1, 2, 5, 1, true}, 294749},  {{3, 2, 1, 4, 0, true}, 1014161},
-    {{3, 3, 2, 3, 0, true}, 2049909}, {{3, 3, 1, 3, 2, true}, 3228420},
+    {{1, 1, 3, 5, 4, true}, 2382},
+    {{2, 2, 2, 4, 2, true}, 505523},
+    {{2, 1, 2, 5, 1, true}, 294749},
+    {{3, 2, 1, 4, 0, true}, 1014161},
+    {{3, 3, 2, 3, 0, true}, 2049909},
+    {{3, 3, 1, 3, 2, true}, 3228420},
+    {{2, 2, 2, 3, 1, true, 1, 1}, 481160},
+    {{2, 2, 2, 4, 1, true, 0, 0, 2}, 80513},
+    {{3, 3, 1, 3, 0, true, 0, 0, 2}, 114698},
 };
 
 std::string text(const Bounds& bounds) {
   return std::to_string(bounds.slots) + " nodes, " + std::to_string(bounds.chain) +
          " in the chain, " + std::to_string(bounds.bids) + " bids, " +
          std::to_string(bounds.epochs) + " epochs, " + std::to_string(bounds.crashes) + " crashes" +
+         (bounds.copies == 0 ? "" : ", " + std::to_string(bounds.copies) + " copies") +
+         (bounds.orders == 0 ? "" : ", " + std::to_string(bounds.orders) + " orders") +
+         (bounds.least <= 1 ? "" : ", " + std::to_string(bounds.least) + " at least") +
          (bounds.reads ? "" : ", no reads");
 }
 
@@ -107,6 +116,12 @@ void addBounds(CLI::App& app, Bounds& bounds) {
       ->check(CLI::Range(1, MAX_EPOCHS));
   app.add_option("--crashes", bounds.crashes, "of processes or their power")
       ->check(CLI::Range(0, 8));
+  app.add_option("--copies", bounds.copies, "older copies of stores in their places")
+      ->check(CLI::Range(0, 8));
+  app.add_option("--orders", bounds.orders, "of operators that give entries up")
+      ->check(CLI::Range(0, 8));
+  app.add_option("--least", bounds.least, "members that have to serve")
+      ->check(CLI::Range(1, MAX_SLOTS));
 }
 
 bool sensible(const Bounds& bounds) {
@@ -140,7 +155,7 @@ int run(int argc, char** argv) {
       one->add_flag("--inner", inner, "halt where R4 is broken, and check what no client sees");
   one->add_flag("--visible", visible, "only what clients see")->excludes(innerFlag);
   // Those not given are the variant's own.
-  Bounds own{0, 0, 0, 0, -1, true};
+  Bounds own{0, 0, 0, 0, -1, true, -1, -1, 0};
   addBounds(*one, own);
 
   try {
@@ -177,6 +192,9 @@ int run(int argc, char** argv) {
   if (own.bids != 0) options.bounds.bids = own.bids;
   if (own.epochs != 0) options.bounds.epochs = own.epochs;
   if (own.crashes >= 0) options.bounds.crashes = own.crashes;
+  if (own.copies >= 0) options.bounds.copies = own.copies;
+  if (own.orders >= 0) options.bounds.orders = own.orders;
+  if (own.least != 0) options.bounds.least = own.least;
   if (!sensible(options.bounds)) return USAGE;
   return explored(options, limit, 0) ? 1 : 0;
 }

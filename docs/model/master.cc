@@ -7,9 +7,10 @@
 namespace gavel::model {
 namespace {
 
-Configuration after(const Configuration& current) {
+Configuration after(const Configuration& current, Variant variant) {
   Configuration next;
   next.epoch = static_cast<Byte>(current.epoch + 1);
+  if (variant != Variant::orderNotRepeated) next.restartedIn = current.restartedIn;
   return next;
 }
 
@@ -67,7 +68,7 @@ void forEachNext(const State& state, const Options& options,
     if (!sameMembers(next, current)) use(next);
   };
   for (int kept = 0; kept < 1 << current.serving(); ++kept) {
-    auto next = after(current);
+    auto next = after(current, options.variant);
     for (int place = 0; place < current.serving(); ++place) {
       if (kept >> place & 1) next.members[next.size++] = current.members[place];
     }
@@ -96,9 +97,10 @@ void forEachRestart(const State& state, const Options& options,
   int count = 0;
   bool allEnded = true;
   for (int place = 0; place < current.serving(); ++place) {
+    bool lacks = state.nodes[current.members[place].slot].log.size() < state.bound;
     if (runs(state, current.members[place])) {
       allEnded = false;
-    } else {
+    } else if (!lacks || options.variant == Variant::noBound) {
       sources[count++] = current.members[place].slot;
     }
   }
@@ -112,7 +114,7 @@ void forEachRestart(const State& state, const Options& options,
     std::stable_sort(order.begin(), order.begin() + size, [&](int left, int right) {
       return state.nodes[left].log.size() > state.nodes[right].log.size();
     });
-    auto next = after(current);
+    auto next = after(current, options.variant);
     for (int each = 0; each < size; ++each) {
       add(next, order[each], state.nodes[order[each]].incarnation, true);
     }
@@ -124,7 +126,7 @@ void forEachRestart(const State& state, const Options& options,
     bool older = state.nodes[slot].served && !holdsStore(current, slot);
     if ((options.variant == Variant::joinerIsSource && joiner) ||
         (options.variant == Variant::olderMemberIsSource && older)) {
-      auto next = after(current);
+      auto next = after(current, options.variant);
       add(next, slot, state.nodes[slot].incarnation, true);
       use(next);
     }

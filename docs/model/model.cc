@@ -52,6 +52,12 @@ void Model::successors(const State& state, const Emit& emit) const {
     }
     attempt(Kind::powerLoss, slot, 0, synced,
             [&](auto& to) { return to.crash(slot, synced, true); });
+    attempt(Kind::note, slot, 0, 0, [&](auto& to) { return to.note(slot); });
+    attempt(Kind::told, slot, 0, 0, [&](auto& to) { return to.told(slot); });
+    for (int kept = 0; kept < synced; ++kept) {
+      attempt(Kind::copy, slot, 0, kept, [&](auto& to) { return to.copy(slot, kept); });
+    }
+    attempt(Kind::recover, slot, 0, 0, [&](auto& to) { return to.recover(slot); });
     if (is(Variant::confirmBeforeQuery)) {
       attempt(Kind::confirm, slot, 0, 0, [&](auto& to) { return to.confirmEarly(slot, -1); });
     }

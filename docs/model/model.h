@@ -31,8 +31,12 @@ struct Step {
     answer,     // The query is answered.
     confirm,    // In a variant: slot starts a confirm before there is a query.
     reject,     // In a variant: the head answers from what is not committed.
+    note,       // slot notes on its disk what it knows to be committed (R11).
+    told,       // The masters' store takes that from slot.
+    copy,       // slot's process ends, the next one finds an older copy: `number` entries.
+    recover,    // A master stores slot alone, on an operator's order (R11).
   };
-  static constexpr std::size_t KINDS = static_cast<std::size_t>(Kind::reject) + 1;
+  static constexpr std::size_t KINDS = static_cast<std::size_t>(Kind::recover) + 1;
 
   Kind kind = Kind::bid;
   Byte slot = 0;

@@ -7,6 +7,7 @@ namespace gavel::model {
 
 // Entries that a tail commits.
 void Transition::committedAtTail(const Node& node, int upTo) {
+  if (isGivenUp(node)) return;
   for (int index = 0; index < upTo; ++index) {
     if (index < state.told.size()) {
       if (state.told[index] != node.log[index]) {
@@ -77,11 +78,15 @@ void Transition::checkInner() {
   auto& last = state.configs[state.last];
   for (int place = 0; place < last.serving(); ++place) {
     auto& node = state.nodes[last.members[place].slot];
+    // It is no source, and the process that served has ended.
+    if (node.aged && !runs(state, last.members[place])) continue;
     if (!node.log.prefix(node.synced).startsWith(state.told.prefix(state.committed))) {
       breaks("a committed entry is not on the disk of each serving member of the stored epoch");
     }
   }
-  for (auto& node: state.nodes) {
+  for (int slot = 0; slot < options.bounds.slots; ++slot) {
+    auto& node = state.nodes[slot];
+    if (last.restartedIn != 0 && !knowsHere(slot)) continue;  // From before the order, perhaps.
     if (!state.told.startsWith(node.log.prefix(node.commit))) {
       breaks("a node takes for committed what is not");
     }

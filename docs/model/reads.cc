@@ -103,7 +103,7 @@ bool Transition::answer() {
   if (node.commit < query.due) {
     breaks("a read answers from a state that is older than what was acknowledged before it");
   }
-  tell(node.log, node.commit);
+  if (!isGivenUp(node)) tell(node.log, node.commit);
   query = {};
   return true;
 }

@@ -85,6 +85,7 @@ struct Configuration {
   std::array<Byte, MAX_SLOTS - 1> acks = {};
   // What the tail says to the head itself to be committed; plus one, 0 is none.
   Byte toHead = 0;
+  Byte restartedIn = 0;  // The epoch of the last operator's order that gave entries up (R11).
 
   int serving() const { return size > 0 && !members[size - 1].serving ? size - 1 : size; }
   int tail() const { return serving() - 1; }
@@ -104,9 +105,13 @@ struct Node {
   Byte heardCommit = 0;    // Syncing: what the tail said to be committed.
   Byte barrier = 0;        // As tail: its log's end when it adopted its configuration (R6).
   Byte joinerDurable = 0;  // As tail: what the syncing member told (R9).
+  Byte here = 0;           // With min-members: what it heard to be committed in its epoch (R18).
+  Byte bound = 0;          // On its disk: so many entries it has known to be committed (R11),
+  Byte boundIn = 0;        // and the epoch in which.
   Byte gated : 1 = 0;
   Byte served : 1 = 0;  // Its store served in some configuration.  For a variant only.
-  Byte spare : 6 = 0;
+  Byte aged : 1 = 0;    // Its store is an older copy, and has not joined since.
+  Byte spare : 5 = 0;
 };
 
 // A read under way.  Every member's word is taken as soon as it can give it, and the answer given
@@ -130,6 +135,9 @@ struct State {
   Member gateOf;  // The syncing member whose gate was reported for it; `serving` if there is one.
   Byte bids = 0;  // Placed.
   Byte crashes = 0;
+  Byte copies = 0;
+  Byte orders = 0;
+  Byte bound = 0;  // So many entries the masters' store says to be committed (R11).
   Query query;
 
   // Kept for the properties only.

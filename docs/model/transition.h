@@ -6,8 +6,8 @@ namespace gavel::model {
 
 // One step under way: a copy of the state, changed by the rules, and what that breaks.
 //
-// Chain rules are in chain.cc, those of the master in master.cc, reads in reads.cc, what must be
-// true in properties.cc.
+// Chain rules are in chain.cc, those of the master in master.cc, bounds and orders that give
+// entries up in bounds.cc, reads in reads.cc, what must be true in properties.cc.
 class Transition {
 public:
   Transition(const State& before, const Options& options)
@@ -42,6 +42,12 @@ public:
   bool store(const Configuration& next, bool announceOnly);
   bool restart(const Configuration& next);
 
+  // -- bounds.cc
+  bool note(int slot);
+  bool told(int slot);
+  bool copy(int slot, int kept);
+  bool recover(int slot);
+
   // -- reads.cc
   bool query(int slot);
   bool word(int place);
@@ -68,6 +74,15 @@ private:
   Byte known(const Node& node, int told);
   void committedAtTail(const Node& node, int upTo);
   void tell(const Log& log, int upTo);
+  void answer(int slot);
+
+  // Bounds.
+  bool mayGiveUp(const Node& node) const;
+  bool knowsHere(int slot) const;
+  bool isGivenUp(const Node& node) const;
+  bool isShort(const Configuration& config) const;
+  void requireBound(const Node& joiner, const Node& tail);
+  void checkCopies(int slot, int upTo);
 
   // Reads.
   void followReads();

@@ -38,6 +38,11 @@ enum class Variant {
   toHeadBeforeCommit,
   barrierForNewTailOnly,
   toHeadOfOlderEpoch,
+  noBound,
+  boundAboveCommit,
+  boundBlocksRecover,
+  orderNotRepeated,
+  ackInShortEpoch,
 };
 
 // What may happen in a run.  Everything else is unbounded.
@@ -48,6 +53,11 @@ struct Bounds {
   int epochs = 3;   // Configurations stored, the first one included.
   int crashes = 0;  // Of a process or of its machine's power.
   bool reads = true;
+  int copies = 0;  // Older copies of stores that take their places.
+  int orders = 0;  // Of operators who give up what other stores hold.
+  int least = 1;   // Members that have to serve (R18).
+
+  bool keepBounds() const { return copies > 0 || orders > 0; }
 };
 
 struct VariantInfo {
