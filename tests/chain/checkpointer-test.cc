@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <kj/debug.h>
 
+#include "chain/commit-tracker.h"
 #include "tests/chain/auctioneer.h"
 
 namespace gavel::chain {
