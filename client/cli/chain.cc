@@ -6,6 +6,7 @@
 #include <kj/debug.h>
 
 #include "client/cli/arguments.h"
+#include "client/cli/confirmation.h"
 #include "client/cli/context.h"
 #include "client/cli/survey.h"
 #include "client/cli/views.h"
@@ -17,12 +18,24 @@ using State = schema::Member::State;
 
 constexpr std::int64_t MOST_MEMBERS = 1'000;
 
+constexpr auto LOOK_AGAIN = 100 * kj::MILLISECONDS;
+// The members give up themselves after two seconds.
+constexpr kj::Duration LONGEST_LOOK = 3 * kj::SECONDS;
+
 // What there is to be said of the nodes, one line each.
 struct Remarks {
+  // Why nobody is served.
+  std::vector<std::string> outage;
   // What keeps the chain from being as good as it should be.
   std::vector<std::string> shortcomings;
+  // Nodes outside of the chain that should be there, or be spares.
+  std::vector<std::string> missing;
   // What is as it should be, but not as one might expect: a spare that waits, say.
   std::vector<std::string> facts;
+
+  // The chain, apart from nodes that it does not need.
+  bool chainIsWell() const { return outage.empty() && shortcomings.empty(); }
+  bool allIsWell() const { return chainIsWell() && missing.empty(); }
 };
 
 // Also of a member: the master refuses the process that is to take its place.
@@ -30,9 +43,9 @@ bool isRefused(schema::NodeEntry::Reader node) {
   return !node.getConnected() && node.getNote().startsWith("refused: ");
 }
 
-// Of a node that is no member, as the master sees it, or else the node.  Whether one is missing in
-// the chain, the master's notice says: without one, a node outside is a spare, or was drained.
-void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIsWell) {
+// Of a node that is no member, as the master sees it, or else the node.
+void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node) {
+  using Standing = schema::NodeEntry::Standing;
   auto status = node.getStatus();
   auto note = printable(node.getNote());
   auto reason = printable(status.getReason());
@@ -43,11 +56,12 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node, bool allIs
     line += node.getConnected() ? " is not in the chain" : " is not reached";
     if (!note.empty()) line += ": " + note;
   }
-  if (!reason.empty() && reason != note) line += (note.empty() ? ": " : "; it says: ") + reason;
-  // What a process that is gone said last does not matter any more.
-  bool sound = !isRefused(node) &&
-               (!node.getConnected() || (reason.empty() && status.getDamage().size() == 0));
-  (allIsWell && sound ? remarks.facts : remarks.shortcomings).push_back(line);
+  auto standing = node.getStanding();
+  bool sound = standing == Standing::SPARE || standing == Standing::DRAINED;
+  // What a spare says of itself, that it waits, is no news; nor what a process said that is gone.
+  bool heed = !sound && node.getConnected() && !reason.empty() && reason != note;
+  if (heed) line += (note.empty() ? ": " : "; it says: ") + reason;
+  (sound ? remarks.facts : remarks.missing).push_back(line);
 }
 
 // Who should serve.
@@ -56,13 +70,22 @@ struct Wanted {
   std::vector<std::string> names;
 };
 
-Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
+std::string listed(const std::vector<std::string>& items) {
+  std::string text;
+  for (auto& item: items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+Remarks remarksOn(const Survey& survey, const Confirmation& confirmation, const Wanted& wanted) {
   Remarks remarks;
   auto& result = remarks.shortcomings;
   std::set<std::string> serving;
-  if (survey.configuration == nullptr) result.push_back("no chain has formed");
+  if (survey.configuration == nullptr) remarks.outage.push_back("no chain has formed");
+  if (!confirmation.failures.empty()) {
+    remarks.outage.push_back("the chain does not confirm: no answer to a query by " +
+                             listed(confirmation.failures));
+  }
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);
-  bool allIsWell = survey.master && survey.nodes.get().getNotice().size() == 0;
   for (auto node: survey.nodes.get().getNodes()) {
     auto status = node.getStatus();
     std::string name = printable(status.getName());
@@ -79,7 +102,7 @@ Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
         serving.insert(status.getName().cStr());
       }
     } else {
-      remarkOutsider(remarks, node, allIsWell);
+      remarkOutsider(remarks, node);
     }
     if (!node.getConnected()) continue;
     if (status.getDamage().size() > 0) {
@@ -110,8 +133,15 @@ Remarks remarksOn(const Survey& survey, const Wanted& wanted) {
   return remarks;
 }
 
-bool isHealthy(const Survey& survey, const Remarks& remarks) {
-  return remarks.shortcomings.empty() && survey.nodes.get().getNotice().size() == 0;
+bool hasNotice(const Survey& survey) {
+  return survey.nodes.get().getNotice().size() > 0;
+}
+
+// Of a member that is about to take its place, what the node says is not what it is going to be.
+std::string placeNameOf(const Survey& survey, schema::NodeStatus::Reader status) {
+  bool adopts =
+      status.getRole() == schema::NodeStatus::Role::WAITING && survey.memberOf(status) != nullptr;
+  return adopts ? "adopting" : roleOf(status.getRole());
 }
 
 // The highest index in the log of a member that was heard.
@@ -146,18 +176,25 @@ unsigned placeOf(const Survey& survey, schema::NodeStatus::Reader status) {
   return 0;
 }
 
-int printStatus(Context& context, const Survey& survey, bool check, const Wanted& wanted) {
+int exitCodeOf(const Survey& survey, const Remarks& remarks) {
+  if (!remarks.outage.empty()) return NOT_SERVING;
+  return remarks.allIsWell() && !hasNotice(survey) ? DONE : DEGRADED;
+}
+
+int printStatus(Context& context, const Survey& survey, const Confirmation& confirmation,
+                bool check, const Wanted& wanted) {
   auto& print = context.print;
   if (!survey.answered) {
     print.error("nobody answers: " + survey.problems);
     return UNAVAILABLE;
   }
-  auto remarks = remarksOn(survey, wanted);
+  auto remarks = remarksOn(survey, confirmation, wanted);
   auto notice = printable(survey.nodes.get().getNotice());
-  bool healthy = isHealthy(survey, remarks);
+  int code = exitCodeOf(survey, remarks);
   if (print.json) {
     JsonLine line;
-    line.boolean("healthy", healthy);
+    line.boolean("healthy", code == DONE);
+    if (confirmation.asked) line.boolean("confirmed", confirmation.failures.empty());
     if (survey.master) line.text("master", survey.masterAddress.c_str());
     KJ_IF_MAYBE (configuration, survey.configuration) {
       line.object("configuration", *configuration);
@@ -182,7 +219,7 @@ int printStatus(Context& context, const Survey& survey, bool check, const Wanted
       }
       bool heard = node.getConnected();
       table.add({place, printable(status.getName()), printable(status.getAddress()),
-                 heard ? roleOf(status.getRole()) : "not reached", state,
+                 heard ? placeNameOf(survey, status) : "not reached", state,
                  std::to_string(status.getLast()), std::to_string(status.getDurable()),
                  std::to_string(status.getCommit()), std::to_string(status.getApplied()), lag,
                  survey.master ? std::to_string(node.getSkew() / 1'000'000) + "ms" : "",
@@ -190,9 +227,11 @@ int printStatus(Context& context, const Survey& survey, bool check, const Wanted
     }
     print.result(table);
   }
-  for (auto& line: remarks.shortcomings) print.note(print.json ? line : "! " + line);
+  for (auto* lines: {&remarks.outage, &remarks.shortcomings, &remarks.missing}) {
+    for (auto& line: *lines) print.note(print.json ? line : "! " + line);
+  }
   for (auto& line: remarks.facts) print.note(line);
-  return check && !healthy ? DEGRADED : DONE;
+  return check ? code : static_cast<int>(DONE);
 }
 
 int printMembers(Context& context, const Survey& survey) {
@@ -274,24 +313,64 @@ Wanted readWanted(const std::string& text) {
   return wanted;
 }
 
-kj::Promise<int> watchStatus(Context& context, bool check, const Wanted& wanted) {
-  return survey(context)
-      .then([&context, check, wanted](kj::Own<Survey> survey) {
+struct Look {
+  kj::Own<Survey> survey;
+  Confirmation confirmation;
+};
+
+// One look at everything.  The chain is asked to confirm if that is to be judged.
+kj::Promise<Look> look(Context& context, const StatusOptions& options, kj::Duration patience) {
+  bool judged = options.check || options.wait;
+  return survey(context).then(
+      [&context, judged, patience](kj::Own<Survey> survey) -> kj::Promise<Look> {
+        if (!judged) return Look{kj::mv(survey), {}};
+        auto confirmed = confirm(context, *survey, patience);
+        return confirmed.then([survey = kj::mv(survey)](Confirmation confirmation) mutable {
+          return Look{kj::mv(survey), std::move(confirmation)};
+        });
+      });
+}
+
+kj::Promise<int> watchStatus(Context& context, const StatusOptions& options, const Wanted& wanted) {
+  return look(context, options, context.settings.timeout)
+      .then([&context, options, wanted](Look look) {
         // Over the one before, as top(1) does.
         constexpr const char CLEAR[] = "\033[H\033[2J";
         if (!context.print.json && isatty(STDOUT_FILENO)) std::fputs(CLEAR, stdout);
-        printStatus(context, *survey, check, wanted);
+        printStatus(context, *look.survey, look.confirmation, options.check, wanted);
         return context.timer().afterDelay(1 * kj::SECONDS);
       })
-      .then([&context, check, wanted]() { return watchStatus(context, check, wanted); });
+      .then([&context, options, wanted]() { return watchStatus(context, options, wanted); });
+}
+
+// Looks until the chain is well, if that is to be awaited, and prints the last look.
+kj::Promise<int> showStatus(Context& context, const StatusOptions& options, const Wanted& wanted,
+                            kj::TimePoint deadline) {
+  // Of those that wait, one look must not take all the time.
+  auto patience =
+      options.wait ? kj::min(context.settings.timeout, LONGEST_LOOK) : context.settings.timeout;
+  return look(context, options, patience)
+      .then([&context, options, wanted, deadline](Look look) -> kj::Promise<int> {
+        auto remarks = remarksOn(*look.survey, look.confirmation, wanted);
+        bool enough = remarks.chainIsWell() && !hasNotice(*look.survey);
+        if (!options.wait || enough || context.timer().now() + LOOK_AGAIN >= deadline) {
+          return printStatus(context, *look.survey, look.confirmation, options.check, wanted);
+        }
+        return context.timer().afterDelay(LOOK_AGAIN).then([&context, options, wanted, deadline]() {
+          return showStatus(context, options, wanted, deadline);
+        });
+      });
 }
 
 void addStatus(CLI::App& chain, Command& chosen) {
   auto options = std::make_shared<StatusOptions>();
   auto* status = chain.add_subcommand("status", "Every node, its role and how far it is");
-  status->add_flag("--check", options->check, "Exit with 7 if anything is not as it should be");
+  status->add_flag(
+      "--check", options->check,
+      "Also ask the chain to confirm; exit with 8 if it does not, with 7 if anything else "
+      "is not as it should be");
   status->add_flag("--wait", options->wait,
-                   "First wait, for --timeout at most, until all is as it should be");
+                   "First wait, for --timeout at most, until the chain is as it should be");
   status->add_flag("--watch", options->watch, "Again every second, until it is interrupted")
       ->excludes("--wait");
   status
@@ -303,15 +382,9 @@ void addStatus(CLI::App& chain, Command& chosen) {
     chosen.prepare = [options]() -> Run {
       auto wanted = readWanted(options->serving);
       return [options, wanted](Context& context) -> kj::Promise<int> {
-        if (options->watch) return watchStatus(context, options->check, wanted);
+        if (options->watch) return watchStatus(context, *options, wanted);
         auto deadline = context.timer().now() + context.settings.timeout;
-        auto enough = [options, wanted](const Survey& survey) {
-          return !options->wait || isHealthy(survey, remarksOn(survey, wanted));
-        };
-        return surveyUntil(context, deadline, enough)
-            .then([&context, options, wanted](kj::Own<Survey> survey) {
-              return printStatus(context, *survey, options->check, wanted);
-            });
+        return showStatus(context, *options, wanted, deadline);
       };
     };
   });

@@ -15,7 +15,8 @@ enum ExitCode : int {
   UNAVAILABLE = 4,      // Certainly not applied.
   OUTCOME_UNKNOWN = 5,  // Or, of what a master decided: not complete in time.
   NOT_POSSIBLE = 6,     // No such auction, auction over, not permitted, or refused by a master.
-  DEGRADED = 7,         // `chain status --check`.
+  DEGRADED = 7,         // `chain status --check`: the chain serves, but not all is well.
+  NOT_SERVING = 8,      // `chain status --check`: it does not.
   INTERRUPTED = 130,
 };
 

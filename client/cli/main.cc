@@ -165,7 +165,7 @@ int main(int argc, char** argv) {
       "environment, or in $XDG_CONFIG_HOME/gavel/config.toml (server = \"...\").\n"
       "Exit codes: 0 done, 1 internal error, 2 usage, 3 bid failed, 4 unavailable (certainly\n"
       "not applied), 5 outcome unknown, 6 no such auction, over, not permitted, or refused by a\n"
-      "master, 7 degraded (chain status --check), 130 interrupted.");
+      "master, 7 degraded, 8 not serving (both: chain status --check), 130 interrupted.");
 
   try {
     app.parse(argc, argv);

@@ -59,12 +59,25 @@ Operation replacement(const Options& options) {
   return operation;
 }
 
+Operation forgetting(const Options& options) {
+  Operation operation;
+  operation.ask = [node = options.node](schema::Operator::Client master) {
+    auto request = master.forgetRequest();
+    request.setNode(node.c_str());
+    return request.send().then([](auto&& response) { return decisionOf(response.getResult()); });
+  };
+  operation.complete = [](schema::Configuration::Reader) { return true; };
+  return operation;
+}
+
 // Defines a command whose arguments are in `options`.  `joins`: the node it is about may just have
 // been started.
 void define(CLI::App& command, Command& chosen, std::shared_ptr<Options> options,
             Operation (*make)(const Options&), bool joins) {
-  command.add_flag("--wait,!--no-wait", options->wait,
-                   "Return only when the change is complete, or after --timeout; the default");
+  if (options->wait) {
+    command.add_flag("--wait,!--no-wait", options->wait,
+                     "Return only when the change is complete, or after --timeout; the default");
+  }
   command.footer(
       "A master must be among the addresses of --server.  Exit code: 0 done, 4 certainly not\n"
       "applied, 5 not complete in time (it goes on), or without an answer, 6 refused.");
@@ -102,6 +115,12 @@ void addOperate(CLI::App& chain, Command& chosen) {
   command = chain.add_subcommand("drain", "Take a node out of the chain, and keep it out");
   command->add_option("NODE", options->node, "Name of the node")->required();
   define(*command, chosen, options, &drain, false);
+
+  options = std::make_shared<Options>();
+  command = chain.add_subcommand("forget", "Of a node that is gone for good: show it no more");
+  command->add_option("NODE", options->node, "Name of the node")->required();
+  options->wait = false;  // There is nothing to wait for.
+  define(*command, chosen, options, &forgetting, false);
 
   options = std::make_shared<Options>();
   command = chain.add_subcommand("replace", "Let a node join, then take another one out");

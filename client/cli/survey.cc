@@ -130,6 +130,7 @@ private:
     result->nodes = Message<Topology::NodesResults>::make([&](auto results) {
       auto nodes = results.initNodes(members.size());
       for (auto i: kj::indices(members)) {
+        nodes[i].setStanding(schema::NodeEntry::Standing::MEMBER);
         std::string address = members[i].getAddress().cStr();
         if (auto found = statuses.find(address); found != statuses.end()) {
           nodes[i].setStatus(found->second.get());

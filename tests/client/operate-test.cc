@@ -27,6 +27,7 @@ public:
 
   std::vector<std::string> onMaster(std::vector<std::string> arguments) {
     auto address = serving.serve(kj::heap<OperatedMaster>(script, serving));
+    script.members = serving.serveAlso(kj::heap<AskedMember>(script));
     arguments.insert(arguments.begin(), "chain");
     arguments.insert(arguments.end(), {"-s", address, "--timeout", "700ms"});
     return arguments;
@@ -159,27 +160,99 @@ TEST_F(OperateTest, RefusesArgumentsThatMakeNoSense) {
   EXPECT_THAT(script.asked, IsEmpty());
 }
 
-TEST_F(OperateTest, ShowsWhatTheMasterSaysOfNodesOutside) {
+TEST_F(OperateTest, IsContentWithASpareThatWaits) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2"}, {"n3"}};
-  script.nodes[2].note = "a spare: the chain has all its members";
+  script.nodes[2].standing = Standing::SPARE;
+  script.nodes[2].note = "spare: the chain has its length of 2";
+  script.nodes[2].reason = "holds data of an earlier membership";
   auto ran = chain({"status", "--check"});
   EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_THAT(ran.err, HasSubstr("n3 is not in the chain: a spare: the chain has all its members"));
+  EXPECT_EQ(ran.err, "n3 is not in the chain: spare: the chain has its length of 2\n");
 }
 
-TEST_F(OperateTest, DoesNotMissANodeThatWasReplaced) {
+TEST_F(OperateTest, IsContentWithANodeThatWasDrainedWhateverBecameOfIt) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2"}, {"n3"}};
-  script.nodes[2].connected = false;
-  EXPECT_EQ(chain({"status", "--check"}).code, 0);
+  script.nodes[2].standing = Standing::DRAINED;
+  for (bool connected: {true, false}) {
+    script.nodes[2].connected = connected;
+    EXPECT_EQ(chain({"status", "--check"}).code, 0);
+  }
+}
+
+TEST_F(OperateTest, MissesWhoeverIsOutsideForAnotherReason) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  auto& outside = script.nodes[2];
+  for (auto standing:
+       {Standing::GONE, Standing::REFUSED, Standing::UNFIT, Standing::WAITING, Standing::UNKNOWN}) {
+    outside.standing = standing;
+    outside.connected = standing != Standing::GONE && standing != Standing::REFUSED;
+    outside.note = "as the master says";
+    auto ran = chain({"status", "--check"});
+    EXPECT_EQ(ran.code, 7);
+    EXPECT_THAT(ran.err, HasSubstr("! n3 is not "));
+    EXPECT_THAT(ran.err, HasSubstr(": as the master says\n"));
+  }
+}
+
+TEST_F(OperateTest, MissesAMember) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
   script.nodes[1].connected = false;
-  EXPECT_EQ(chain({"status", "--check"}).code, 7);
+  script.nodes[1].note = "refused: its clock is wrong";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 7);
+  EXPECT_THAT(ran.err, HasSubstr("! n2 is refused: its clock is wrong\n"));
+}
+
+TEST_F(OperateTest, AlarmsAboutAChainThatDoesNotConfirm) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.unconfirmed = "the chain does not answer";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 8);
+  EXPECT_THAT(ran.err, HasSubstr("! the chain does not confirm: no answer to a query by n1 (the "
+                                 "chain does not answer), n2 ("));
+  EXPECT_THAT(chain({"status", "--check", "-o", "json"}).out,
+              AllOf(HasSubstr("\"healthy\":false"), HasSubstr("\"confirmed\":false")));
+  EXPECT_EQ(chain({"status", "--check", "--wait"}).code, 8);
+  EXPECT_EQ(chain({"status"}).code, 0) << "it is not asked to judge";
+  script.unconfirmed.clear();
+  script.deaf = true;
+  ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 8);
+  EXPECT_THAT(ran.err, HasSubstr("by n1 (no answer in time), n2 (no answer in time)"));
+  script.deaf = false;
+  EXPECT_EQ(chain({"status", "--check"}).code, 0);
+}
+
+TEST_F(OperateTest, ShowsNoMemberAsWaiting) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[1].role = schema::NodeStatus::Role::WAITING;
+  script.nodes[2].role = schema::NodeStatus::Role::WAITING;
+  script.nodes[2].standing = Standing::SPARE;
+  auto ran = chain({"status"});
+  EXPECT_THAT(ran.out, ::testing::ContainsRegex("n2 .* adopting +serving"));
+  EXPECT_THAT(ran.out, ::testing::ContainsRegex("n3 .* waiting +no member"));
+}
+
+TEST_F(OperateTest, ForgetsANode) {
+  script.before = {{"n1"}};
+  auto ran = chain({"forget", "n4"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(script.asked, ElementsAre("forget n4"));
+  EXPECT_EQ(ran.out, "decided: forget n4\n");
+  script.refusal = "n1 is a member";
+  EXPECT_EQ(chain({"forget", "n1"}).code, 6);
 }
 
 TEST_F(OperateTest, AlarmsAboutDamage) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2"}, {"n3"}};
+  script.nodes[2].standing = Standing::SPARE;
   script.nodes[2].damage = "the log is cut at 90";
   auto ran = chain({"status", "--check"});
   EXPECT_EQ(ran.code, 7);
@@ -380,7 +453,7 @@ TEST_F(OperateTest, StatusAlarmsWhereClocksAreNotBelievedOrWereAhead) {
 TEST_F(OperateTest, StatusSaysWhyANodeIsRefused) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2", false}, {"n3", false}};
-  script.nodes[1].refused = script.nodes[2].refused = true;
+  script.nodes[1].standing = script.nodes[2].standing = Standing::REFUSED;
   script.nodes[1].note = script.nodes[2].note = "refused: its clock says something else";
   auto ran = chain({"status", "--check"});
   EXPECT_EQ(ran.code, 7);

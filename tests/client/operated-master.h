@@ -7,6 +7,7 @@
 #include <kj/string.h>
 
 #include "schema/master.capnp.h"
+#include "schema/peer.capnp.h"
 #include "tests/client/serving.h"
 
 // A master that says and does what a test has planned.
@@ -17,6 +18,8 @@ struct PlannedMember {
   schema::Member::State state = schema::Member::State::SERVING;
 };
 
+using Standing = schema::NodeEntry::Standing;
+
 struct KnownNode {
   std::string name;
   bool connected = true;
@@ -25,10 +28,12 @@ struct KnownNode {
   bool heard = true;
   std::string note = "";
   std::string damage = "";
-  bool refused = false;
   std::int64_t clock = 0;
   std::int64_t chainTime = 0;
   std::int64_t leap = 0;
+  Standing standing = Standing::MEMBER;
+  std::string reason = "";
+  schema::NodeStatus::Role role = schema::NodeStatus::Role::MIDDLE;
 };
 
 struct MasterScript {
@@ -36,9 +41,12 @@ struct MasterScript {
   std::vector<PlannedMember> after;  // Once a change was asked for and a few looks were made.
   std::vector<KnownNode> nodes;
   std::string notice;
-  std::string refusal;  // Of any change; empty: it is done.
-  bool silent = false;  // To changes.
-  bool breaks = false;  // When a change is asked for.
+  std::string refusal;                  // Of any change; empty: it is done.
+  std::string members = "127.0.0.1:1";  // Where all members are found.
+  std::string unconfirmed;              // Why they answer no query; empty: they do.
+  bool deaf = false;                    // They say nothing to it.
+  bool silent = false;                  // To changes.
+  bool breaks = false;                  // When a change is asked for.
   unsigned looksBeforeAfter = 3;
   unsigned silentLook = 0;           // The look that is not answered, counted from 1.
   unsigned lastLook = 0;             // The one after which it is gone.
@@ -46,6 +54,25 @@ struct MasterScript {
 
   std::vector<std::string> asked;
   unsigned looks = 0;  // Since then.
+};
+
+// What members of the chain are for whoever asks whether it confirms.
+class AskedMember final: public schema::NodeService::Server {
+public:
+  explicit AskedMember(MasterScript& script): script(script) {}
+
+  kj::Promise<void> configuration(ConfigurationContext) override { return kj::READY_NOW; }
+  kj::Promise<void> list(ListContext context) override {
+    if (script.deaf) return kj::NEVER_DONE;
+    if (script.unconfirmed.empty()) return kj::READY_NOW;
+    auto failure = context.getResults().initFailure();
+    failure.setReason(schema::QueryFailure::Reason::UNAVAILABLE);
+    failure.setDetail(script.unconfirmed.c_str());
+    return kj::READY_NOW;
+  }
+
+private:
+  MasterScript& script;
 };
 
 class OperatedMaster final: public schema::MasterService::Server {
@@ -75,7 +102,6 @@ public:
       nodes[i].setConnected(node.connected);
       nodes[i].setLastHeard(node.heard ? 0 : -1);
       nodes[i].setNote(node.note.c_str());
-      if (node.refused) nodes[i].setStanding(schema::NodeEntry::Standing::REFUSED);
       auto status = nodes[i].initStatus();
       status.setName(node.name.c_str());
       status.setStoreId(idOf(node.name));
@@ -85,6 +111,9 @@ public:
       status.setWallClock(node.clock);
       status.setChainTime(node.chainTime);
       status.setLeap(node.leap);
+      status.setReason(node.reason.c_str());
+      status.setRole(node.role);
+      nodes[i].setStanding(node.standing);
     }
     return kj::READY_NOW;
   }
@@ -106,6 +135,10 @@ public:
   kj::Promise<void> replace(ReplaceContext context) override {
     auto params = context.getParams();
     return decide(kj::str("replace ", params.getOld(), " ", params.getNew()),
+                  context.getResults().initResult());
+  }
+  kj::Promise<void> forget(ForgetContext context) override {
+    return decide(kj::str("forget ", context.getParams().getNode()),
                   context.getResults().initResult());
   }
   kj::Promise<void> recover(RecoverContext context) override {
@@ -137,7 +170,7 @@ private:
     auto members = configuration.initMembers(static_cast<unsigned>(plan.size()));
     for (unsigned i = 0; i < members.size(); ++i) {
       members[i].setName(plan[i].name.c_str());
-      members[i].setAddress("127.0.0.1:1");
+      members[i].setAddress(script.members.c_str());
       members[i].setState(plan[i].state);
       members[i].setStoreId(idOf(plan[i].name));
       members[i].setIncarnation(idOf(plan[i].name));

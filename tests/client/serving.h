@@ -28,6 +28,19 @@ public:
     return gavel::testing::ownHost() + ":" + std::to_string(receiver->getPort());
   }
 
+  // Another process besides, which stays.
+  std::string serveAlso(capnp::Capability::Client bootstrap) {
+    auto also = io.provider->getNetwork()
+                    .parseAddress(gavel::testing::ownAddress())
+                    .wait(io.waitScope)
+                    ->listen();
+    auto address = gavel::testing::ownHost() + ":" + std::to_string(also->getPort());
+    auto its = kj::heap<capnp::TwoPartyServer>(kj::mv(bootstrap));
+    auto accepting = its->listen(*also);
+    others.add(accepting.attach(kj::mv(its), kj::mv(also)).eagerlyEvaluate(nullptr));
+    return address;
+  }
+
   // Breaks all connections and refuses new ones.  Not from a call that came in: see loseLater().
   void lose() {
     listening = nullptr;
@@ -50,6 +63,7 @@ private:
   kj::Own<capnp::TwoPartyServer> server;
   kj::Promise<void> listening = nullptr;
   kj::Promise<void> losing = nullptr;
+  kj::Vector<kj::Promise<void>> others;
 };
 
 }  // namespace gavel::client::testing
