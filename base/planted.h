@@ -45,8 +45,12 @@ enum class Bug {
   // R11
   joinerAsSource,        // A member that was still joining goes on after an outage.
   formerMemberAsSource,  // So does one that had been a member of an earlier configuration.
+  boundAboveCommit,      // A node's log end is what it calls committed.
+  boundBlocksRecover,    // What an operator's order gave up still counts as committed.
   // R15
   stampByClockAlone,  // A stamp is the head's time, even before the last stamp.
+  // R18
+  ackInShortEpoch,  // Success is told of what too few members have committed.
 };
 
 #ifdef GAVEL_PLANT_BUGS

@@ -40,6 +40,7 @@ void Checkpointer::consider(const Log& log, std::uint64_t commit) {
 
 void Checkpointer::write(Captured ready) {
   writing = true;
+  begun = ready.at.index;
   // What release() needs, without the records.
   auction::Changes kept{ready.changes.lastIndex, {}, ready.changes.toRelease};
   tasks.add(store.checkpoint(ready.at, kj::mv(ready.changes))
@@ -69,7 +70,7 @@ void Checkpointer::restart(std::uint64_t index, std::size_t bytes) {
   writing = false;
   captured = nullptr;
   pendingBytes = bytes;
-  stored = index;
+  stored = begun = index;
   for (auto& waiter: waiters) {
     waiter.fulfiller->reject(
         KJ_EXCEPTION(OVERLOADED, "this node joins the chain anew: try another"));

@@ -45,6 +45,7 @@ kj::Promise<void> Replica::attach(AttachContext context) {
         // What was asked over the link before may never be answered.
         if (predecessorLink != nullptr) confirm.interrupt();
         retirePredecessorLink();
+        if (role() == Role::syncing) requireBound(readPosition(context.getParams().getEnd()));
         auto kind = role() == Role::syncing ? PredecessorLink::Kind::syncing
                                             : PredecessorLink::Kind::serving;
         auto link = kj::heap<PredecessorLink>(static_cast<PredecessorLink::Host&>(*this), kind,

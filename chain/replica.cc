@@ -40,6 +40,8 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, Store& store, Image ima
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
       rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
       incomplete(!store.recovered().damage.empty()),
+      bound_(store.recovered().bound),
+      savedBound(bound_),
       checkpointer(store, state_, options.checkpointBytes),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
       tasks(*this) {
@@ -82,6 +84,7 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
 }
 
 void Replica::stopActing() {
+  noteBound();
   acting_ = false;
   confirm.stop();
   if (!planted(Bug::obeyOldLinks)) {
@@ -167,6 +170,7 @@ void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurab
   for (auto& batch: batches) {
     KJ_REQUIRE(batch->epoch() <= configuration.epoch, "a batch from the future", batch->epoch(),
                configuration.epoch);
+    requireBoundIn(*batch);
     log_.append(batch);
     checkpointer.logged(batch->bytes().size());
     store_.append(kj::mv(batch));
@@ -213,16 +217,19 @@ void Replica::heardCommit(std::uint64_t index) {
 
 // Brings everything in line with the log, the disk and the neighbours' numbers.
 void Replica::advance() {
+  if (!configuration.isShort() && acting_) assured_ = kj::max(assured_, tracker.committedHere());
   KJ_IF_MAYBE (link, successorLink) (*link)->wake();
   // First the one with bids to answer.
   KJ_IF_MAYBE (sender, commitSender) (*sender)->wake();
   KJ_IF_MAYBE (link, predecessorLink) (*link)->wake();
-  if (tracker.commit() != announcedCommit) {
+  if (tracker.commit() != announcedCommit || assured() != announcedAssured) {
     announcedCommit = tracker.commit();
+    announcedAssured = assured();
     if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
     log_.trim(announcedCommit, options.memoryBytes);
     observer.committed(announcedCommit);
     answerWaiters();
+    saveBoundSoon();
   }
   checkpointer.consider(log_, tracker.commit());
   considerGate();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include <kj/async-io.h>
 #include <kj/timer.h>
@@ -66,6 +67,8 @@ public:
     std::size_t checkpointBytes = 4 * 1024 * 1024;
     // Of committed log kept in memory, for a successor that is a little behind.
     std::size_t memoryBytes = 1024 * 1024;
+    // At most so often is it noted on disk what is known to be committed (R11).
+    kj::Duration boundPeriod = 1 * kj::SECONDS;
   };
 
   // All references outlive the replica.  `image` is what `store` holds.  A store that is not empty
@@ -97,6 +100,10 @@ public:
   Position logEnd() const { return log_.end(); }
   std::uint64_t durable() const { return tracker.durable(); }
   std::uint64_t commit() const { return tracker.commit(); }
+  // Up to where enough members have committed what is committed (R18): what success may be told of.
+  std::uint64_t assured() const;
+  // The highest position that this node knows to be committed, as it could be noted now (R11).
+  Bound bound();
   // As tail, it gates the syncing member (R9).
   bool gating() const override { return tracker.gated(); }
   std::size_t uncommittedBytes() const;
@@ -159,9 +166,14 @@ private:
   std::vector<auction::Event> events;    // Of what is being applied.
   std::vector<auction::Entry> upcoming;  // To be applied next.
   std::uint64_t announcedCommit = 0;
+  std::uint64_t announcedAssured = 0;
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
-  bool gateTold = false;  // As tail, in this epoch: the master was told of the gate.
+  Bound bound_;                // The highest that this process has noted, or found in its store.
+  Bound savedBound;            // In the store.
+  bool boundDue = false;       // It is about to be saved.
+  std::uint64_t assured_ = 0;  // By epochs that had enough members.
+  bool gateTold = false;       // As tail, in this epoch: the master was told of the gate.
   Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
@@ -194,10 +206,22 @@ private:
   void retireCommitLinks();
   void reportCommits();
 
+  // In replica-bounds.cc.
+  void noteBound();
+  void saveBoundSoon();
+  void requireBound(const Position& tailEnd) const;
+  void requireBoundIn(const Batch& batch) const;
+  bool mayGiveUp() const;
+  std::uint64_t committedFloor() const;
+  std::uint64_t givenUpAfter() const;
+  kj::Promise<void> keepGivenUp(std::uint64_t after);
+  kj::Promise<kj::Maybe<Position>> giveUp(std::optional<Position> shared);
+
   // In replica-joining.cc.
   void considerGate();
   kj::Promise<void> tellGate(std::uint64_t epoch);
   bool hasRoom() const;
+  kj::Promise<void> dropAll();
   kj::Promise<void> rebuild(kj::Promise<void> change);
   void restart(Image image);
 

@@ -33,6 +33,7 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
       namesake->storeId != candidate.member.storeId) {
     return "a member with another data directory has its name";
   }
+  if (!newcomer.copy.empty()) return newcomer.copy;
   if (newcomer.skewed)
     return "its clock is wrong: synchronize it with the master's (NTP), and restart the node";
   if (newcomer.drained) {

@@ -19,6 +19,9 @@ struct Newcomer {
   bool wanted = false;   // An operator let it join whatever the target length.
   // How long it still has to wait, as it was lost again and again (flapping.h).
   kj::Duration wait = 0 * kj::SECONDS;
+  // What is said of another process on a copy of its data directory (copies.h); empty: there is
+  // none.
+  std::string copy = {};
 };
 
 // Why `newcomer` may not be named as syncing, and what to do, for people; empty if it may.

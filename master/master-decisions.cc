@@ -20,6 +20,11 @@ constexpr std::size_t MAX_ORDERS = 100;
 }  // namespace
 
 void Master::considerForming() {
+  if (!foreign.empty()) {
+    if (forming != foreign) logError("no chain is formed", {{"reason", foreign}});
+    forming = foreign;
+    return;
+  }
   std::vector<Candidate> candidates;
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 || !suspicion.isHeard(incarnation, timer.now())) continue;
@@ -97,9 +102,10 @@ bool Master::considerOutage() {
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 || !suspicion.isHeard(incarnation, now)) continue;
     auto* old = current().servingStore(node.member().storeId);
-    returned.push_back({node.candidate, old != nullptr && suspicion.ended(old->incarnation)});
+    returned.push_back(
+        {node.candidate, old != nullptr && suspicion.ended(old->incarnation), copyOf(node)});
   }
-  auto found = assess(current(), returned, told);
+  auto found = assess(current(), returned, told, bound());
   bool ready = !found.sources.empty();
   if (!ready) {
     sourceSince = nullptr;
@@ -129,6 +135,7 @@ Newcomer Master::describe(const Node& node) const {
   newcomer.drained = contains(ledger->document().drained, name);
   newcomer.wanted = orders.wanted.count(name) != 0;
   newcomer.wait = flapping.wait(name, timer.now());
+  newcomer.copy = copyOf(node);
   return newcomer;
 }
 
@@ -153,6 +160,17 @@ void Master::considerJoining() {
   if (tail == nullptr || !suspicion.isHeard(tail->incarnation, timer.now())) return;
   auto decision = join(current(), newcomers(), settings.replicas);
   if (auto* next = std::get_if<Configuration>(&decision)) put(std::move(*next), timer.now());
+}
+
+// A master that was started with another --min-members than the one before (R18).
+void Master::considerRules() {
+  if (current().epoch == 0 || rulesSeen) return;
+  rulesSeen = true;
+  if (kj::max(1u, current().minMembers) == settings.minMembers) return;
+  auto next = current().next();
+  next.members = current().members;
+  next.cause = "--min-members is now " + std::to_string(settings.minMembers);
+  put(std::move(next), timer.now());
 }
 
 bool Master::awaitOtherProbes() {
@@ -189,7 +207,7 @@ kj::Promise<Master::Answer> Master::order(kj::Function<Ruling(const View&)> rule
 }
 
 View Master::view() const {
-  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}};
+  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}, bound()};
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) view.heard.insert(member.incarnation);
     if (suspicion.lost(member.incarnation) != nullptr) view.lost.insert(member.incarnation);

@@ -35,6 +35,7 @@ struct View {
   std::vector<Newcomer> newcomers;  // Registered nodes that are no members.
   std::set<std::uint64_t> heard;    // Members that are heard now.
   std::set<std::uint64_t> lost;     // Members that are lost.
+  Bound bound;                      // What is known to be committed (R11).
 };
 
 struct Ruling {

@@ -55,10 +55,11 @@ private:
 // `newest` is the newest start of its data directory that is known: one that is not newer, and not
 // the very same process, runs on an older copy of the directory (R11).  A member of `current`
 // registers again whatever its clock says, as it was admitted before (R15): refusing it would only
-// take a working replica away.
+// take a working replica away.  `bound` is what is known to be committed: nobody is told to
+// empty a directory whose log holds that.
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
                                  const Member* namesake, kj::Maybe<StoreRecord> newest,
-                                 kj::Duration maxSkew);
+                                 const Bound& bound, kj::Duration maxSkew);
 
 // `clock` is what a node says its wall clock shows.  Never overflows, whatever that is.
 std::int64_t skewOf(std::int64_t clock, std::int64_t reference);

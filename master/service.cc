@@ -86,6 +86,9 @@ public:
                                           status.getIncarnation(), status.getStoreId()};
 
     application.candidate.generation = status.getGeneration();
+    application.candidate.last = status.getLast();
+    application.candidate.end = readPosition(status.getEnd());
+    application.candidate.bound = readBound(status.getBound());
 
     auto answer = target.registerNode(application, status, params.getControl());
     auto result = context.getResults().initResult();

@@ -9,7 +9,7 @@ using Log = import "log.capnp";
 using Snapshot = import "snapshot.capnp";
 using Topology = import "topology.capnp";
 
-const protocolVersion :UInt32 = 4;
+const protocolVersion :UInt32 = 5;
 # Raised when a message changes its meaning, or the records in snapshots their format (R14).
 
 struct Header {

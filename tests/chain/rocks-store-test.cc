@@ -251,12 +251,12 @@ TEST_F(RocksStoreTest, RefusesADirectoryOfFormatOne) {
 
 TEST_F(RocksStoreTest, RefusesAnotherFormatNamingBoth) {
   open();
-  put("format", "6");
-  EXPECT_THAT(openError(), AllOf(HasSubstr("has format 6, made by a newer version"),
-                                 HasSubstr("knows only format 5")));
+  put("format", "7");
+  EXPECT_THAT(openError(), AllOf(HasSubstr("has format 7, made by a newer version"),
+                                 HasSubstr("knows only format 6")));
   put("format", "4");
   EXPECT_THAT(openError(), AllOf(HasSubstr("has format 4, made by an older version"),
-                                 HasSubstr("knows only format 5"), HasSubstr("empty directory")));
+                                 HasSubstr("knows only format 6"), HasSubstr("empty directory")));
   EXPECT_FALSE(std::filesystem::exists(path() + "/damaged")) << "it is not damaged";
   put("format", "1");
   EXPECT_THAT(openError(), HasSubstr("damaged"));

@@ -124,6 +124,7 @@ public:
   // What it says of its log.
   std::uint64_t last = 10;
   std::uint64_t commit = 0;
+  std::uint64_t bound = 0;
   std::string damage;
   bool unsynced = false;
   // As tail, finds at each heartbeat that the joiner has caught up, and gates it.
