@@ -53,11 +53,15 @@ enum class Bug {
   // R11
   joinerAsSource,        // A member that was still joining goes on after an outage.
   formerMemberAsSource,  // So does one that had been a member of an earlier configuration.
-  // R16
-  closeAllOnReplay,  // Whoever is not the head closes all that is due, whatever the entry's limit.
+  boundAboveCommit,      // A node's log end is what it calls committed.
+  boundBlocksRecover,    // What an operator's order gave up still counts as committed.
   // R15
   stampByClockAlone,  // A stamp is the head's clock, even before the last stamp.
   skewOfChainTime,    // Chain time is compared with the master's clock, and not the node's clock.
+  // R16
+  closeAllOnReplay,  // Whoever is not the head closes all that is due, whatever the entry's limit.
+  // R18
+  ackInShortEpoch,  // Success is told of what too few members have committed.
 };
 
 #ifdef GAVEL_PLANT_BUGS

@@ -10,19 +10,10 @@
 
 #include "auction/command.h"
 #include "chain/entry-codec.h"
+#include "chain/position.h"
 #include "schema/log.capnp.h"
 
 namespace gavel::chain {
-
-// A point in a log: the end of a batch.  All zero: before the first.  Equal positions mean equal
-// logs up to there, since checksums are chained (log.capnp).
-struct Position {
-  std::uint64_t epoch = 0;
-  std::uint64_t index = 0;
-  std::uint64_t checksum = 0;
-
-  bool operator==(const Position&) const = default;
-};
 
 class Batch;
 // Shared with the storage thread, which reads only bytes().

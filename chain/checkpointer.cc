@@ -63,6 +63,7 @@ void Checkpointer::capture() {
 
 void Checkpointer::write() {
   step = Step::writing;
+  begun = at.index;
   // What release() needs, without the records.
   auction::Changes records{changes.lastIndex, kj::mv(changes.records), {}};
   tasks.add(store.checkpoint(at, kj::mv(records)).then([this, round = round]() {
@@ -114,7 +115,7 @@ void Checkpointer::restart(std::uint64_t index, std::size_t bytes) {
   step = Step::none;
   changes = {};
   pendingBytes = bytes;
-  stored = index;
+  stored = begun = index;
   for (auto& waiter: waiters) {
     waiter.fulfiller->reject(
         KJ_EXCEPTION(OVERLOADED, "this node joins the chain anew: try another"));

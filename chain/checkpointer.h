@@ -30,6 +30,9 @@ public:
                WorkPace pace, kj::Function<void()> again);
   KJ_DISALLOW_COPY(Checkpointer);
 
+  // Index of the newest checkpoint that was stored, or is being written.
+  std::uint64_t newest() const { return begun; }
+
   // So much log was added.
   void logged(std::size_t bytes) { pendingBytes += bytes; }
 
@@ -67,6 +70,7 @@ private:
   std::size_t pendingBytes = 0;  // Of log since the last capture.
   std::uint64_t round = 0;       // Grows with each restart().
   std::uint64_t stored = 0;      // Index of the newest checkpoint.
+  std::uint64_t begun = 0;       // Of the newest that was given to the store.
   std::vector<Waiter> waiters;   // For a higher one.
   Step step = Step::none;
   Position at;               // Of the one under way.

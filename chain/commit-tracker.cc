@@ -9,6 +9,7 @@ namespace gavel::chain {
 void CommitTracker::restart(std::uint64_t durable, std::uint64_t commit) {
   durable_ = durable;
   commit_ = commit;
+  committedHere_ = 0;
   if (!planted(Bug::keepNumbersOfOldEpoch)) upstream = heardCommit_ = 0;
 }
 
@@ -16,6 +17,7 @@ void CommitTracker::adopt(Role newRole, std::uint64_t logEnd) {
   role = newRole;
   barrier = logEnd;
   gated_ = false;
+  committedHere_ = 0;
   if (!planted(Bug::keepNumbersOfOldEpoch)) upstream = heardCommit_ = joinerDurable_ = 0;
   decide();
 }
@@ -67,6 +69,7 @@ void CommitTracker::decide() {
     index = std::min(heardCommit_, durable_);
   }
   commit_ = std::max(commit_, index);
+  committedHere_ = std::max(committedHere_, index);
 }
 
 }  // namespace gavel::chain

@@ -51,6 +51,10 @@ public:
 
   std::uint64_t durable() const { return durable_; }
   std::uint64_t commit() const { return commit_; }
+  // What was heard, or decided, to be committed in the configuration adopted last.  An operator's
+  // order may have given up what earlier ones committed (R11), and those may have had too few
+  // members (R18).
+  std::uint64_t committedHere() const { return committedHere_; }
 
   // As tail: the log end it had when it adopted its configuration is committed (R6), so that what
   // an earlier tail may have answered from is not missing here.
@@ -62,6 +66,7 @@ private:
   std::uint64_t upstream = 0;
   std::uint64_t heardCommit_ = 0;
   std::uint64_t commit_ = 0;
+  std::uint64_t committedHere_ = 0;
   std::uint64_t barrier = 0;
   bool gated_ = false;
   std::uint64_t joinerDurable_ = 0;

@@ -31,6 +31,11 @@ Configuration Configuration::read(schema::Configuration::Reader reader) {
   result.epoch = reader.getEpoch();
   result.stamp = reader.getStamp();
   result.cause = reader.getCause().cStr();
+  result.restartedFrom = readPosition(reader.getRestartedFrom());
+  result.restartedIn = reader.getRestartedIn();
+  result.minMembers = reader.getMinMembers();
+  KJ_REQUIRE(result.restartedIn <= result.epoch, "configuration that was restarted in the future",
+             result.epoch, result.restartedIn);
   std::set<std::uint64_t> stores;
   std::set<std::uint64_t> incarnations;
   bool syncing = false;
@@ -55,6 +60,9 @@ void Configuration::write(schema::Configuration::Builder builder) const {
   builder.setEpoch(epoch);
   builder.setStamp(stamp);
   builder.setCause(cause.c_str());
+  writePosition(restartedFrom, builder.initRestartedFrom());
+  builder.setRestartedIn(restartedIn);
+  builder.setMinMembers(minMembers);
   auto list = builder.initMembers(static_cast<unsigned>(members.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     list[i].setName(members[i].name.c_str());

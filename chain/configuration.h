@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "chain/position.h"
 #include "schema/topology.capnp.h"
 
 namespace gavel::chain {
@@ -41,8 +42,18 @@ struct Configuration {
   std::vector<Member> members;  // Serving ones from head to tail, then at most one syncing.
   std::int64_t stamp = 0;
   std::string cause;
+  // Where an operator's last order that gave entries up had the chain go on, and the epoch that it
+  // made (R11); 0: there was none.
+  Position restartedFrom = {};
+  std::uint64_t restartedIn = 0;
+  // While fewer serve, nothing new is logged (R18).
+  std::uint32_t minMembers = 0;
 
   bool operator==(const Configuration&) const = default;
+
+  // Fewer members serve than have to (R18).
+  bool isShort() const { return epoch != 0 && servingCount() < minMembers; }
+  std::size_t servingCount() const;
 
   // Throws FAILED if the message breaks the rules of a configuration: epoch without members, a
   // store id or an incarnation twice, a serving member behind a syncing one.
@@ -65,7 +76,6 @@ struct Configuration {
 
 private:
   std::optional<std::size_t> positionOf(std::uint64_t incarnation) const;
-  std::size_t servingCount() const;
 };
 
 }  // namespace gavel::chain

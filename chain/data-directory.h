@@ -14,12 +14,14 @@ namespace gavel::chain {
 // with what a newer one leaves (R14).
 constexpr unsigned DATA_FORMAT = 6;
 
-// The directory in which a node keeps its data, of format 5:
+// The directory in which a node keeps its data, of format 6:
 //
 //   lock            locked by the process that uses the directory
 //   db/             the RocksDB database (rocks-database.h), there once it is formatted
 //   log/            the log (segmented-log.h)
 //   durable         what of these is durable at least (durable-marker.h)
+//   dropped-N       log that was dropped as the operator's order of epoch N gave it up
+//                   (rocks-aside.h); usually absent
 //   damaged         why nothing in here may be used any more, as text; usually absent
 //   failed          which write or sync has failed, as text; until a start has made up for it (R2)
 //   set-aside-N/    all but the lock, from before the node began anew
@@ -37,6 +39,10 @@ public:
   std::string db() const { return file("db"); }
   std::string log() const { return file("log"); }
   std::string marker() const { return file("durable"); }
+  // Where a log is kept that was dropped on an operator's order (R11).
+  std::string dropped(std::uint64_t epoch) const {
+    return file(("dropped-" + std::to_string(epoch)).c_str());
+  }
   // Where a database is formatted before it takes its place.
   std::string unfinishedDb() const { return file("db-new"); }
 

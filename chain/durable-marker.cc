@@ -8,7 +8,7 @@
 namespace gavel::chain {
 namespace {
 
-constexpr std::uint64_t MAGIC = 0x31656c6261727564;  // "durable1"
+constexpr std::uint64_t MAGIC = 0x32656c6261727564;  // "durable2"
 constexpr std::size_t SLOT_BYTES = 4096;
 constexpr unsigned SLOTS = 2;
 
@@ -23,11 +23,15 @@ struct Slot {
   std::uint64_t index = 0;
   std::uint64_t batchChecksum = 0;
   std::uint64_t damaged = 0;
+  std::uint64_t boundEpoch = 0;
+  std::uint64_t boundIndex = 0;
+  std::uint64_t boundChecksum = 0;
+  std::uint64_t boundMadeIn = 0;
   std::uint64_t checksum = 0;
 
   std::uint64_t actualChecksum() const { return XXH3_64bits(this, offsetof(Slot, checksum)); }
 };
-static_assert(sizeof(Slot) == 11 * sizeof(std::uint64_t));
+static_assert(sizeof(Slot) == 15 * sizeof(std::uint64_t));
 
 std::uint64_t offsetOf(unsigned slot) {
   return slot * SLOT_BYTES;
@@ -63,12 +67,14 @@ void MarkerFile::readSlots() {
     if (slot.serial <= serial) continue;
     serial = slot.serial;
     nextSlot = (i + 1) % SLOTS;
-    recovered_ = DurableMarker{slot.storeId,
-                               slot.generation,
-                               slot.sequence,
-                               slot.cuts,
-                               {slot.epoch, slot.index, slot.batchChecksum},
-                               slot.damaged != 0};
+    recovered_ =
+        DurableMarker{slot.storeId,
+                      slot.generation,
+                      slot.sequence,
+                      slot.cuts,
+                      {slot.epoch, slot.index, slot.batchChecksum},
+                      slot.damaged != 0,
+                      {{slot.boundEpoch, slot.boundIndex, slot.boundChecksum}, slot.boundMadeIn}};
   }
 }
 
@@ -83,6 +89,10 @@ void MarkerFile::write(const DurableMarker& marker) {
             marker.end.index,
             marker.end.checksum,
             marker.damaged ? 1u : 0u,
+            marker.bound.at.epoch,
+            marker.bound.at.index,
+            marker.bound.at.checksum,
+            marker.bound.madeIn,
             0};
   slot.checksum = slot.actualChecksum();
   file->write(offsetOf(nextSlot),

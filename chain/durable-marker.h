@@ -6,7 +6,7 @@
 
 #include <kj/common.h>
 
-#include "chain/batch.h"
+#include "chain/bound.h"
 #include "chain/file-system.h"
 
 namespace gavel::chain {
@@ -20,6 +20,7 @@ struct DurableMarker {
   std::uint64_t cuts = 0;        // How often the log had been cut.
   Position end;                  // The log's end; or what a log that lost its end has to grow to.
   bool damaged = false;          // The log has lost something, and not got it back yet.
+  Bound bound = {};              // What was known to be committed, at or before `end` (R11).
 
   bool operator==(const DurableMarker&) const = default;
 };

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "chain/batch.h"
+#include "chain/position.h"
 #include "schema/peer.capnp.h"
 
 namespace gavel::chain {
@@ -28,15 +28,5 @@ struct Header {
   // For the way back.
   Header reply() const { return {clusterId, epoch, receiver, sender}; }
 };
-
-inline Position readPosition(schema::Position::Reader reader) {
-  return {reader.getEpoch(), reader.getIndex(), reader.getChecksum()};
-}
-
-inline void writePosition(const Position& position, schema::Position::Builder builder) {
-  builder.setEpoch(position.epoch);
-  builder.setIndex(position.index);
-  builder.setChecksum(position.checksum);
-}
 
 }  // namespace gavel::chain

@@ -79,6 +79,13 @@ void MemoryStore::Contents::clear() {
   log.clear();
 }
 
+std::string MemoryStore::Contents::lack() const {
+  if (!bound.counts(configuration)) return "";
+  bool above = logEnd().index < bound.at.index;
+  bool another = logStart.index <= bound.at.index && !holds(bound.at);
+  return above || another ? "its log lacks what it knew to be committed" : "";
+}
+
 std::optional<auction::Auction> MemoryStore::Ended::find(std::string_view name) const {
   auto named = records.find(auction::nameKey(name));
   if (named == records.end()) return std::nullopt;
@@ -116,7 +123,10 @@ kj::Own<MemoryStore> MemoryStore::restart(Crash crash, std::size_t kept) const {
     next->write([](Contents& contents) { contents.clear(); });
     if (options.syncAtRestart) next->syncNow();
     recovered.damage = "the snapshot that this node was taking in is incomplete";
+  } else {
+    recovered.damage = next->written.lack();
   }
+  recovered.bound = next->written.bound;
   recovered.empty = next->written.checkpoint == Position() && next->written.log.empty();
   return next;
 }
@@ -238,6 +248,20 @@ kj::Promise<kj::Maybe<Position>> MemoryStore::lastWithin(Position limit) {
 kj::Promise<void> MemoryStore::saveConfiguration(const Configuration& configuration) {
   write([configuration](Contents& contents) { contents.configuration = configuration; });
   return whenSynced();
+}
+
+void MemoryStore::saveBound(const Bound& bound) {
+  write([bound](Contents& contents) { contents.bound = bound; });
+}
+
+kj::Promise<std::string> MemoryStore::keepAside(std::uint64_t after, std::uint64_t) {
+  write([after](Contents& contents) {
+    contents.aside.clear();
+    for (auto& batch: contents.log) {
+      if (batch->firstIndex() > after) contents.aside.push_back(batch);
+    }
+  });
+  return whenSynced().then([]() { return std::string("memory"); });
 }
 
 kj::Promise<void> MemoryStore::checkpoint(Position at, auction::Changes changes) {

@@ -61,6 +61,9 @@ public:
   Position durableEnd() const { return (unsyncedSince ? *unsyncedSince : durable).logEnd(); }
   const Configuration& configuration() const { return durable.configuration; }
   const Position& checkpointed() const { return written.checkpoint; }
+  const Bound& bound() const { return durable.bound; }
+  // What was kept aside before it was dropped.
+  const std::vector<BatchPtr>& aside() const { return written.aside; }
 
   const Recovered& recovered() const override { return recovered_; }
   kj::Promise<Image> load() override;
@@ -71,6 +74,8 @@ public:
   kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override;
   kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override;
   kj::Promise<void> saveConfiguration(const Configuration& configuration) override;
+  void saveBound(const Bound& bound) override;
+  kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override;
   kj::Promise<void> checkpoint(Position at, auction::Changes changes) override;
   kj::Own<SnapshotReader> openSnapshot() override;
   kj::Promise<void> beginInstall() override;
@@ -99,10 +104,14 @@ private:
     Position logStart;
     std::deque<BatchPtr> log;
     bool installing = false;  // The records are a part of a snapshot.
+    Bound bound;
+    std::vector<BatchPtr> aside;
 
     Position logEnd() const { return log.empty() ? logStart : log.back()->end(); }
     bool holds(Position position) const;
     void clear();
+    // Why it is no source: it lacks what it knew to be committed.  Empty: it is none.
+    std::string lack() const;
   };
   using Change = std::function<void(Contents&)>;
 

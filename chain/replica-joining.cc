@@ -94,18 +94,26 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
   }
   auto shared = log_.contains(position);
   auto candidate = shared ? std::optional<Position>(position) : log_.lastWithin(position);
+  if (mayGiveUp()) {
+    // The checkpoint may hold what was given up, too.
+    bool inside = !candidate || candidate->index < checkpointer.newest();
+    if (inside) return giveUp(std::nullopt);
+    if (shared && position.index < log_.end().index) return giveUp(position);
+  }
   // All that is committed is on every serving member, the tail included, and no two entries have
   // the same epoch and index.
-  bool sound = candidate && candidate->index >= tracker.commit() &&
+  bool sound = candidate && candidate->index >= committedFloor() &&
                (shared || candidate->index < position.index || candidate->epoch < position.epoch);
   if (!sound) {
     die("this node's log and the tail's contradict each other in what is committed: one of the two "
         "is "
-        "damaged. If it is this one, start it again with an empty data directory",
+        "damaged, or an older copy of a data directory. This node stays out, and keeps its "
+        "directory as it is",
         {{"epoch", configuration.epoch},
          {"tail_has", position.index},
          {"tail_has_epoch", position.epoch},
          {"commit", tracker.commit()},
+         {"bound", bound_.at.index},
          {"last", log_.end().index}});
   }
   if (!shared) return kj::Maybe<Position>(*candidate);
@@ -122,6 +130,12 @@ kj::Promise<void> Replica::beginInstall(Position position) {
           {{"epoch", configuration.epoch}, {"index", position.index}, {"last", log_.end().index}});
   incomplete = true;
   following = nullptr;
+  if (!mayGiveUp()) return dropAll();
+  auto after = givenUpAfter();
+  return canceler.wrap(keepGivenUp(after).then([this]() { return dropAll(); }));
+}
+
+kj::Promise<void> Replica::dropAll() {
   auto begun = store_.beginInstall();
   restart(Image{{}, auction::State(&store_.ended()), {}});
   return begun;

@@ -50,6 +50,7 @@ kj::Promise<void> Replica::attach(AttachContext context, PredecessorLink::Progre
   // What was asked over the link before may never be answered.
   if (predecessorLink != nullptr) confirm.interrupt();
   retirePredecessorLink();
+  if (role() == Role::syncing) requireBound(readPosition(params.getEnd()));
   auto kind =
       role() == Role::syncing ? PredecessorLink::Kind::syncing : PredecessorLink::Kind::serving;
   auto link =

@@ -42,6 +42,8 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store&
       rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
       applyBudget(options.pace, APPLY_SLICE),
       incomplete(!store.recovered().damage.empty()),
+      bound_(store.recovered().bound),
+      savedBound(bound_),
       checkpointer(store, state_, timer, options.checkpointBytes, options.pace,
                    [this]() { considerCheckpoint(); }),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
@@ -86,6 +88,7 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
 }
 
 void Replica::stopActing() {
+  noteBound();
   acting_ = false;
   confirm.stop();
   if (!planted(Bug::obeyOldLinks)) {
@@ -174,6 +177,7 @@ void Replica::receive(std::vector<BatchPtr> batches, std::uint64_t upstreamDurab
   for (auto& batch: batches) {
     KJ_REQUIRE(batch->epoch() <= configuration.epoch, "a batch from the future", batch->epoch(),
                configuration.epoch);
+    requireBoundIn(*batch);
     log_.append(batch);
     checkpointer.logged(batch->bytes().size());
     last = batch->lastStamp();
@@ -227,15 +231,18 @@ void Replica::heardCommit(std::uint64_t index) {
 
 // Brings everything in line with the log, the disk and the neighbours' numbers.
 void Replica::advance() {
+  if (!configuration.isShort() && acting_) assured_ = kj::max(assured_, tracker.committedHere());
   KJ_IF_MAYBE (link, successorLink) (*link)->wake();
   // First the one with bids to answer.
   KJ_IF_MAYBE (sender, commitSender) (*sender)->wake();
   KJ_IF_MAYBE (link, predecessorLink) (*link)->wake();
-  if (tracker.commit() != announcedCommit) {
+  if (tracker.commit() != announcedCommit || assured() != announcedAssured) {
     announcedCommit = tracker.commit();
+    announcedAssured = assured();
     if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
     show();
     answerWaiters();
+    saveBoundSoon();
   }
   considerCheckpoint();
   considerGate();

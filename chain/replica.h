@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include <kj/async-io.h>
 #include <kj/timer.h>
@@ -92,6 +93,8 @@ public:
     // Without progress for so long, a link does not work (R6).  See setLinkPatience().
     kj::Duration linkPatience = 1 * kj::SECONDS;
     WorkPace pace;
+    // At most so often is it noted on disk what is known to be committed (R11).
+    kj::Duration boundPeriod = 1 * kj::SECONDS;
   };
 
   // All references outlive the replica.  `image` is what `store` holds.  `time` is told of all that
@@ -131,6 +134,10 @@ public:
   std::uint64_t commit() const { return tracker.commit(); }
   // The disk does not answer (R12).
   bool diskHangs() const override { return diskWatch.hangs(); }
+  // Up to where enough members have committed what is committed (R18): what success may be told of.
+  std::uint64_t assured() const;
+  // The highest position that this node knows to be committed, as it could be noted now (R11).
+  Bound bound();
   // As tail, it gates the syncing member (R9).
   bool gating() const override { return tracker.gated(); }
   std::size_t uncommittedBytes() const;
@@ -201,9 +208,14 @@ private:
   bool sliceDue = false;  // The next one has its turn later.
   std::uint64_t announcedCommit = 0;
   std::uint64_t shown = 0;  // Told as committed: what is so and applied.
+  std::uint64_t announcedAssured = 0;
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
-  bool gateTold = false;  // As tail, in this epoch: the master was told of the gate.
+  Bound bound_;                // The highest that this process has noted, or found in its store.
+  Bound savedBound;            // In the store.
+  bool boundDue = false;       // It is about to be saved.
+  std::uint64_t assured_ = 0;  // By epochs that had enough members.
+  bool gateTold = false;       // As tail, in this epoch: the master was told of the gate.
   Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
@@ -248,10 +260,22 @@ private:
   void tellTrouble(std::uint64_t epoch, const Member& peer, LinkDirection direction,
                    kj::Maybe<const LinkTrouble&> trouble);
 
+  // In replica-bounds.cc.
+  void noteBound();
+  void saveBoundSoon();
+  void requireBound(const Position& tailEnd) const;
+  void requireBoundIn(const Batch& batch) const;
+  bool mayGiveUp() const;
+  std::uint64_t committedFloor() const;
+  std::uint64_t givenUpAfter() const;
+  kj::Promise<void> keepGivenUp(std::uint64_t after);
+  kj::Promise<kj::Maybe<Position>> giveUp(std::optional<Position> shared);
+
   // In replica-joining.cc.
   void considerGate();
   kj::Promise<void> tellGate(std::uint64_t epoch);
   bool hasRoom() const;
+  kj::Promise<void> dropAll();
   kj::Promise<void> rebuild(kj::Promise<void> change);
   void restart(Image image);
 

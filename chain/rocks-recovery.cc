@@ -183,6 +183,21 @@ std::string missing(Opened& opened) {
   return "";
 }
 
+// What the log lacks of what this node knew to be committed (R11), as text.
+std::string shortOfBound(Opened& opened) {
+  auto& bound = opened.recovered.bound;
+  if (!bound.counts(opened.recovered.configuration)) return "";
+  auto& window = opened.window;
+  auto found = opened.log->positionAt(bound.at.index);
+  bool above = window.end().index < bound.at.index;
+  bool another = bound.at.index >= window.start().index && found != bound.at;
+  if (!above && !another) return "";
+  if (opened.marker.end.index < bound.at.index) opened.marker.end = bound.at;
+  return "its log ends at " + describe(window.end()) + ", and " +
+         (above ? "does not reach " : "holds another entry at ") + describe(bound.at) +
+         ", which this node knew to be committed; " + opened.log->describeEnd();
+}
+
 std::string lacksCheckpoint(const Opened& opened) {
   auto& window = opened.window;
   return "its checkpoint is at " + describe(opened.checkpoint) +
@@ -254,7 +269,10 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
   recovered.configuration = readConfiguration(database);
   auto generation = database.readNumber(meta::GENERATION);
   KJ_IF_MAYBE (known, opened.markerFile->recovered()) {
-    if (known->storeId == recovered.storeId) generation = std::max(generation, known->generation);
+    if (known->storeId == recovered.storeId) {
+      generation = std::max(generation, known->generation);
+      if (!unsynced) recovered.bound = opened.marker.bound = known->bound;
+    }
   }
   recovered.generation = generation + 1;
   opened.log = std::make_unique<SegmentedLog>(database, database.directory.log(), recovered.storeId,
@@ -272,6 +290,7 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
   } else {
     opened.checkpoint = database.readPosition(meta::CHECKPOINT);
     recovered.damage = missing(opened);
+    if (recovered.damage.empty()) recovered.damage = shortOfBound(opened);
     auto& checkpoint = opened.checkpoint;
     if (log.positionAt(checkpoint.index) != checkpoint) {
       // The checkpoint is sound by itself.

@@ -7,6 +7,7 @@
 #include <kj/debug.h>
 
 #include "chain/disk-monitor.h"
+#include "chain/rocks-aside.h"
 #include "chain/rocks-committed.h"
 #include "chain/rocks-read.h"
 #include "chain/rocks-recovery.h"
@@ -114,6 +115,22 @@ kj::Promise<void> RocksStore::saveConfiguration(const Configuration& configurati
 
 void RocksStore::discard(auction::State state) {
   readThread->post([state = std::move(state)]() {});
+}
+
+void RocksStore::saveBound(const Bound& bound) {
+  if (!recovered_.unsynced) writer->bound(bound);
+}
+
+kj::Promise<std::string> RocksStore::keepAside(std::uint64_t after, std::uint64_t epoch) {
+  auto paf = kj::newPromiseAndCrossThreadFulfiller<std::string>();
+  // Behind what is queued, so that all of it can be read.
+  writer->afterAll([this, after, epoch, fulfiller = kj::mv(paf.fulfiller)]() mutable {
+    readThread->post([this, after, epoch, fulfiller = kj::mv(fulfiller)]() mutable {
+      fulfiller->rejectIfThrows(
+          [&]() { fulfiller->fulfill(copyAside(*database, *log, *shared, after, epoch)); });
+    });
+  });
+  return kj::mv(paf.promise);
 }
 
 kj::Promise<void> RocksStore::checkpoint(Position at, auction::Changes changes) {

@@ -60,6 +60,10 @@ void RocksWriter::save(std::string configuration, Fulfiller fulfiller) {
   post(Save{std::move(configuration), kj::mv(fulfiller)});
 }
 
+void RocksWriter::bound(const Bound& bound) {
+  post(NoteBound{bound});
+}
+
 void RocksWriter::cut(Position end, Fulfiller fulfiller) {
   announceCut(end.index);
   post(Cut{end, kj::mv(fulfiller)});
@@ -188,6 +192,10 @@ void RocksWriter::run(Group& group, Work& work) {
   }
   // Everything else comes after what was before it.
   write(group);
+  if (auto* note = std::get_if<NoteBound>(&work)) {
+    marker.bound = note->bound;
+    return mark(true);
+  }
   if (auto* cut = std::get_if<Cut>(&work)) return run(*cut);
   if (auto* checkpoint = std::get_if<Checkpoint>(&work)) return run(*checkpoint);
   if (auto* begin = std::get_if<BeginInstall>(&work)) return run(*begin);

@@ -36,6 +36,7 @@ public:
 
   void append(BatchPtr batch);
   void save(std::string configuration, Fulfiller fulfiller);
+  void bound(const Bound& bound);
   void cut(Position end, Fulfiller fulfiller);
   void checkpoint(Position at, std::string records, Fulfiller fulfiller);
   void beginInstall(Fulfiller fulfiller);
@@ -60,6 +61,9 @@ private:
   struct Save {
     std::string value;
     Fulfiller fulfiller;
+  };
+  struct NoteBound {
+    Bound bound;
   };
   struct Cut {
     Position end;
@@ -86,8 +90,8 @@ private:
   struct AfterAll {
     kj::Function<void()> next;
   };
-  using Work = std::variant<Append, Save, Cut, Checkpoint, BeginInstall, Install, FinishInstall,
-                            Probe, AfterAll>;
+  using Work = std::variant<Append, Save, NoteBound, Cut, Checkpoint, BeginInstall, Install,
+                            FinishInstall, Probe, AfterAll>;
   static constexpr std::uint64_t NO_CUT = std::numeric_limits<std::uint64_t>::max();
 
   // The next write.

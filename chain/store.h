@@ -11,6 +11,7 @@
 #include "auction/ended-auctions.h"
 #include "auction/state.h"
 #include "chain/batch.h"
+#include "chain/bound.h"
 #include "chain/configuration.h"
 #include "chain/disk-activity.h"
 
@@ -24,8 +25,9 @@ struct Recovered {
   Configuration configuration;  // The last one adopted; epoch 0 if none.
   bool empty = true;            // It holds no state and no log.
   bool unsynced = false;        // Nothing is ever synced: what it calls durable may not be.
-  // Why it is no source for others (R11): a log that ends before what was recorded as durable, or a
-  // snapshot that was not finished.  Empty: it is sound.
+  Bound bound = {};             // The last that was noted; none if `unsynced`.
+  // Why it is no source for others (R11): a log that ends before what was recorded as durable or
+  // as committed, or a snapshot that was not finished.  Empty: it is sound.
   std::string damage;
 };
 
@@ -97,6 +99,15 @@ public:
 
   // Resolves when the configuration is durable, together with everything queued before it.
   virtual kj::Promise<void> saveConfiguration(const Configuration& configuration) = 0;
+
+  // Notes what is known to be committed (R11), durably in a moment, after everything queued before.
+  // An older one says nothing wrong, so that nobody waits for it.
+  virtual void saveBound(const Bound& bound) = 0;
+
+  // Copies the log after `after`, or all there is of it if that begins later, into a file that is
+  // never touched again, before it is dropped on an operator's order (R11).  Resolves, with words
+  // for the operator that say where it is, when that is durable.
+  virtual kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) = 0;
 
   // -- committed state
 

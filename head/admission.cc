@@ -25,6 +25,13 @@ constexpr const char* NOT_BELIEVED =
     "'gavel chain clock'";
 // After a confirm that failed.
 constexpr auto CONFIRM_PAUSE = 10 * kj::MILLISECONDS;
+constexpr char REMOVED[] = "this node was removed from the chain: ask again";
+constexpr char TOO_SHORT[] =
+    "fewer members of the chain serve than have to (--min-members): ask again later";
+// What was logged before is committed, and has too few copies to be told as a success.
+constexpr char MAY_BE_IN_EFFECT[] =
+    "the request may be in effect, but fewer members of the chain serve than have to "
+    "(--min-members): ask again later";
 
 }  // namespace
 
@@ -43,6 +50,7 @@ kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t
   if (!leading) {
     return Answer{Answer::Kind::unavailable, "this node is not the head: ask again", {}};
   }
+  if (isShort()) return Answer{Answer::Kind::unavailable, TOO_SHORT, {}};
   if (pendingBytes + bytes > limits.pendingBytes ||
       replica.uncommittedBytes() > limits.uncommittedBytes) {
     return Answer{Answer::Kind::unavailable, "overloaded: ask again later", {}};
@@ -56,11 +64,11 @@ kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t
 
 // Everything that arrives in one turn goes into one batch.
 void Admission::scheduleFlush() {
-  if (flushing || !leading || !replica.orders()) return;
+  if (flushing || !leading || !replica.orders() || isShort()) return;
   flushing = true;
   tasks.add(kj::evalLast([this]() {
     flushing = false;
-    if (leading && replica.orders()) flush();
+    if (leading && replica.orders() && !isShort()) flush();
   }));
 }
 
@@ -272,7 +280,7 @@ void Admission::confirmRejected() {
 }
 
 void Admission::settle(Call call) {
-  if (call.basis <= replica.commit() || planted(Bug::answerBeforeCommit)) {
+  if (call.basis <= replica.assured() || planted(Bug::answerBeforeCommit)) {
     pendingBytes -= call.bytes;
     call.fulfiller->fulfill(kj::mv(call.answer));
     return;
@@ -284,6 +292,7 @@ void Admission::settle(Call call) {
 }
 
 void Admission::committed(std::uint64_t index) {
+  index = kj::min(index, replica.assured());
   while (!awaiting.empty() && awaiting.front().basis <= index) {
     auto call = kj::mv(awaiting.front());
     awaiting.pop_front();
@@ -299,9 +308,14 @@ void Admission::stopped() {
 void Admission::started() {
   bool now = chain::isHead(replica.role());
   if (leading && !now) {
-    for (auto* calls: {&arrived, &rejected, &awaiting}) abandon(*calls);
+    for (auto* calls: {&arrived, &rejected, &awaiting}) abandon(*calls, REMOVED);
   }
   leading = now;
+  if (leading && isShort()) {
+    alarm.set(std::nullopt);
+    abandon(arrived, TOO_SHORT);
+    for (auto* calls: {&rejected, &awaiting}) abandon(*calls, MAY_BE_IN_EFFECT);
+  }
   // Deadlines may have passed while there was no head.
   scheduleFlush();
   confirmRejected();
@@ -311,12 +325,16 @@ void Admission::caughtUp() {
   scheduleFlush();
 }
 
-void Admission::abandon(std::deque<Call>& calls) {
+bool Admission::isShort() const {
+  return replica.newest().isShort() && !planted(Bug::ackInShortEpoch);
+}
+
+void Admission::abandon(std::deque<Call>& calls, const char* detail) {
   for (auto& call: calls) {
     pendingBytes -= call.bytes;
     // An entry that was made here may be in the log of the next head.
     auto kind = call.logged ? Answer::Kind::unknown : Answer::Kind::unavailable;
-    call.fulfiller->fulfill(Answer{kind, "this node was removed from the chain: ask again", {}});
+    call.fulfiller->fulfill(Answer{kind, detail, {}});
   }
   calls.clear();
 }

@@ -42,9 +42,10 @@ struct Answer {
 // A request is judged on the state that all requests before it have made, committed or not; its
 // answer waits until that state is committed.  A retry of a request in flight thereby waits for the
 // same outcome.  An outcome that is not in the log itself also waits until the chain has confirmed
-// that this node was still its head when it judged (R8, R10).  After a promotion there is nothing
-// to take over but the log: the new head judges once it has applied it, request records included,
-// so that retries find their outcomes.
+// that this node was still its head when it judged (R8, R10).  No answer rests on what only an
+// epoch with too few members has committed (R18).  After a promotion there is nothing to take over
+// but the log: the new head judges once it has applied it, request records included, so that
+// retries find their outcomes.
 //
 // Closing auctions and judging requests share a part of each turn (R16), so that neither many
 // deadlines at once nor many requests hold up the event loop.  So auctions may be due and not
@@ -68,7 +69,8 @@ public:
   Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime& time, Limits limits);
   KJ_DISALLOW_COPY(Admission);
 
-  // This node is the head, or was until a moment ago and may be again: it takes calls.
+  // This node is the head, or was until a moment ago and may be again: it takes calls, though it
+  // refuses them all while fewer members serve than have to (R18).
   bool takesCalls() const { return leading; }
 
   // `bytes` is about what the call holds in memory.  Texts in `requests` must stay valid until the
@@ -133,7 +135,10 @@ private:
   void endBatch();
   void confirmRejected();
   void settle(Call call);
-  void abandon(std::deque<Call>& calls);
+  // Judges and logs nothing: fewer members serve than have to (R18).
+  bool isShort() const;
+  // `detail` says why.
+  void abandon(std::deque<Call>& calls, const char* detail);
   void taskFailed(kj::Exception&& exception) override;
 };
 

@@ -39,4 +39,13 @@ kj::Promise<Stored> MemoryStore::watch(std::uint64_t version) {
   return watchers.wait(version);
 }
 
+kj::Promise<void> MemoryStore::putNote(kj::Array<const kj::byte> next) {
+  note = kj::mv(next);
+  return kj::READY_NOW;
+}
+
+kj::Promise<kj::Array<const kj::byte>> MemoryStore::getNote() {
+  return kj::Array<const kj::byte>(kj::heapArray<kj::byte>(note));
+}
+
 }  // namespace gavel::master

@@ -34,6 +34,12 @@ public:
 
   // Resolves as soon as the version is above `version`, with what is stored then.
   virtual kj::Promise<Stored> watch(std::uint64_t version) = 0;
+
+  // A note beside the document: the last one written stands, whoever wrote it, and no swap waits
+  // for it.  Durable when the promise resolves.
+  virtual kj::Promise<void> putNote(kj::Array<const kj::byte> note) = 0;
+  // Empty if there is none.
+  virtual kj::Promise<kj::Array<const kj::byte>> getNote() = 0;
 };
 
 // Those who wait for a version, for implementations of ConfigStore.
@@ -57,9 +63,12 @@ public:
   kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(std::uint64_t expectedVersion,
                                                        kj::Array<const kj::byte> document) override;
   kj::Promise<Stored> watch(std::uint64_t version) override;
+  kj::Promise<void> putNote(kj::Array<const kj::byte> note) override;
+  kj::Promise<kj::Array<const kj::byte>> getNote() override;
 
 private:
   Stored stored;
+  kj::Array<const kj::byte> note;
   Watchers watchers;
 };
 

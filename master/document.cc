@@ -8,11 +8,13 @@
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 
+#include "base/logging.h"
+
 namespace gavel::master {
 namespace {
 
-// Version 1 had neither stores nor drained nodes, which reads as none.
-constexpr std::uint32_t FORMAT_VERSION = 2;
+// Version 1 had neither stores nor drained nodes, version 2 no bound, which reads as none.
+constexpr std::uint32_t FORMAT_VERSION = 3;
 constexpr std::uint32_t OLDEST_FORMAT_VERSION = 1;
 
 const Configuration NONE;
@@ -49,7 +51,24 @@ Document read(schema::MasterDocument::Reader reader) {
         StoreRecord{store.getStoreId(), store.getGeneration(), store.getIncarnation()});
   }
   for (auto name: reader.getDrained()) document.drained.push_back(toString(name));
+  document.bound = readBound(reader.getBound());
   return document;
+}
+
+void writePosition(const Position& position, schema::Position::Builder builder) {
+  builder.setEpoch(position.epoch);
+  builder.setIndex(position.index);
+  builder.setChecksum(position.checksum);
+}
+
+void writeBound(const Bound& bound, schema::Bound::Builder builder) {
+  writePosition(bound.at, builder.initAt());
+  builder.setMadeIn(bound.madeIn);
+}
+
+kj::Array<kj::byte> flatten(capnp::MessageBuilder& message) {
+  auto words = capnp::messageToFlatArray(message);
+  return kj::heapArray<kj::byte>(words.asBytes());
 }
 
 }  // namespace
@@ -62,6 +81,9 @@ Document Document::with(Configuration configuration) const {
   KJ_REQUIRE(configuration.epoch == current().epoch + 1, configuration.epoch, current().epoch);
   Document next = *this;
   next.clusterId = configuration.clusterId;
+  if (configuration.restartedIn == configuration.epoch) {
+    next.bound = {configuration.restartedFrom, configuration.epoch};
+  }
   next.relinks.push_back(Relink{std::move(configuration), 0});
   if (next.relinks.size() > KEPT) {
     next.relinks.erase(next.relinks.begin(),
@@ -106,8 +128,8 @@ kj::Array<kj::byte> Document::encode() const {
   }
   auto names = root.initDrained(drained.size());
   for (unsigned i = 0; i < drained.size(); ++i) names.set(i, drained[i].c_str());
-  auto words = capnp::messageToFlatArray(message);
-  return kj::heapArray<kj::byte>(words.asBytes());
+  writeBound(bound, root.initBound());
+  return flatten(message);
 }
 
 Document Document::decode(kj::ArrayPtr<const kj::byte> bytes) {
@@ -118,6 +140,38 @@ Document Document::decode(kj::ArrayPtr<const kj::byte> bytes) {
   std::memcpy(words.begin(), bytes.begin(), bytes.size());
   capnp::FlatArrayMessageReader message(words);
   return read(message.getRoot<schema::MasterDocument>());
+}
+
+kj::Array<kj::byte> encodeBound(std::uint64_t clusterId, const Bound& bound) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schema::BoundRecord>();
+  root.setClusterId(clusterId);
+  writeBound(bound, root.initBound());
+  return flatten(message);
+}
+
+Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes) {
+  Bound bound;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
+                 std::memcpy(words.begin(), bytes.begin(), words.asBytes().size());
+                 if (words.size() == 0) return;
+                 capnp::FlatArrayMessageReader message(words);
+                 auto record = message.getRoot<schema::BoundRecord>();
+                 if (record.getClusterId() == clusterId) bound = readBound(record.getBound());
+               })) {
+    logWarning("the record of what is committed, beside the document, cannot be read",
+               {{"error", exception->getDescription()}});
+  }
+  return bound;
+}
+
+Position readPosition(schema::Position::Reader reader) {
+  return {reader.getEpoch(), reader.getIndex(), reader.getChecksum()};
+}
+
+Bound readBound(schema::Bound::Reader reader) {
+  return {readPosition(reader.getAt()), reader.getMadeIn()};
 }
 
 void writeMember(const Member& member, schema::Member::Builder builder) {
@@ -135,6 +189,9 @@ void writeConfiguration(const Configuration& configuration,
   builder.setEpoch(configuration.epoch);
   builder.setStamp(configuration.stamp);
   builder.setCause(configuration.cause.c_str());
+  writePosition(configuration.restartedFrom, builder.initRestartedFrom());
+  builder.setRestartedIn(configuration.restartedIn);
+  builder.setMinMembers(configuration.minMembers);
   auto list = builder.initMembers(configuration.members.size());
   for (unsigned i = 0; i < configuration.members.size(); ++i) {
     writeMember(configuration.members[i], list[i]);
@@ -147,6 +204,9 @@ Configuration readConfiguration(schema::Configuration::Reader reader) {
   configuration.epoch = reader.getEpoch();
   configuration.stamp = reader.getStamp();
   configuration.cause = toString(reader.getCause());
+  configuration.restartedFrom = readPosition(reader.getRestartedFrom());
+  configuration.restartedIn = reader.getRestartedIn();
+  configuration.minMembers = reader.getMinMembers();
   for (auto member: reader.getMembers()) {
     configuration.members.push_back(
         Member{toString(member.getName()), toString(member.getAddress()), member.getIncarnation(),

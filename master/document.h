@@ -42,12 +42,14 @@ struct Document {
   std::vector<Relink> relinks;      // Oldest first; the last one's configuration is in force.
   std::vector<StoreRecord> stores;  // Those named last at the end.
   std::vector<std::string> drained;
+  Bound bound = {};  // The highest that was known to be committed when this was stored (R11).
 
   bool operator==(const Document&) const = default;
 
   // The one in force; of epoch 0 if none was made yet.
   const Configuration& current() const;
-  // This document with `configuration`, of the next epoch, in force.
+  // This document with `configuration`, of the next epoch, in force.  Where that is an operator's
+  // order that gives entries up, the bound becomes what it goes on from.
   Document with(Configuration configuration) const;
 
   // `record` is the newest of its data directory, and named in the configuration in force.  Above
@@ -64,6 +66,14 @@ struct Document {
 
 void writeConfiguration(const Configuration& configuration, schema::Configuration::Builder builder);
 Configuration readConfiguration(schema::Configuration::Reader reader);
+
+// What is stored beside the document, and renewed as bids go on (R11).  One of another cluster, or
+// that cannot be read, is none: an older bound is as true as a newer one, and none says nothing.
+kj::Array<kj::byte> encodeBound(std::uint64_t clusterId, const Bound& bound);
+Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes);
+
+Position readPosition(schema::Position::Reader reader);
+Bound readBound(schema::Bound::Reader reader);
 
 void writeMember(const Member& member, schema::Member::Builder builder);
 

@@ -12,7 +12,8 @@
 namespace gavel::master {
 namespace {
 
-constexpr char KEY[] = "document";
+constexpr char DOCUMENT[] = "document";
+constexpr char NOTE[] = "note";
 
 struct Frame {
   char format[8];
@@ -60,7 +61,7 @@ void prepareDirectory(kj::StringPtr directory) {
 EmbeddedStore::EmbeddedStore(kj::StringPtr directory): directory(kj::str(directory)) {
   prepareDirectory(directory);
   open();
-  newest = read().version;
+  newest = read(DOCUMENT).version;
 }
 
 EmbeddedStore::~EmbeddedStore() noexcept(false) = default;
@@ -89,14 +90,14 @@ void EmbeddedStore::open() {
                "): it must be writable, and empty or made by gavel-master"));
 }
 
-Stored EmbeddedStore::read() const {
+Stored EmbeddedStore::read(const char* key) const {
   std::string value;
   rocksdb::ReadOptions how;
   how.verify_checksums = true;
-  auto status = db->Get(how, KEY, &value);
+  auto status = db->Get(how, key, &value);
   if (status.IsNotFound()) return {};
   auto damaged = [&](kj::StringPtr what) {
-    fail(kj::str("the configuration document in ", directory, " is damaged: ", what));
+    fail(kj::str("the configuration ", key, " in ", directory, " is damaged: ", what));
   };
   if (!status.ok()) damaged(status.ToString().c_str());
 
@@ -114,7 +115,8 @@ Stored EmbeddedStore::read() const {
                                   value.size() - sizeof(frame))};
 }
 
-void EmbeddedStore::write(std::uint64_t version, kj::ArrayPtr<const kj::byte> document) {
+void EmbeddedStore::write(const char* key, std::uint64_t version,
+                          kj::ArrayPtr<const kj::byte> document) {
   std::string value(sizeof(Frame) + document.size(), '\0');
   std::memcpy(value.data() + sizeof(Frame), document.begin(), document.size());
   Frame frame{};
@@ -126,15 +128,15 @@ void EmbeddedStore::write(std::uint64_t version, kj::ArrayPtr<const kj::byte> do
 
   rocksdb::WriteOptions how;
   how.sync = true;
-  auto status = db->Put(how, KEY, value);
+  auto status = db->Put(how, key, value);
   if (!status.ok()) {
-    fail(kj::str("cannot write the configuration document in ", directory, ": ",
+    fail(kj::str("cannot write the configuration ", key, " in ", directory, ": ",
                  status.ToString().c_str()));
   }
 }
 
 kj::Promise<Stored> EmbeddedStore::get() {
-  return thread.compute<Stored>([this]() { return read(); });
+  return thread.compute<Stored>([this]() { return read(DOCUMENT); });
 }
 
 kj::Promise<kj::Maybe<std::uint64_t>> EmbeddedStore::compareAndSwap(
@@ -145,8 +147,8 @@ kj::Promise<kj::Maybe<std::uint64_t>> EmbeddedStore::compareAndSwap(
   };
   return thread
       .compute<Swapped>([this, expectedVersion, document = kj::mv(document)]() mutable {
-        bool done = read().version == expectedVersion;
-        if (done) write(expectedVersion + 1, document);
+        bool done = read(DOCUMENT).version == expectedVersion;
+        if (done) write(DOCUMENT, expectedVersion + 1, document);
         return Swapped{done, kj::mv(document)};
       })
       .then([this, expectedVersion](Swapped&& swapped) -> kj::Maybe<std::uint64_t> {
@@ -160,6 +162,21 @@ kj::Promise<kj::Maybe<std::uint64_t>> EmbeddedStore::compareAndSwap(
 kj::Promise<Stored> EmbeddedStore::watch(std::uint64_t version) {
   if (newest > version) return get();
   return watchers.wait(version);
+}
+
+kj::Promise<void> EmbeddedStore::putNote(kj::Array<const kj::byte> note) {
+  return noteThread
+      .compute<bool>([this, note = kj::mv(note)]() {
+        write(NOTE, 0, note);
+        return true;
+      })
+      .ignoreResult();
+}
+
+kj::Promise<kj::Array<const kj::byte>> EmbeddedStore::getNote() {
+  return noteThread.compute<Stored>([this]() { return read(NOTE); }).then([](Stored&& stored) {
+    return kj::mv(stored.document);
+  });
 }
 
 }  // namespace gavel::master

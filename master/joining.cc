@@ -33,6 +33,7 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
       namesake->storeId != candidate.member.storeId) {
     return "a member with another data directory has its name";
   }
+  if (!newcomer.copy.empty()) return newcomer.copy;
   if (newcomer.skewed)
     return "its clock is wrong, or the master's: they differ by more than --max-skew; set the "
            "wrong one right (NTP).  A node that was let in with a wrong clock must be started "

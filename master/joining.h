@@ -23,6 +23,9 @@ struct Newcomer {
   kj::Duration wait = 0 * kj::SECONDS;
   // Why it cannot be linked to the tail (dead-pairs.h); empty: it can, as far as is known.
   std::string whyNotAfterTail;
+  // What is said of another process on a copy of its data directory (copies.h); empty: there is
+  // none.
+  std::string copy = {};
 };
 
 // Why `newcomer` may not be named as syncing, and what to do, for people; empty if it may.

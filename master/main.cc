@@ -110,7 +110,14 @@ void define(CLI::App& app, Options& options) {
               "Let a node that was lost twice soon after joining wait this long before it joins "
               "again, and twice as long each further time, up to 60 times; 0s: never");
   addDuration(app, "--outage-wait", options.settings.outageWait, 0 * kj::SECONDS,
-              "After an outage of all members, wait this long for the others once one is back");
+              "After an outage of all members, wait this long for the others once one is back; and "
+              "after a start, for members that do not answer before anybody is removed");
+  app.add_option("--min-members", options.settings.minMembers,
+                 "Take bids only while at least this many members serve, and tell no success that "
+                 "fewer have stored; at most --replicas")
+      ->check(CLI::Range(1u, MOST_REPLICAS).description(""))
+      ->type_name("N")
+      ->capture_default_str();
   addDuration(app, "--link-retry", options.settings.linkRetry, 0 * kj::SECONDS,
               "Keep nodes apart this long that could not talk to each other, before it is tried "
               "again, and twice as long each further time, up to 60 times");
@@ -192,6 +199,13 @@ int start(int argc, char** argv) {
     return USAGE;
   }
 
+  if (options.settings.minMembers > options.settings.replicas) {
+    std::fprintf(stderr,
+                 "gavel-master: --min-members %u is more than --replicas %u: no bid could ever be "
+                 "taken (see gavel-master --help)\n",
+                 options.settings.minMembers, options.settings.replicas);
+    return USAGE;
+  }
   setUpLogging("master", options.logFormat, options.logLevel);
   KjLogForwarder forwarder;
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { run(options); })) {

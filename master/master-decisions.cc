@@ -25,6 +25,11 @@ constexpr std::size_t LEFT_BY_SLOW = 2;
 }  // namespace
 
 void Master::considerForming() {
+  if (!foreign.empty()) {
+    if (forming != foreign) logError("no chain is formed", {{"reason", foreign}});
+    forming = foreign;
+    return;
+  }
   std::vector<Candidate> candidates;
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 || !suspicion.isHeard(incarnation, timer.now())) continue;
@@ -123,7 +128,8 @@ void Master::comparePace() {
 
 bool Master::considerSlow() {
   auto serving = current().servingCount();
-  if (serving == 0 || serving - 1 < LEFT_BY_SLOW || current().joiner() != nullptr) return false;
+  auto least = kj::max(LEFT_BY_SLOW, std::size_t{current().minMembers});
+  if (serving < least + 1 || current().joiner() != nullptr) return false;
   KJ_IF_MAYBE (loss, slowness.toRemove(timer.now())) {
     auto* member = current().find(loss->incarnation);
     if (member == nullptr) return false;
@@ -150,9 +156,10 @@ bool Master::considerOutage() {
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 || !suspicion.isHeard(incarnation, now)) continue;
     auto* old = current().servingStore(node.member().storeId);
-    returned.push_back({node.candidate, old != nullptr && suspicion.ended(old->incarnation)});
+    returned.push_back(
+        {node.candidate, old != nullptr && suspicion.ended(old->incarnation), copyOf(node)});
   }
-  auto found = assess(current(), returned, told);
+  auto found = assess(current(), returned, told, bound());
   bool ready = !found.sources.empty();
   if (!ready) {
     sourceSince = nullptr;
@@ -185,6 +192,7 @@ Newcomer Master::describe(const Node& node) const {
   newcomer.diskHangs = node.diskHangs;
   newcomer.slow = slowness.whyOut(name);
   newcomer.whyNotAfterTail = whyNotAfterTail(name);
+  newcomer.copy = copyOf(node);
   return newcomer;
 }
 
@@ -209,6 +217,17 @@ void Master::considerJoining() {
   if (tail == nullptr || !suspicion.isHeard(tail->incarnation, timer.now())) return;
   auto decision = join(current(), newcomers(), settings.replicas);
   if (auto* next = std::get_if<Configuration>(&decision)) put(std::move(*next), timer.now());
+}
+
+// A master that was started with another --min-members than the one before (R18).
+void Master::considerRules() {
+  if (current().epoch == 0 || rulesSeen) return;
+  rulesSeen = true;
+  if (kj::max(1u, current().minMembers) == settings.minMembers) return;
+  auto next = current().next();
+  next.members = current().members;
+  next.cause = "--min-members is now " + std::to_string(settings.minMembers);
+  put(std::move(next), timer.now());
 }
 
 bool Master::awaitOtherProbes() {
@@ -264,7 +283,7 @@ kj::Promise<Master::Answer> Master::acceptClock(std::int64_t limit) {
 }
 
 View Master::view() const {
-  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}, {}};
+  View view{current(), ledger->document().drained, orders, newcomers(), {}, {}, {}, bound()};
   for (auto& [name, refused]: refusals.all()) view.refused.insert(name);
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) view.heard.insert(member.incarnation);

@@ -70,7 +70,10 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
     // Its clock may be right, and its message old: it must not be refused for good.
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
   }
-  KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newestStart(member))) {
+  if (current().epoch == 0) noteForeign(application.candidate);
+  kj::Maybe<StoreRecord> newest;
+  if (auto* record = ledger->document().findStore(member.storeId)) newest = *record;
+  KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newest, bound())) {
     sayRefused(member, why->cStr(), why->cStr());
     return Refused{kj::mv(*why)};
   }
@@ -78,17 +81,14 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
     sayRefused(member, why->cStr(), CLOCK);
     return Refused{kj::mv(*why), false};
   }
-  if (status.getEpoch() > current().epoch) {
-    // Another master's, which this one is about to read; or this one's store is an old copy, and
-    // going on from there would give epochs out twice.
-    if (aheadSaid != status.getEpoch()) {
-      logError("a node acts in an epoch that this master's store does not hold: an old copy of it?",
-               {{"node", member.name}, {"epoch", status.getEpoch()}, {"stored", current().epoch}});
-    }
-    aheadSaid = status.getEpoch();  // It will try again and again.
-    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED,
-                                         "this master's store is behind the node's epoch",
-                                         status.getEpoch(), current().epoch));
+  noteShown(member, current().clusterId, status.getEpoch());
+  if (isAhead()) {
+    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master's store is behind a node's epoch",
+                                         newestShown.epoch, current().epoch));
+  }
+  KJ_IF_MAYBE (why, whyCopy(application.candidate)) {
+    sayRefused(member, why->cStr(), why->cStr());
+    return Refused{kj::mv(*why)};
   }
   bool known = roster.find(member.incarnation) != nullptr || current().contains(member.incarnation);
   if (!known && roster.all().size() >= Roster::LIMIT) {
@@ -102,6 +102,8 @@ Master::Registered Master::letIn(const Application& application, schema::NodeSta
   auto& member = application.candidate.member;
   noteSuccessions(member);
   refusals.forget(member.name);
+  copies.settle(member.incarnation);
+  start.answered(member.incarnation);
   Node node;
   node.candidate = application.candidate;
   node.session = ++lastSession;
@@ -161,21 +163,6 @@ void Master::supersede(const Member& newcomer) {
   }
 }
 
-// The newest start of its data directory that is known, be it stored or only registered yet.
-kj::Maybe<StoreRecord> Master::newestStart(const Member& newcomer) const {
-  kj::Maybe<StoreRecord> newest;
-  if (auto* record = ledger->document().findStore(newcomer.storeId)) newest = *record;
-  for (auto& [incarnation, node]: roster.all()) {
-    if (node.member().storeId != newcomer.storeId) continue;
-    StoreRecord record{newcomer.storeId, node.candidate.generation, incarnation};
-    KJ_IF_MAYBE (known, newest) {
-      if (known->generation >= record.generation) continue;
-    }
-    newest = record;
-  }
-  return newest;
-}
-
 const Member* Master::liveNamesake(const Member& newcomer) const {
   for (auto& [incarnation, node]: roster.all()) {
     auto& member = node.member();
@@ -199,6 +186,7 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
   KJ_REQUIRE(status.getIncarnation() == incarnation, "a heartbeat speaks for another node",
              incarnation, status.getIncarnation());
   noteStatus(*node, status, skewOf(status.getWallClock(), clock.wall()));
+  noteShown(node->member(), current().clusterId, status.getEpoch());
   suspicion.heard(incarnation, timer.now());
   links.heard(incarnation, timer.now());
   announcer.heard(incarnation, status.getEpoch());
@@ -210,6 +198,9 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int6
   auto& candidate = node.candidate;
   candidate.generation = status.getGeneration();
   candidate.last = status.getLast();
+  candidate.end = readPosition(status.getEnd());
+  candidate.bound = readBound(status.getBound());
+  candidate.stored = status.getDurable() >= status.getLast();
   auto damage = status.getDamage();
   candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
   candidate.unsynced = status.getUnsynced();
@@ -236,6 +227,7 @@ void Master::noteTold(const Candidate& candidate, schema::NodeStatus::Reader sta
   mine.durable = kj::max(mine.durable, status.getDurable());
   mine.commit = kj::max(mine.commit, status.getCommit());
   mine.unsynced = mine.unsynced || candidate.unsynced;
+  bounds->heard(current(), candidate.bound);
 }
 
 void Master::report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t suspect,
@@ -440,8 +432,17 @@ std::string Master::notice() const {
   auto add = [&text](const std::string& sentence) {
     if (!sentence.empty()) text += (text.empty() ? "" : " ") + sentence;
   };
-  if (current().epoch == 0) return forming;
   if (standsBy()) return "another master leads: this one stands by for a moment.";
+  add(noticeOfTrust());
+  if (current().epoch == 0) {
+    add(forming);
+    return text;
+  }
+  if (current().isShort()) {
+    add("no bids are taken: " + std::to_string(current().servingCount()) +
+        " of the chain's members serve, and at least " + std::to_string(current().minMembers) +
+        " have to (--min-members).");
+  }
   KJ_IF_MAYBE (waiting, outage) {
     add(master::describe(current(), *waiting));
     KJ_IF_MAYBE (since, sourceSince) {

@@ -27,19 +27,28 @@ kj::Promise<kj::Own<Master>> Master::open(kj::Timer& timer, kj::Network& network
                                           ConfigStore& store, const SystemClock& clock,
                                           Random& random, Settings settings) {
   return Ledger::open(store).then(
-      [&timer, &network, &clock, &random, settings](kj::Own<Ledger> ledger) {
-        return kj::heap<Master>(timer, network, clock, random, settings, kj::mv(ledger));
+      [&timer, &network, &store, &clock, &random, settings](kj::Own<Ledger> ledger) {
+        auto bounds = kj::heap<BoundKeeper>(timer, store);
+        auto loaded = bounds->load(ledger->document().clusterId);
+        return loaded.then([&timer, &network, &clock, &random, settings, ledger = kj::mv(ledger),
+                            bounds = kj::mv(bounds)]() mutable {
+          return kj::heap<Master>(timer, network, clock, random, settings, kj::mv(ledger),
+                                  kj::mv(bounds));
+        });
       });
 }
 
 Master::Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock, Random& random,
-               Settings settings, kj::Own<Ledger> ledger)
+               Settings settings, kj::Own<Ledger> ledger, kj::Own<BoundKeeper> keeper)
     : timer(timer),
       network(network),
       clock(clock),
       random(random),
       settings(settings),
       ledger(kj::mv(ledger)),
+      bounds(kj::mv(keeper)),
+      copies(2 * settings.suspectAfter + 1 * kj::SECONDS),
+      start(this->ledger->current(), settings.outageWait, timer.now()),
       suspicion(settings.suspectAfter),
       flapping(settings.flapDelay, settings.flapForgive),
       links(settings.suspectAfter),
@@ -51,7 +60,7 @@ Master::Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock,
                 }),
       anchor(*this),
       tasks(*this) {
-  KJ_REQUIRE(settings.replicas > 0);
+  KJ_REQUIRE(settings.replicas > 0 && settings.minMembers <= settings.replicas);
   wake();
   if (current().epoch == 0) {
     logInfo("waiting for nodes to form the chain", {{"replicas", settings.replicas}});
@@ -62,6 +71,7 @@ Master::Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock,
   configurationChanged(By::us);
   tasks.add(tick());
   tasks.add(this->ledger->follow([this]() { configurationChanged(By::others); }));
+  tasks.add(bounds->failure());
 }
 
 void Master::wake() {
@@ -107,13 +117,14 @@ void Master::evaluate() {
   noteLinks();
   startProbes();
   if (standsBy()) return;
-  if (ledger->busy()) return;  // written() comes back here.
+  if (ledger->busy() || !mayDecide()) return;  // written() comes back here.
   if (current().epoch == 0) {
     considerForming();
   } else if (!considerGate() && !considerRemoving() && !considerLinks() && !considerSlow()) {
     // Nobody is waiting to be removed, or nobody can be.
     considerJoining();
   }
+  if (!ledger->busy()) considerRules();
   if (!ledger->busy()) carryOutOrders();
   if (!ledger->busy()) storeDurations();
 }
@@ -137,9 +148,12 @@ void Master::startProbes() {
 
 Document Master::documentWith(Configuration next) const {
   next.stamp = clock.wall();
+  next.minMembers = settings.minMembers;
   logDebug("storing a configuration",
            {{"epoch", next.epoch}, {"members", next.describe()}, {"cause", next.cause}});
-  auto document = ledger->document().with(std::move(next));
+  auto before = ledger->document();
+  before.bound = bound();
+  auto document = before.with(std::move(next));
   for (auto& member: document.current().members) {
     auto* node = roster.find(member.incarnation);
     if (node == nullptr) continue;

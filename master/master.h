@@ -15,7 +15,9 @@
 #include "base/random.h"
 #include "base/weak.h"
 #include "master/announcer.h"
+#include "master/bound-keeper.h"
 #include "master/config-store.h"
+#include "master/copies.h"
 #include "master/dead-pairs.h"
 #include "master/flapping.h"
 #include "master/joining.h"
@@ -27,6 +29,7 @@
 #include "master/relink-timing.h"
 #include "master/roster.h"
 #include "master/slowness.h"
+#include "master/start.h"
 #include "master/suspicion.h"
 #include "schema/master.capnp.h"
 
@@ -39,9 +42,11 @@ struct Settings {
   kj::Duration flapDelay = 1 * kj::SECONDS;  // See flapping.h.
   kj::Duration flapForgive = 60 * kj::SECONDS;
   // How long restarted members wait for the others after a total outage (R11).
+  // Likewise, how long a master that has started asks members that do not answer.
   kj::Duration outageWait = 3 * kj::SECONDS;
   // How long nodes that cannot talk to each other are kept apart at first (dead-pairs.h).
   kj::Duration linkRetry = 10 * kj::SECONDS;
+  unsigned minMembers = 1;  // While fewer serve, nothing new is logged (R18).
 };
 
 // The configuration master: takes in what nodes say (service.h), suspects them (Suspicion), decides
@@ -49,7 +54,8 @@ struct Settings {
 // (Announcer).  This class only joins those, and measures how long a re-link takes.
 //
 // master.cc: time and the store; master-nodes.cc: what nodes say and what is said of them;
-// master-decisions.cc: what is decided when; master-links.cc: links that do not work.
+// master-decisions.cc: what is decided when; master-links.cc: links that do not work;
+// master-trust.cc: which stores and processes it may go by (R11).
 //
 // One decision is under way at a time.  What is learnt meanwhile is part of the next one.
 //
@@ -64,7 +70,7 @@ public:
                                            Random& random, Settings settings);
 
   Master(kj::Timer& timer, kj::Network& network, const SystemClock& clock, Random& random,
-         Settings settings, kj::Own<Ledger> ledger);
+         Settings settings, kj::Own<Ledger> ledger, kj::Own<BoundKeeper> bounds);
   KJ_DISALLOW_COPY(Master);
 
   // Rejects once this master cannot go on, as its store failed or a rule of its own is broken.  It
@@ -157,7 +163,10 @@ private:
   Random& random;
   Settings settings;
   kj::Own<Ledger> ledger;
+  kj::Own<BoundKeeper> bounds;
   Roster roster;
+  Copies copies;
+  Start start;
   Suspicion suspicion;
   Flapping flapping;
   Slowness slowness;
@@ -180,8 +189,17 @@ private:
   kj::Maybe<kj::TimePoint> sourceSince;  // Since when somebody could go on.
   std::string forming;                   // What is awaited before the first configuration.
   std::string complaint;                 // Why nothing is decided, as last told to the operator.
-  std::uint64_t aheadSaid = 0;  // Epoch of a node that is ahead of the store, as last told.
   Refusals refusals;
+  // Of all processes that have shown an epoch of this cluster, the one with the highest.
+  struct Shown {
+    std::uint64_t epoch = 0;
+    std::string who = {};
+    kj::TimePoint since = kj::origin<kj::TimePoint>();
+    bool said = false;
+  };
+  Shown newestShown;
+  std::string foreign;     // A node with a cluster's data that came to this empty master.
+  bool rulesSeen = false;  // The configuration has had the min-members of this process.
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
@@ -218,6 +236,20 @@ private:
   bool standsBy() const;
   void noteMemberships();
   void complain(const std::string& why);
+  void considerRules();
+
+  // Which stores and processes to go by (R11).
+  Bound bound() const { return bounds->highest(ledger->document()); }
+  bool mayDecide();
+  void askMembers();
+  bool isAhead() const { return newestShown.epoch > current().epoch; }
+  void noteShown(const Member& member, std::uint64_t clusterId, std::uint64_t epoch);
+  void noteForeign(const Candidate& candidate);
+  std::string noticeOfTrust() const;
+  void refuseOrders(const std::string& why);
+  kj::Maybe<kj::String> whyCopy(const Candidate& candidate);
+  std::vector<Candidate> holdersOf(const Candidate& candidate) const;
+  std::string copyOf(const Node& node) const;
 
   // Links.
   void noteLinks();
@@ -247,7 +279,6 @@ private:
   kj::Maybe<Refused> whyNot(const Application& application, schema::NodeStatus::Reader status);
   Registered letIn(const Application& application, schema::NodeStatus::Reader status,
                    schema::NodeControl::Client control);
-  kj::Maybe<StoreRecord> newestStart(const Member& newcomer) const;
   void supersede(const Member& newcomer);
   void sayRefused(const Member& member, const std::string& why, const std::string& about);
   void noteSuccessions(const Member& newcomer);

@@ -33,6 +33,16 @@ std::string number(std::size_t value, std::string_view noun) {
 
 }  // namespace
 
+Configuration Configuration::next() const {
+  Configuration next;
+  next.clusterId = clusterId;
+  next.epoch = epoch + 1;
+  next.restartedFrom = restartedFrom;
+  next.restartedIn = restartedIn;
+  next.minMembers = minMembers;
+  return next;
+}
+
 bool Configuration::contains(std::uint64_t incarnation) const {
   return find(incarnation) != nullptr;
 }
@@ -163,9 +173,7 @@ std::vector<Loss> lossesByHanging(const Configuration& current, const std::vecto
 
 Decision withoutLost(const Configuration& current, const std::vector<Loss>& losses,
                      const std::set<std::uint64_t>& heard) {
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   bool serving = false;
   bool heardServing = false;
   for (auto& member: current.members) {
@@ -194,9 +202,7 @@ Decision withoutLost(const Configuration& current, const std::vector<Loss>& loss
 Decision withJoiner(const Configuration& current, const Member& joiner) {
   if (current.epoch == 0) return Unchanged{"the chain has not formed yet"};
   if (current.contains(joiner.incarnation)) return Unchanged{joiner.name + " is a member already"};
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   for (auto& member: current.members) {
     if (member.storeId == joiner.storeId) continue;
     if (member.name == joiner.name) return Unchanged{"a member is called " + joiner.name};
@@ -225,9 +231,7 @@ Decision withJoined(const Configuration& current, std::uint64_t epoch, std::uint
   if (syncing == nullptr || syncing->incarnation != joiner) {
     return Unchanged{"the gate is for another process than the one that is joining"};
   }
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   next.members = current.members;
   for (auto& member: next.members) member.state = MemberState::serving;
   next.cause = syncing->name + " has joined";
@@ -236,9 +240,7 @@ Decision withJoined(const Configuration& current, std::uint64_t epoch, std::uint
 
 Decision withoutDrained(const Configuration& current, std::string_view name,
                         const std::set<std::uint64_t>& heard) {
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   bool serving = false;
   bool heardServing = false;
   for (auto& member: current.members) {

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "master/bound.h"
+
 // Which configuration follows which: the rules R2, R3 and R9 as pure functions.  No clock, I/O or
 // promises; the caller adds the stamp, and stores the result before it tells anybody.
 //
@@ -32,8 +34,18 @@ struct Configuration {
   std::vector<Member> members;
   std::int64_t stamp = 0;
   std::string cause;
+  // Where an operator's last order that gave entries up had the chain go on, and the epoch that it
+  // made (R11); 0: there was none.
+  Position restartedFrom = {};
+  std::uint64_t restartedIn = 0;
+  unsigned minMembers = 0;  // While fewer serve, nothing new is logged (R18).
 
   bool operator==(const Configuration&) const = default;
+
+  // The next one, without members or a cause, but with all that goes from each to the next.
+  Configuration next() const;
+  // Fewer members serve than have to (R18).
+  bool isShort() const { return epoch != 0 && servingCount() < minMembers; }
 
   bool contains(std::uint64_t incarnation) const;
   // The member with that incarnation; null if there is none.
@@ -57,6 +69,9 @@ struct Candidate {
   bool empty = false;           // Holds no entries.
   std::uint64_t generation = 0;
   std::uint64_t last = 0;  // Log end.
+  Position end = {};       // Likewise, in full.
+  Bound bound = {};        // What it knows to be committed.
+  bool stored = true;      // All of its log is on its disk.
   std::string damage;      // What is wrong with what it found on its disk; empty: nothing.
   bool unsynced = false;   // What it calls durable may not be.
 

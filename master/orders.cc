@@ -57,6 +57,12 @@ std::string whyBusy(const View& view, const std::string& name) {
          " is under way: wait for it";
 }
 
+std::string whyTooShort(const Configuration& next) {
+  return std::to_string(next.servingCount()) +
+         " would serve, and bids are taken only while at least " + std::to_string(next.minMembers) +
+         " do (--min-members): let another node join first";
+}
+
 // What add and replace have in common: `name` may join, whatever was before.
 Ruling admit(const View& view, const std::string& name) {
   if (view.current.epoch == 0) return refuse("the chain has not formed yet");
@@ -115,6 +121,8 @@ Ruling ruleDrain(const View& view, const std::string& name) {
   auto decision = withoutDrained(view.current, name, view.heard);
   if (auto* unchanged = std::get_if<Unchanged>(&decision)) return refuse(unchanged->why);
   ruling.next = std::get<Configuration>(std::move(decision));
+  bool serves = ruling.next->servingCount() < view.current.servingCount();
+  if (serves && ruling.next->isShort()) return refuse(whyTooShort(*ruling.next));
   ruling.words = name + " has left the chain, which is now " + ruling.next->describe() +
                  ", and stays out until it is added: its process may be stopped";
   return ruling;
@@ -134,6 +142,13 @@ Ruling ruleReplace(const View& view, const std::string& old, const std::string& 
   }
   auto ruling = admit(view, successor);
   if (ruling.refused) return ruling;
+  if (view.current.isShort()) {
+    return refuse(std::to_string(view.current.servingCount()) +
+                  " serve, and bids are taken only "
+                  "while at least " +
+                  std::to_string(view.current.minMembers) + " do (--min-members): add " +
+                  successor + " instead, and drain " + old + " when enough serve");
+  }
   ruling.orders->replacement = Orders::Replacement{old, successor};
   ruling.words =
       successor + " joins the chain, and " + old + " leaves it as soon as " + successor + " serves";
@@ -186,6 +201,8 @@ std::optional<Ruling> continueReplacement(const View& view) {
   auto decision = withoutDrained(view.current, old, view.heard);
   if (std::holds_alternative<Unchanged>(decision)) return std::nullopt;  // Not now.
   ruling.next = std::get<Configuration>(std::move(decision));
+  // Others were lost meanwhile: not before enough serve.
+  if (ruling.next->isShort()) return std::nullopt;
   return ruling;
 }
 
@@ -226,6 +243,11 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
   if (candidate.last == 0 && !served) {
     return refuse(name + " holds no entries: there is nothing to recover from it");
   }
+  if (!newcomer->copy.empty()) return refuse(newcomer->copy);
+  if (!candidate.stored) {
+    return refuse("the end of the log of " + name +
+                  " is not on its disk yet: look again in a moment");
+  }
   if (newcomer->skewed) {
     return refuse("the clock of " + name +
                   " is wrong, or the master's: they differ by more than --max-skew; set the wrong "
@@ -233,7 +255,7 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
   }
 
   Ruling ruling;
-  ruling.next = recovered(current, candidate.member);
+  ruling.next = recovered(current, candidate);
   ruling.orders = Orders();
   if (contains(view.drained, name)) ruling.drained = without(view.drained, name);
   ruling.words =
@@ -247,6 +269,12 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
         "; entries that only " + names + " had are lost.  Should a process of " + names +
         " still run where this master does not hear it, stop it: what it acknowledges is "
         "lost too";
+  }
+  if (!view.bound.within(candidate.end)) {
+    ruling.words += ".  Its log ends at " + std::to_string(candidate.end.index) +
+                    ", and entries up to " + std::to_string(view.bound.at.index) +
+                    " were known to be committed: what was acknowledged beyond " +
+                    std::to_string(candidate.end.index) + " is given up";
   }
   return ruling;
 }

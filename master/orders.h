@@ -36,6 +36,7 @@ struct View {
   std::set<std::uint64_t> heard;    // Members that are heard now.
   std::set<std::uint64_t> lost;     // Members that are lost.
   std::set<std::string> refused;    // Names of nodes that were not let in.
+  Bound bound;                      // What is known to be committed (R11).
 };
 
 struct Ruling {

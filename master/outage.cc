@@ -26,7 +26,7 @@ std::uint64_t leastEnd(const Member& old, const std::map<std::uint64_t, Told>& t
 }
 
 Outage::Unfit judge(const Configuration& current, const Returned& returned,
-                    const std::map<std::uint64_t, Told>& told) {
+                    const std::map<std::uint64_t, Told>& told, const Bound& bound) {
   auto& candidate = returned.candidate;
   auto& member = candidate.member;
   auto* old = current.servingStore(member.storeId);
@@ -45,6 +45,13 @@ Outage::Unfit judge(const Configuration& current, const Returned& returned,
   if (candidate.unsynced || (before != told.end() && before->second.unsynced)) {
     return {member, "it ran with --sync=never: its disk may lack what was acknowledged"};
   }
+  if (!bound.within(candidate.end)) {
+    return {member, "its log ends at " + std::to_string(candidate.end.index) + ", but " +
+                        std::to_string(bound.at.index) +
+                        " is known to be committed: an older copy of a data directory, or a disk "
+                        "that lost what was synced"};
+  }
+  if (!returned.copy.empty()) return {member, returned.copy, true};
   auto least = leastEnd(*old, told);
   if (candidate.last < least) {
     return {member, "its log ends at " + std::to_string(candidate.last) + ", but " +
@@ -81,11 +88,16 @@ const Outage::Unfit* Outage::findUnfit(std::uint64_t incarnation) const {
 }
 
 Outage assess(const Configuration& current, const std::vector<Returned>& returned,
-              const std::map<std::uint64_t, Told>& told) {
+              const std::map<std::uint64_t, Told>& told, const Bound& known) {
   Outage outage;
+  auto bound = Bound::highest(known, {}, current.restartedIn);
+  for (auto& each: returned) {
+    if (each.candidate.clusterId != current.clusterId) continue;
+    bound = Bound::highest(bound, each.candidate.bound, current.restartedIn);
+  }
   std::vector<const Candidate*> sources;
   for (auto& each: returned) {
-    auto judged = judge(current, each, told);
+    auto judged = judge(current, each, told, bound);
     if (judged.why.empty()) {
       sources.push_back(&each.candidate);
     } else {
@@ -112,9 +124,7 @@ Outage assess(const Configuration& current, const std::vector<Returned>& returne
 
 Decision restarted(const Configuration& current, const Outage& outage) {
   if (outage.sources.empty()) return Unchanged{describe(current, outage)};
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   std::vector<std::string> names;
   for (auto& source: outage.sources) {
     next.members.push_back(source);
@@ -151,10 +161,11 @@ std::string describe(const Configuration& current, const Outage& outage) {
   return text;
 }
 
-Configuration recovered(const Configuration& current, const Member& source) {
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+Configuration recovered(const Configuration& current, const Candidate& candidate) {
+  auto next = current.next();
+  next.restartedFrom = candidate.end;
+  next.restartedIn = next.epoch;
+  auto& source = candidate.member;
   next.members.push_back(source);
   next.members.back().state = MemberState::serving;
   auto others = lostWith(current, source);

@@ -43,6 +43,9 @@ struct Returned {
   // Whether the incarnation that its data directory had in the stored configuration has certainly
   // ended.
   bool oldEnded = false;
+  // What is said of another process on a copy of its data directory, which has not ended either
+  // (copies.h); empty: there is none.
+  std::string copy = {};
 };
 
 // What the serving members of the stored configuration said before they were lost, as far as this
@@ -79,9 +82,11 @@ struct Outage {
 
 // What is there and what is missing.  To be asked only when no serving member of `current` runs.
 //
-// `told` is by the incarnation of a serving member of `current`.
+// `told` is by the incarnation of a serving member of `current`; `bound` is what is known to be
+// committed, be it from before this master started.  What the nodes that are back know of that
+// themselves counts as well.
 Outage assess(const Configuration& current, const std::vector<Returned>& returned,
-              const std::map<std::uint64_t, Told>& told);
+              const std::map<std::uint64_t, Told>& told, const Bound& bound = {});
 
 // The configuration of the sources, all serving.
 Decision restarted(const Configuration& current, const Outage& outage);
@@ -90,8 +95,9 @@ Decision restarted(const Configuration& current, const Outage& outage);
 // with less.
 std::string describe(const Configuration& current, const Outage& outage);
 
-// The configuration of `source` alone, on an operator's order, whatever it lacks (R11).
-Configuration recovered(const Configuration& current, const Member& source);
+// The configuration of `source` alone, on an operator's order, whatever it lacks (R11): all that
+// others hold beyond its log is given up.
+Configuration recovered(const Configuration& current, const Candidate& source);
 // The names of the serving members of `current` on other data directories: what only they have is
 // lost with that.
 std::vector<std::string> lostWith(const Configuration& current, const Member& source);

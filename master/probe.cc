@@ -25,13 +25,21 @@ ProbeResult judge(const kj::Exception& exception) {
   return ProbeResult::inconclusive;
 }
 
+struct State {
+  kj::String address;
+  std::uint64_t incarnation;
+  kj::Maybe<kj::Function<void(schema::NodeStatus::Reader)>> told;
+  bool closed = false;
+};
+
 // Asks on a connection that has been made.  Null if that closed before the answer came.
-kj::Promise<kj::Maybe<ProbeResult>> ask(kj::Own<Connection> connection, std::uint64_t incarnation) {
+kj::Promise<kj::Maybe<ProbeResult>> ask(kj::Own<Connection> connection, State& state) {
   auto request = connection->bootstrap<schema::Topology>().statusRequest();
   return request.send()
       .then(
-          [incarnation](capnp::Response<schema::Topology::StatusResults>&& response) {
-            bool same = response.getStatus().getIncarnation() == incarnation;
+          [&state](capnp::Response<schema::Topology::StatusResults>&& response) {
+            KJ_IF_MAYBE (tell, state.told) (*tell)(response.getStatus());
+            bool same = response.getStatus().getIncarnation() == state.incarnation;
             return kj::Maybe<ProbeResult>(same ? ProbeResult::alive : ProbeResult::other);
           },
           [](kj::Exception&& exception) -> kj::Maybe<ProbeResult> {
@@ -44,38 +52,33 @@ kj::Promise<kj::Maybe<ProbeResult>> ask(kj::Own<Connection> connection, std::uin
 
 // A process that ends may still accept a connection and close it a moment later, and so does a live
 // one at its limit of connections: ask again until it is refused or answers.
-kj::Promise<ProbeResult> attempt(kj::Network& network, kj::Timer& timer, kj::StringPtr address,
-                                 std::uint64_t incarnation, kj::Duration timeout, bool& closed) {
-  return Connection::open(network, timer, address, timeout)
-      .then([incarnation](
-                kj::Own<Connection> connection) { return ask(kj::mv(connection), incarnation); },
+kj::Promise<ProbeResult> attempt(kj::Network& network, kj::Timer& timer, State& state,
+                                 kj::Duration timeout) {
+  return Connection::open(network, timer, state.address, timeout)
+      .then([&state](kj::Own<Connection> connection) { return ask(kj::mv(connection), state); },
             [](kj::Exception&& exception) -> kj::Promise<kj::Maybe<ProbeResult>> {
               return kj::Maybe<ProbeResult>(judge(exception));
             })
-      .then([&network, &timer, address, incarnation, timeout,
-             &closed](kj::Maybe<ProbeResult> result) -> kj::Promise<ProbeResult> {
+      .then([&network, &timer, &state,
+             timeout](kj::Maybe<ProbeResult> result) -> kj::Promise<ProbeResult> {
         KJ_IF_MAYBE (known, result) {
           return *known;
         }
-        closed = true;
-        return timer.afterDelay(RETRY_AFTER)
-            .then([&network, &timer, address, incarnation, timeout, &closed]() {
-              return attempt(network, timer, address, incarnation, timeout, closed);
-            });
+        state.closed = true;
+        return timer.afterDelay(RETRY_AFTER).then([&network, &timer, &state, timeout]() {
+          return attempt(network, timer, state, timeout);
+        });
       });
 }
 
 }  // namespace
 
 kj::Promise<ProbeResult> probe(kj::Network& network, kj::Timer& timer, kj::StringPtr address,
-                               std::uint64_t incarnation, kj::Duration timeout) {
-  struct State {
-    kj::String address;
-    bool closed = false;
-  };
-  auto state = kj::heap<State>(State{kj::str(address)});
+                               std::uint64_t incarnation, kj::Duration timeout,
+                               kj::Maybe<kj::Function<void(schema::NodeStatus::Reader)>> told) {
+  auto state = kj::heap<State>(State{kj::str(address), incarnation, kj::mv(told)});
   // Connection::open() gets a later deadline, so that it cannot be taken for a lack of resources.
-  auto answer = attempt(network, timer, state->address, incarnation, 2 * timeout, state->closed);
+  auto answer = attempt(network, timer, *state, 2 * timeout);
   auto deadline = timer.afterDelay(timeout).then([state = state.get()]() {
     return state->closed ? ProbeResult::inconclusive : ProbeResult::silent;
   });

@@ -69,7 +69,8 @@ const Node* Roster::find(std::uint64_t incarnation) const {
 }
 
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
-                                 const Member* namesake, kj::Maybe<StoreRecord> newest) {
+                                 const Member* namesake, kj::Maybe<StoreRecord> newest,
+                                 const Bound& bound) {
   auto& member = application.candidate.member;
   auto ours = schema::PROTOCOL_VERSION;
   if (application.protocolVersion != ours) {
@@ -94,12 +95,16 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
   }
   KJ_IF_MAYBE (record, newest) {
     if (isOlderCopy(application.candidate, *record)) {
+      bool emptiable = !bound.within(application.candidate.end) || bound.at.index == 0;
       return kj::str(
           "the data directory of node ", member.name.c_str(), " is an older copy (started ",
           application.candidate.generation, " times, while this master knows of ",
           record->generation,
-          " starts): it must not be started, as it may lack what was acknowledged; start the node "
-          "with an empty directory");
+          " starts): it must not be started, as it may lack what was acknowledged; ",
+          emptiable ? "start the node with an empty directory"
+                    : "its log ends at or after all that is known to be committed, so keep it; "
+                      "start the node with the directory that it ran with last, or with another, "
+                      "empty one");
     }
   }
   bool isKnown = std::any_of(current.members.begin(), current.members.end(),

@@ -57,9 +57,11 @@ private:
 //
 // `namesake` is a live process of the same name with another data directory, if there is one.  A
 // `newest` is the newest start of its data directory that is known: one that is not newer, and not
-// the very same process, runs on an older copy of the directory (R11).
+// the very same process, runs on an older copy of the directory (R11).  `bound` is what is known to
+// be committed: nobody is told to empty a directory whose log holds that.
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
-                                 const Member* namesake, kj::Maybe<StoreRecord> newest);
+                                 const Member* namesake, kj::Maybe<StoreRecord> newest,
+                                 const Bound& bound);
 
 // The same of its clock, where the master's says `ours` (R15).  That may be right any moment, so
 // the node is to try again.  A member of `current` registers whatever its clock says, as it was

@@ -120,6 +120,9 @@ public:
                                           status.getIncarnation(), status.getStoreId()};
 
     application.candidate.generation = status.getGeneration();
+    application.candidate.last = status.getLast();
+    application.candidate.end = readPosition(status.getEnd());
+    application.candidate.bound = readBound(status.getBound());
 
     // The continuation holds the context, and with it the status.
     return target.registerNode(kj::mv(application), status, params.getControl())

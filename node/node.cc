@@ -73,6 +73,9 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   // Not one that is only heard of: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);
+  chain::writePosition(replica_.logEnd(), builder.initEnd());
+  chain::writeBound(replica_.bound(), builder.initBound());
+  builder.setClusterId(replica_.newest().clusterId);
   builder.setDurable(replica_.durable());
   builder.setCommit(replica_.commit());
   builder.setApplied(replica_.state().lastIndex());

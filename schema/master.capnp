@@ -97,6 +97,13 @@ interface NodeControl {
   # is committed, so that every later head has it, or with the reason why there will be none.
 }
 
+struct BoundRecord {
+  # What a master keeps beside its document, and renews as bids go on (R11).
+
+  clusterId @0 :UInt64;
+  bound @1 :Topology.Bound;
+}
+
 struct MasterDocument {
   # What a master keeps, in one value that is replaced by compare-and-swap (R3).
 
@@ -112,6 +119,9 @@ struct MasterDocument {
 
   drained @4 :List(Text);
   # Names of nodes that an operator has drained: they are not let in again until added.
+
+  bound @5 :Topology.Bound;
+  # What was known to be committed when this was stored, as serving members told it (R11).
 }
 
 struct StoreRecord {

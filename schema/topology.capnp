@@ -5,6 +5,18 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("gavel::schema");
 
+using Log = import "log.capnp";
+
+struct Bound {
+  # A position of the log that is known to be committed (R11).  Entries up to there were acknowledged, or
+  # may have been.
+
+  at @0 :Log.Position;
+
+  madeIn @1 :UInt64;
+  # The epoch in which that was heard, at least that of `at`.  0: nothing is known.
+}
+
 struct Member {
   # One place in a configuration.
 
@@ -48,6 +60,17 @@ struct Configuration {
 
   cause @4 :Text;
   # Why it was made: "formed", "n2 lost: connection closed, then refused".  For people only.
+
+  restartedFrom @5 :Log.Position;
+  # Where the log ended that the chain went on from by an operator's last order that gave entries up:
+  # what any node holds beyond it from before `restartedIn` counts no more (R11).  Repeated by all later
+  # configurations until the next such order; all 0: there was none.
+
+  restartedIn @6 :UInt64;
+  # The epoch of the configuration that the order made; 0: there was none.
+
+  minMembers @7 :UInt32;
+  # While fewer serve, nothing new is logged, and no success is told (R18).  0 and 1 mean the same.
 }
 
 struct NodeStatus {
@@ -114,6 +137,15 @@ struct NodeStatus {
   longestTurnOwn @22 :Int64;
   # Likewise, counting only the processor's time that it had itself; 0 also where none took more than
   # 3 ms.
+
+  end @23 :Log.Position;
+  # Log end; its index is `last`.
+
+  bound @24 :Bound;
+  # The highest position that it knows to be committed, never above its durable index (R11).
+
+  clusterId @25 :UInt64;
+  # 0: belongs to none.
 
   enum Role {
     waiting @0;

@@ -126,13 +126,11 @@ kj::Promise<void> LocalChain::start() {
       protection.insert(protection.end(), {"--" + what + "-file", file});
     }
   }
-  std::vector<std::string> command = {master,
-                                      "--listen",
-                                      address(0),
-                                      "--data",
-                                      plan.directory + "/master",
-                                      "--replicas",
-                                      std::to_string(plan.replicas)};
+  std::vector<std::string> command = {master, "--listen", address(0), "--data",
+                                      plan.directory + "/master", "--replicas",
+                                      std::to_string(plan.replicas),
+                                      // All are started together, on this machine.
+                                      "--outage-wait", "1s"};
   command.insert(command.end(), protection.begin(), protection.end());
   auto& leader = add("master", command);
   return leader.ready().then([this, protection]() {

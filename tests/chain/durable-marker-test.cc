@@ -18,7 +18,7 @@ protected:
   std::string path = directory.path() + "/durable";
 
   static DurableMarker marker(std::uint64_t index) {
-    return {7, 3, index * 2, 1, {5, index, 99}, false};
+    return {7, 3, index * 2, 1, {5, index, 99}, false, {{4, index / 2, 98}, 6}};
   }
   void flip(std::streamoff offset) {
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);

@@ -63,6 +63,11 @@ Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::mo
   masterAddress_ = options.host.empty() ? gavel::testing::ownAddress() : options.host + ":0";
   options.masterFlags.insert(options.masterFlags.begin(),
                              {"--replicas", std::to_string(options.replicas)});
+  // A master with an empty directory waits so long before it forms a chain.
+  auto& flags = options.masterFlags;
+  if (std::find(flags.begin(), flags.end(), "--outage-wait") == flags.end()) {
+    append(flags, {"--outage-wait", "1s"});
+  }
   restartMaster();
   for (std::size_t i = 0; i < options.replicas; ++i) {
     nodeAddresses.push_back(newAddressOf(i));

@@ -60,6 +60,10 @@ public:
     }
     return inner.saveConfiguration(configuration);
   }
+  void saveBound(const chain::Bound& bound) override { inner.saveBound(bound); }
+  kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override {
+    return inner.keepAside(after, epoch);
+  }
   kj::Promise<void> checkpoint(chain::Position at, auction::Changes changes) override {
     return inner.checkpoint(at, kj::mv(changes));
   }
@@ -107,6 +111,10 @@ public:
 
   kj::Promise<master::Stored> get() override { return inner.get(); }
   kj::Promise<master::Stored> watch(std::uint64_t version) override { return inner.watch(version); }
+  kj::Promise<void> putNote(kj::Array<const kj::byte> note) override {
+    return inner.putNote(kj::mv(note));
+  }
+  kj::Promise<kj::Array<const kj::byte>> getNote() override { return inner.getNote(); }
   kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
       std::uint64_t expectedVersion, kj::Array<const kj::byte> document) override {
     auto next = master::Document::decode(document).current();

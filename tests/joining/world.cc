@@ -74,6 +74,7 @@ void World::startMaster() {
   master::Settings settings;
   settings.replicas = replicas;
   settings.flapDelay = 0 * kj::SECONDS;
+  settings.outageWait = 300 * kj::MILLISECONDS;
   process->master =
       master::Master::open(timer, network, masterStore, clock, random, settings).wait(io.waitScope);
   process->server = kj::heap<Server>(master::serve(*process->master), timer, MAX_CONNECTIONS);
@@ -93,6 +94,7 @@ void World::start(std::size_t i) {
   options.masters = {masterAddress};
   options.replica.checkpointBytes = CHECKPOINT_BYTES;
   options.replica.memoryBytes = MEMORY_BYTES;
+  options.replica.boundPeriod = 20 * kj::MILLISECONDS;
   auto image = process->store.load().wait(io.waitScope);
   process->node = kj::heap<node::Node>(network, timer, clock, random, process->store, kj::mv(image),
                                        kj::mv(options));

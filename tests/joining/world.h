@@ -37,6 +37,10 @@ public:
 
   void start(std::size_t i);
   void kill(std::size_t i, Crash crash);
+  // What is on its disk is gone, and that in its place.
+  void putBack(std::size_t i, kj::Own<chain::MemoryStore> store) {
+    slots[i]->store = kj::mv(store);
+  }
   bool runs(std::size_t i) const { return slots[i]->process.get() != nullptr; }
   std::size_t size() const { return slots.size(); }
   node::Node& node(std::size_t i) { return *slots[i]->process->node; }

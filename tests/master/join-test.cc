@@ -48,7 +48,8 @@ TEST_F(JoinTest, TakesARestartedNodeBackAtOnce) {
   world.startChain(3);
   auto& again = world.restart(node(1));
   auto time = world.runUntil([&]() { return again.adopted.joiner() != nullptr; });
-  EXPECT_LE(time / MS, 1);
+  // Its first attempt has its old address asked, its second one finds that settled.
+  EXPECT_LE(time / MS, 11);
   world.runUntil(chainIs("n2 n3 n1"));
   world.runUntil([&]() { return world.adoptedBy({&node(2), &node(3), &again}); });
   checkHistory();
@@ -387,7 +388,7 @@ TEST_F(JoinTest, DoesNotChooseBetweenTwoBackups) {
   }
   // Both are there when the master looks.
   for (auto& each: world.nodes) each->damage.clear();
-  world.runFor(1 * kj::SECONDS);
+  world.runFor(4 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 0u);
   EXPECT_THAT(world.master->notice(), HasSubstr("n1, n2 were each restored from a backup"));
   node(1).kill();

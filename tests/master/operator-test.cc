@@ -99,7 +99,7 @@ TEST_F(OutageTest, BringsAChainOfOneBackAtOnce) {
   world.startChain(1);
   auto& again = world.restart(node(1));
   EXPECT_LE(world.runUntil([&]() { return world.epoch() == 2 && world.adoptedBy({&again}); }) / MS,
-            1);
+            11);
   EXPECT_EQ(cause(), "restarted after a total outage: n1");
   checkHistory();
 }
@@ -219,7 +219,8 @@ TEST_F(OutageTest, DoesNotGoOnFromACopyWhileTheOriginalRuns) {
   copy.start();
   world.runFor(5 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
-  EXPECT_THAT(world.master->notice(), HasSubstr("a copy of its data directory"));
+  EXPECT_THAT(world.master->notice(),
+              HasSubstr("two processes run on copies of one data directory: n1 at "));
   node(1).kill();
   world.runUntil(atEpoch(2));
 }
@@ -457,6 +458,10 @@ public:
     return inner.compareAndSwap(expectedVersion, kj::mv(document));
   }
   kj::Promise<Stored> watch(std::uint64_t version) override { return inner.watch(version); }
+  kj::Promise<void> putNote(kj::Array<const kj::byte> note) override {
+    return inner.putNote(kj::mv(note));
+  }
+  kj::Promise<kj::Array<const kj::byte>> getNote() override { return inner.getNote(); }
 
   bool contest = false;
 

@@ -38,6 +38,7 @@ Returned returned(unsigned number, std::uint64_t last = 10) {
   result.candidate.member.incarnation += 500;
   result.candidate.clusterId = CLUSTER;
   result.candidate.last = last;
+  result.candidate.end = {5, last, last};
   result.oldEnded = true;
   return result;
 }
@@ -154,14 +155,14 @@ TEST(Outage, SaysWhomItAwaitsAndWhoCannotBeTheSource) {
 
 TEST(Outage, RecoversFromOneNodeAndSaysWhatIsLost) {
   auto before = chain(3, true);
-  auto next = recovered(before, returned(2).candidate.member);
+  auto next = recovered(before, returned(2).candidate);
   EXPECT_EQ(validate(before, next), std::nullopt);
   EXPECT_EQ(next.cause,
             "recovered by an operator from n2 alone: entries that only n1, n3 had are lost");
-  auto stranger = recovered(before, returned(9).candidate.member);
+  auto stranger = recovered(before, returned(9).candidate);
   EXPECT_EQ(validate(before, stranger), std::nullopt);
   EXPECT_EQ(lostWith(before, returned(9).candidate.member).size(), 3u);
-  auto alone = recovered(chain(1, false), returned(1).candidate.member);
+  auto alone = recovered(chain(1, false), returned(1).candidate);
   EXPECT_THAT(alone.cause, HasSubstr("that its disk has lost"));
 }
 

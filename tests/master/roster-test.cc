@@ -30,7 +30,7 @@ Configuration chain() {
 
 std::string refusal(const Application& application, const Configuration& current = chain(),
                     const Member* namesake = nullptr, kj::Maybe<StoreRecord> newest = nullptr) {
-  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, newest)) {
+  KJ_IF_MAYBE (why, whyRefused(application, current, namesake, newest, {})) {
     return why->cStr();
   }
   return "";

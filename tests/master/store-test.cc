@@ -267,6 +267,10 @@ public:
       return paf.promise.then([stored = kj::mv(stored)]() mutable { return kj::mv(stored); });
     });
   }
+  kj::Promise<void> putNote(kj::Array<const kj::byte> note) override {
+    return inner.putNote(kj::mv(note));
+  }
+  kj::Promise<kj::Array<const kj::byte>> getNote() override { return inner.getNote(); }
 
   kj::Own<kj::PromiseFulfiller<void>> arrive;  // The answer to the watch that was answered last.
 

@@ -171,7 +171,8 @@ kj::Promise<void> FakeNode::live() {
       .catch_([](kj::Exception&&) {})
       .then([this]() -> kj::Promise<void> {
         registration = nullptr;
-        if (!reconnects || !refusal.empty()) return kj::NEVER_DONE;
+        // A member of a chain goes on.
+        if (!reconnects || (refusal != "" && clusterId == 0)) return kj::NEVER_DONE;
         return world.timer.afterDelay(10 * kj::MILLISECONDS);
       })
       .then([this]() { return live(); });
@@ -225,6 +226,16 @@ void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
   status.setEpoch(adopted.epoch);
   status.setGeneration(generation);
   status.setLast(last);
+  auto end = status.initEnd();
+  end.setEpoch(1);
+  end.setIndex(last);
+  end.setChecksum(last);
+  auto known = status.initBound();
+  known.initAt().setEpoch(1);
+  known.getAt().setIndex(bound);
+  known.getAt().setChecksum(bound);
+  known.setMadeIn(bound == 0 ? 0 : std::max<std::uint64_t>(1, adopted.epoch));
+  status.setClusterId(clusterId);
   status.setDurable(last);
   status.setCommit(commit);
   status.setDamage(damage.c_str());

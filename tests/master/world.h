@@ -126,6 +126,7 @@ public:
   // What it says of its log.
   std::uint64_t last = 10;
   std::uint64_t commit = 0;
+  std::uint64_t bound = 0;
   std::string damage;
   bool unsynced = false;
   // What it says of its disk (R12).

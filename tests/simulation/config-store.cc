@@ -58,6 +58,30 @@ public:
     return kj::mv(paf.promise);
   }
 
+  kj::Promise<void> putNote(kj::Array<const kj::byte> note) override {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    shared.engine.after(shared.delay(), [&shared = shared, &process = process, note = kj::mv(note),
+                                         fulfiller = kj::mv(paf.fulfiller)]() mutable {
+      shared.note = kj::mv(note);
+      shared.engine.after(shared.delay(), process,
+                          [fulfiller = kj::mv(fulfiller)]() mutable { fulfiller->fulfill(); });
+    });
+    return kj::mv(paf.promise);
+  }
+
+  kj::Promise<kj::Array<const kj::byte>> getNote() override {
+    auto paf = kj::newPromiseAndFulfiller<kj::Array<const kj::byte>>();
+    shared.engine.after(shared.delay(), [&shared = shared, &process = process,
+                                         fulfiller = kj::mv(paf.fulfiller)]() mutable {
+      shared.engine.after(
+          shared.delay(), process,
+          [note = kj::heapArray<kj::byte>(shared.note), fulfiller = kj::mv(fulfiller)]() mutable {
+            fulfiller->fulfill(kj::mv(note));
+          });
+    });
+    return kj::mv(paf.promise);
+  }
+
 private:
   SharedConfigStore& shared;
   Process& process;
@@ -66,6 +90,11 @@ private:
 
 kj::Own<master::ConfigStore> SharedConfigStore::open(Process& process) {
   return kj::heap<View>(*this, process);
+}
+
+master::Bound SharedConfigStore::bound() const {
+  return master::Bound::highest(document_.bound, master::decodeBound(document_.clusterId, note),
+                                current().restartedIn);
 }
 
 void SharedConfigStore::tell(Step step, Process& process) {

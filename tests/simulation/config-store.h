@@ -38,6 +38,8 @@ public:
 
   const master::Document& document() const { return document_; }
   const master::Configuration& current() const { return document_.current(); }
+  // The highest position that is recorded as committed, in the document or beside it (R11).
+  master::Bound bound() const;
 
 private:
   class View;
@@ -52,6 +54,7 @@ private:
   Time longestDelay;
   std::uint64_t version = 0;
   kj::Array<const kj::byte> bytes;
+  kj::Array<const kj::byte> note;
   master::Document document_;
   std::vector<Watcher> watchers;
 

@@ -52,6 +52,17 @@ public:
   kj::Promise<void> saveConfiguration(const chain::Configuration& configuration) override {
     return written([&]() { return inner.saveConfiguration(configuration); });
   }
+  void saveBound(const chain::Bound& bound) override {
+    disk.checkRoom();
+    inner.saveBound(bound);
+    disk.wrote();
+  }
+  kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override {
+    disk.checkRoom();
+    auto done = inner.keepAside(after, epoch);
+    disk.wrote();
+    return done;
+  }
   kj::Promise<void> checkpoint(chain::Position at, auction::Changes changes) override {
     auto done = written([&]() { return inner.checkpoint(at, kj::mv(changes)); });
     return canceler.wrap(done.then([this]() { return disk.readDelay(); }));
@@ -144,6 +155,15 @@ void Disk::wipe() {
   KJ_REQUIRE(user == nullptr);
   store_ =
       kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual, settings.store);
+}
+
+kj::Own<chain::MemoryStore> Disk::copy() const {
+  return store_->restart(chain::MemoryStore::Crash::process);
+}
+
+void Disk::putBack(kj::Own<chain::MemoryStore> copy) {
+  KJ_REQUIRE(user == nullptr);
+  store_ = kj::mv(copy);
 }
 
 bool Disk::explains(const std::string& lastWords) const {

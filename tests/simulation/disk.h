@@ -33,6 +33,10 @@ public:
   void powerLost();
   // A new, empty directory.  Only while no process uses it.
   void wipe();
+  // A copy of the directory as it is now, with all that was written; and what is there is gone, and
+  // that in its place.  The latter only while no process uses it.
+  kj::Own<chain::MemoryStore> copy() const;
+  void putBack(kj::Own<chain::MemoryStore> copy);
 
   // -- faults
 

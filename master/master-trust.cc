@@ -1,0 +1,163 @@
+#include <utility>
+
+#include <kj/debug.h>
+
+#include "base/duration.h"
+#include "base/logging.h"
+#include "master/master.h"
+#include "master/probe.h"
+
+// Which stores and which processes a master may go by (R11): its own store may be an older copy, or
+// an empty one in the place of another; and a process may run on a copy of a data directory.
+namespace gavel::master {
+
+// -- this master's own store
+
+bool Master::mayDecide() {
+  if (isAhead()) {
+    // Mostly it is another master's, which this one is about to read.  Else its store is an old
+    // copy, and going on from there would give epochs out twice.
+    bool lasts = timer.now() - newestShown.since > settings.suspectAfter;
+    if (lasts && !newestShown.said) {
+      newestShown.said = true;
+      logError(
+          "a node acts in an epoch that this master's store does not hold: an old copy of it?",
+          {{"node", newestShown.who}, {"epoch", newestShown.epoch}, {"stored", current().epoch}});
+    }
+    refuseOrders(noticeOfTrust());
+    return false;
+  }
+  if (start.over(timer.now())) return true;
+  askMembers();
+  if (current().epoch == 0) forming = "waits a moment for nodes that belong to a cluster";
+  return false;
+}
+
+// What answers at the address of a member says which epoch it knows, whoever it is.
+void Master::askMembers() {
+  for (auto& member: start.takeQuestions()) {
+    kj::Function<void(schema::NodeStatus::Reader)> told = [this](auto status) {
+      Member who{std::string(status.getName().cStr()), std::string(status.getAddress().cStr()), 0,
+                 0};
+      noteShown(who, status.getClusterId(), status.getEpoch());
+    };
+    auto answer = probe(network, timer, member.address.c_str(), member.incarnation,
+                        suspicion.probeTimeout(), kj::mv(told));
+    tasks.add(answer.then([this, incarnation = member.incarnation](ProbeResult result) {
+      switch (result) {
+        case ProbeResult::alive:
+        case ProbeResult::other:
+        case ProbeResult::refused:
+          start.answered(incarnation);
+          evaluateSoon();
+          return;
+        case ProbeResult::unreachable:
+        case ProbeResult::silent:
+        case ProbeResult::inconclusive:
+          // Asked again with the next tick.
+          start.silent(incarnation);
+          return;
+      }
+    }));
+  }
+  if (current().epoch == 0) return;
+  logDebug("waiting for the members of the stored configuration", {{"awaited", start.describe()}});
+}
+
+void Master::noteShown(const Member& member, std::uint64_t clusterId, std::uint64_t epoch) {
+  if (clusterId != current().clusterId || epoch <= current().epoch || epoch <= newestShown.epoch) {
+    return;
+  }
+  newestShown = {epoch, member.name + " (" + member.address + ")", timer.now(), false};
+}
+
+void Master::noteForeign(const Candidate& candidate) {
+  if (candidate.clusterId == 0) return;
+  auto& member = candidate.member;
+  foreign = std::string("node ") + member.name + " at " + member.address + " belongs to cluster " +
+            kj::str(kj::hex(candidate.clusterId)).cStr() +
+            ", and this master has no data: no chain is formed, or there would be two.  Start it "
+            "with the data directory of that cluster's master.  To form another chain, stop that "
+            "node, or give it another master, and start this master again.";
+}
+
+std::string Master::noticeOfTrust() const {
+  if (isAhead()) {
+    return "nothing is decided: node " + newestShown.who + " acts in epoch " +
+           std::to_string(newestShown.epoch) + ", and this master's store holds only epoch " +
+           std::to_string(current().epoch) +
+           ": it is an older copy.  The chain serves on, but nothing can be re-linked.  Stop this "
+           "master, and start it on the data directory that it ran with last.";
+  }
+  if (current().epoch != 0 && !start.describe().empty() && timer.now() < start.end()) {
+    return "has just started, and decides nothing before it has heard " + start.describe() +
+           ", or " + formatDuration(start.end() - timer.now()).cStr() + " have passed.";
+  }
+  std::string text;
+  for (auto* claim: copies.all(timer.now())) {
+    for (auto& holder: holdersOf(claim->candidate)) {
+      text += (text.empty() ? "" : "  ") + describeCopies(holder, claim->candidate, bound()) + ".";
+    }
+  }
+  return text;
+}
+
+void Master::refuseOrders(const std::string& why) {
+  while (!waiting.empty()) {
+    waiting.front().answer->fulfill(Answer{true, why});
+    waiting.pop_front();
+  }
+}
+
+// -- copies of data directories
+
+// Those who have its data directory, and are not known to have ended.
+std::vector<Candidate> Master::holdersOf(const Candidate& candidate) const {
+  auto storeId = candidate.member.storeId;
+  auto runs = [&](const Member& member) {
+    return member.storeId == storeId && member.incarnation != candidate.member.incarnation &&
+           suspicion.lost(member.incarnation) == nullptr && !suspicion.ended(member.incarnation);
+  };
+  std::vector<Candidate> found;
+  for (auto& [incarnation, node]: roster.all()) {
+    bool counts = node.session != 0 || current().contains(incarnation);
+    if (counts && runs(node.member())) found.push_back(node.candidate);
+  }
+  for (auto& member: current().members) {
+    if (roster.find(member.incarnation) != nullptr || !runs(member)) continue;
+    found.emplace_back().member = member;
+  }
+  return found;
+}
+
+// A process whose data directory another one has that lives is a copy, or what it was copied from:
+// neither may shut the other out.  Why it is refused; null if there is no other.  Throws OVERLOADED
+// while that is being found out.
+kj::Maybe<kj::String> Master::whyCopy(const Candidate& candidate) {
+  auto holders = holdersOf(candidate);
+  if (holders.empty()) return nullptr;
+  auto now = timer.now();
+  auto since = copies.ask(candidate, now).since;
+  for (auto& holder: holders) {
+    auto incarnation = holder.member.incarnation;
+    bool lives = suspicion.lastHeard(incarnation)
+                     .map([&](kj::TimePoint heard) { return heard > since; })
+                     .orDefault(false);
+    auto words = describeCopies(holder, candidate, bound());
+    if (lives && candidate.clusterId != 0) return kj::str(words.c_str());
+    // Nobody has heard it since: its address says whether it is still there.
+    suspicion.doubt(incarnation, "restarted", now);
+    evaluateSoon();
+    kj::throwFatalException(
+        KJ_EXCEPTION(OVERLOADED, "try again in a moment", lives ? words.c_str() : ""));
+  }
+  return nullptr;
+}
+
+// What is said of another process that asks for the node's data directory; empty: there is none.
+std::string Master::copyOf(const Node& node) const {
+  auto* claim = copies.against(node.member(), timer.now());
+  return claim == nullptr ? "" : describeCopies(node.candidate, claim->candidate, bound());
+}
+
+}  // namespace gavel::master
