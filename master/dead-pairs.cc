@@ -135,9 +135,7 @@ Decision withoutDeadPairs(const Configuration& current, const DeadPairs& pairs,
   auto kept = longestWithout(dead, isHeard);
   if (kept.empty()) return Unchanged{"none of the members is heard"};
 
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   std::vector<const Member*> left;
   std::size_t position = 0;
   for (auto* member: serving) {
@@ -162,9 +160,7 @@ Decision withoutJoiner(const Configuration& current) {
   auto* joiner = current.joiner();
   auto* tail = current.tail();
   if (joiner == nullptr || tail == nullptr) return Unchanged{"nobody is joining"};
-  Configuration next;
-  next.clusterId = current.clusterId;
-  next.epoch = current.epoch + 1;
+  auto next = current.next();
   for (auto& member: current.members) {
     if (&member != joiner) next.members.push_back(member);
   }
