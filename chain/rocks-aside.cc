@@ -1,11 +1,8 @@
 #include "chain/rocks-aside.h"
 
-#include <cstdio>
-#include <fcntl.h>
-#include <unistd.h>
+#include <algorithm>
 
 #include <kj/debug.h>
-#include <kj/io.h>
 
 #include "chain/rocks-read.h"
 
@@ -16,30 +13,35 @@ constexpr char MAGIC[] = "gaveldr1";
 constexpr std::size_t MAGIC_BYTES = 8;
 constexpr std::size_t BYTES_AT_ONCE = 1024 * 1024;
 
-void writeBatches(int file, const SegmentedLog& log, RocksShared& shared, std::uint64_t after) {
-  kj::FdOutputStream out(file);
-  out.write(MAGIC, MAGIC_BYTES);
+void writeBatches(File& file, const SegmentedLog& log, RocksShared& shared, std::uint64_t after) {
+  std::string text(MAGIC, MAGIC_BYTES);
+  std::uint64_t offset = 0;
+  auto flush = [&]() {
+    file.write(offset, bytesOfText(text));
+    offset += text.size();
+    text.clear();
+  };
   for (;;) {
     auto batches = readBatches(log, shared, after, BYTES_AT_ONCE);
-    if (batches.empty()) return;
     for (auto& batch: batches) {
-      auto size = encodeNumber(batch->bytes().size());
-      out.write(size.data(), size.size());
-      out.write(batch->bytes().begin(), batch->bytes().size());
+      text += encodeNumber(batch->bytes().size());
+      auto chars = batch->bytes().asChars();
+      text.append(chars.begin(), chars.size());
     }
+    flush();
+    if (batches.empty()) return;
     after = batches.back()->lastIndex();
   }
 }
 
-void copyTo(const std::string& path, const SegmentedLog& log, RocksShared& shared,
-            std::uint64_t after) {
+void copyTo(FileSystem& files, const std::string& path, const SegmentedLog& log,
+            RocksShared& shared, std::uint64_t after) {
   auto unfinished = path + "-new";
-  int opened = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (opened < 0) KJ_FAIL_SYSCALL("open", errno, unfinished.c_str());
-  kj::AutoCloseFd fd(opened);
-  writeBatches(opened, log, shared, after);
-  KJ_SYSCALL(fsync(opened), unfinished.c_str());
-  KJ_SYSCALL(std::rename(unfinished.c_str(), path.c_str()), path.c_str());
+  files.removeAll(unfinished);
+  auto file = files.open(unfinished, FileSystem::Missing::make);
+  writeBatches(*file, log, shared, after);
+  file->sync();
+  files.rename(unfinished, path);
 }
 
 }  // namespace
@@ -47,14 +49,15 @@ void copyTo(const std::string& path, const SegmentedLog& log, RocksShared& share
 std::string copyAside(const RocksDatabase& database, const SegmentedLog& log, RocksShared& shared,
                       std::uint64_t after, std::uint64_t epoch) {
   auto path = database.directory.dropped(epoch);
-  if (DataDirectory::exists(path)) return path;
+  auto& files = database.directory.files();
+  if (files.exists(path)) return path;
   std::uint64_t start = 0;
   {
     std::lock_guard<std::mutex> lock(shared.mutex);
     start = shared.logStart.index;
   }
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 copyTo(path, log, shared, std::max(after, start));
+                 copyTo(files, path, log, shared, std::max(after, start));
                  database.directory.sync();
                })) {
     database.fail(*exception, "keep aside what an operator's order drops");

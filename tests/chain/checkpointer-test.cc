@@ -53,6 +53,10 @@ public:
   kj::Promise<void> beginInstall() override { KJ_UNIMPLEMENTED("not asked for"); }
   kj::Promise<void> install(kj::Array<kj::byte>) override { KJ_UNIMPLEMENTED("not asked for"); }
   kj::Promise<void> finishInstall(Position) override { KJ_UNIMPLEMENTED("not asked for"); }
+  void saveBound(const Bound&) override { KJ_UNIMPLEMENTED("not asked for"); }
+  kj::Promise<std::string> keepAside(std::uint64_t, std::uint64_t) override {
+    KJ_UNIMPLEMENTED("not asked for");
+  }
   DiskActivity activity() const override { KJ_UNIMPLEMENTED("not asked for"); }
   void probe() override { KJ_UNIMPLEMENTED("not asked for"); }
   const auction::EndedAuctions& ended() const override { KJ_UNIMPLEMENTED("not asked for"); }
