@@ -33,6 +33,8 @@ constexpr int USAGE = 2;
 constexpr unsigned OTHER_FILES = 160;
 // Below this a heartbeat that the scheduler delays would cost a replica.
 constexpr auto LEAST_SUSPECT_AFTER = 20 * kj::MILLISECONDS;
+// Below this a pair that is taken apart would be put together at once.
+constexpr auto LEAST_LINK_RETRY = 100 * kj::MILLISECONDS;
 constexpr unsigned MOST_REPLICAS = 64;
 // Connections for nodes, masters and operators only.
 constexpr unsigned MOST_RESERVED = 64;
@@ -110,7 +112,7 @@ void define(CLI::App& app, Options& options) {
               "again, and twice as long each further time, up to 60 times; 0s: never");
   addDuration(app, "--outage-wait", options.settings.outageWait, 0 * kj::SECONDS,
               "After an outage of all members, wait this long for the others once one is back");
-  addDuration(app, "--link-retry", options.settings.linkRetry, 0 * kj::SECONDS,
+  addDuration(app, "--link-retry", options.settings.linkRetry, LEAST_LINK_RETRY,
               "Keep nodes apart this long that could not talk to each other, before it is tried "
               "again, and twice as long each further time, up to 60 times");
   addChoice<LogFormat>(app, "--log-format", options.logFormat,

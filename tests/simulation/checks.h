@@ -23,6 +23,8 @@ namespace gavel::simulation {
 // - The head stamps by the true time, within the skew that the master allows, whatever is wrong
 // with
 //   the clocks of nodes (R15).
+// - Members are taken apart for a link only where something is amiss between the two, and both are
+//   there; no joiner is let in that the tail has long said it cannot talk to (R6).
 // - Nobody dies by himself but for a fault of his disk (R12).
 class Checks final {
 public:
@@ -37,6 +39,8 @@ public:
   void turned(Process& process);
   void ended(Process& process, bool clocksOff);
   void changed(const master::Document& before, const master::Document& after);
+  // The current process, a master, is about to take members apart that cannot talk to each other.
+  void takingApart();
 
   // Whether all members act in the stored configuration and have applied the same log to its end.
   bool allApplied() const;
@@ -49,6 +53,7 @@ public:
 private:
   // What was seen of a process.
   struct Seen {
+    std::uint64_t incarnation = 0;
     std::uint64_t epoch = 0;
     bool acting = false;
     chain::Position end;
@@ -71,7 +76,9 @@ private:
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
   bool masterClockWasOff = false;
+  std::map<std::uint64_t, Time> gone;  // When the process with that incarnation ended.
 
+  void checkGate(const master::Configuration& before, const master::Configuration& after);
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
   // `previous` is null where the batch is not in the log any more.

@@ -28,8 +28,10 @@ enum class Fault : unsigned {
   clockStep,     // By up to some hours.
   masterStep,    // The master dies in the middle of a decision.
   secondMaster,  // Two at a time.
+  largePackets,  // Those above some size vanish between two nodes, one way or both.
+  flappingLink,  // Between two nodes, off and on again, many times.
 };
-constexpr unsigned FAULTS = 17;
+constexpr unsigned FAULTS = 19;
 const char* name(Fault fault);
 
 // Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
@@ -46,6 +48,10 @@ public:
   void begin(Time end);
   // Repairs everything now, and strikes no more.
   void healAll();
+
+  // When all else is repaired: for `duration`, one pair of neighbours in the chain cannot talk to
+  // each other, in a way that the seed says.  What that is; empty: there is no such pair.
+  std::string breakLink(Time duration);
 
   // A configuration is about to be stored: a good moment to strike.
   void changed(const master::Configuration& next);
@@ -72,6 +78,7 @@ private:
   Time calm;                 // Between bursts, at most.
   Time end = 0 * kj::NANOSECONDS;
   bool healed = false;
+  bool flapping = true;  // Links that flap go on to do so.
   // How likely a configuration on its way meets a fault.
   double ambush;
   Time splitUntil = 0 * kj::NANOSECONDS;
@@ -105,9 +112,20 @@ private:
   bool diskHang();
   bool stepClock();
   bool secondMaster();
+  bool largePackets();
+  bool flappingLink();
+  void flapJoiner(const master::Configuration& next);
 
   Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }
   void cutFor(Host from, Host to, Time duration);
+  void limitFor(Host from, Host to, std::size_t largest, Time duration);
+  // Cut for `off`, then healed for `on`, until `until`.
+  struct Flap {
+    Host from, to;
+    bool bothWays;
+    Time off, on, until;
+  };
+  void flap(Flap flap);
   NodeMachine& anyNode() { return *cluster.nodes[dice.below(cluster.nodes.size())]; }
   MasterMachine& anyMaster() { return *cluster.masters[dice.below(cluster.masters.size())]; }
   // Mostly a node.
