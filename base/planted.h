@@ -33,7 +33,7 @@ enum class Bug {
   // R6
   answerBehindBarrier,  // A new tail answers at once.
   linkReportBeatsLoss,  // The master acts on a link that is reported without asking both ends.
-  confirmIsProgress,    // A confirm that is not answered is taken for a link that does not work.
+  confirmIsProgress,    // Whether a link works is judged by confirms, which wait for other hops.
   gateOverDeadPair,     // A joiner is let in though the tail cannot talk to it.
   // R7
   forgetRequests,  // A retry is run again.

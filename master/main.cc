@@ -34,6 +34,8 @@ constexpr int USAGE = 2;
 constexpr unsigned OTHER_FILES = 160;
 // Below this a heartbeat that the scheduler delays would cost a replica.
 constexpr auto LEAST_SUSPECT_AFTER = 20 * kj::MILLISECONDS;
+// Below this a pair that is taken apart would be put together at once.
+constexpr auto LEAST_LINK_RETRY = 100 * kj::MILLISECONDS;
 constexpr unsigned MOST_REPLICAS = 64;
 // Connections for nodes, masters and operators only.
 constexpr unsigned MOST_RESERVED = 64;
@@ -118,7 +120,7 @@ void define(CLI::App& app, Options& options) {
       ->check(CLI::Range(1u, MOST_REPLICAS).description(""))
       ->type_name("N")
       ->capture_default_str();
-  addDuration(app, "--link-retry", options.settings.linkRetry, 0 * kj::SECONDS,
+  addDuration(app, "--link-retry", options.settings.linkRetry, LEAST_LINK_RETRY,
               "Keep nodes apart this long that could not talk to each other, before it is tried "
               "again, and twice as long each further time, up to 60 times");
   addChoice<LogFormat>(app, "--log-format", options.logFormat,

@@ -141,6 +141,7 @@ public:
     kj::Duration retry;  // Until they may be neighbours again.
   };
   std::vector<BrokenLink> brokenLinks() const;
+  const LinkReports& linkReports() const { return links; }
   // What this master waits for and what the operator can do; empty: all is well.
   std::string notice() const;
   // Oldest first, with durations that are known but not stored yet.

@@ -60,6 +60,7 @@ void Checks::turned(Process& process) {
   }
   auto& replica = machine->node()->replica();
   auto& known = seen[process.id()];
+  known.incarnation = replica.incarnation();
   auto role = replica.role();
   bool serving = role != chain::Role::waiting && role != chain::Role::syncing;
 
@@ -92,6 +93,9 @@ void Checks::turned(Process& process) {
 }
 
 void Checks::ended(Process& process, bool clocksOff) {
+  if (auto known = seen.find(process.id()); known != seen.end()) {
+    gone[known->second.incarnation] = cluster.engine.now();
+  }
   seen.erase(process.id());
   if (process.lastWords().empty()) return;
   auto* machine = cluster.nodeOf(process);
@@ -104,6 +108,57 @@ void Checks::ended(Process& process, bool clocksOff) {
   fail(fmt::format("{} died without a reason: {}", process.name(), process.lastWords()));
 }
 
+// What is found here may be a moment old: what was answered, and what was sent, before.
+void Checks::takingApart() {
+  constexpr auto ANSWERED = 600 * kj::MILLISECONDS;
+  constexpr auto FLAPPED = 15 * kj::SECONDS;
+  ++counts["links taken apart"];
+  auto now = cluster.engine.now();
+  for (auto& machine: cluster.masters) {
+    if (machine->master() == nullptr || &machine->process() != cluster.engine.current()) continue;
+    auto& members = machine->master()->current().members;
+    for (auto& link: machine->master()->linkReports().links()) {
+      std::vector<NodeMachine*> ends;
+      for (auto& member: members) {
+        if (member.incarnation != link.a && member.incarnation != link.b) continue;
+        ends.push_back(cluster.nodeWithStore(member.storeId));
+        auto end = gone.find(member.incarnation);
+        if (end == gone.end() || now - end->second <= ANSWERED) continue;
+        fail(fmt::format("members are taken apart for a link of {}, whose process has ended",
+                         member.name));
+      }
+      if (ends.size() != 2 || ends[0] == nullptr || ends[1] == nullptr) continue;
+      auto since = now - FLAPPED;
+      if (cluster.wire.disturbedSince(ends[0]->host(), ends[1]->host(), since)) continue;
+      if (ends[0]->disturbedSince(since) || ends[1]->disturbedSince(since)) continue;
+      fail(fmt::format("members are taken apart for a link that works, of {} and {}",
+                       ends[0]->name(), ends[1]->name()));
+    }
+  }
+}
+
+// What a master has heard while it was storing its decision does not count.
+void Checks::checkGate(const master::Configuration& before, const master::Configuration& after) {
+  constexpr auto STORING = 400 * kj::MILLISECONDS;
+  auto* joiner = before.joiner();
+  auto* tail = before.tail();
+  if (joiner == nullptr || tail == nullptr) return;
+  auto* now = after.find(joiner->incarnation);
+  if (now == nullptr || now->state != master::MemberState::serving) return;
+  if (after.find(tail->incarnation) == nullptr) return;
+  for (auto& machine: cluster.masters) {
+    auto* master = machine->master();
+    if (master == nullptr || master->current().epoch != before.epoch) continue;
+    for (auto& link: master->linkReports().links()) {
+      bool same = link.a == std::min(tail->incarnation, joiner->incarnation) &&
+                  link.b == std::max(tail->incarnation, joiner->incarnation);
+      if (!same || machine->process().timer().now() - link.came <= STORING) continue;
+      fail(
+          fmt::format("{} was let in after {}, which cannot talk to it", joiner->name, tail->name));
+    }
+  }
+}
+
 void Checks::changed(const master::Document& before, const master::Document& after) {
   auto& old = before.current();
   auto& next = after.current();
@@ -111,6 +166,7 @@ void Checks::changed(const master::Document& before, const master::Document& aft
   if (next.epoch != old.epoch + 1) {
     fail(fmt::format("epoch {} is followed by {}", old.epoch, next.epoch));
   }
+  checkGate(old, next);
   if (auto broken = master::validate(old, next)) {
     fail(fmt::format("epoch {} ({}) is followed by {} ({}): {}", old.epoch, old.describe(),
                      next.epoch, next.describe(), *broken));

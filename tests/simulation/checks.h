@@ -23,6 +23,8 @@ namespace gavel::simulation {
 // - The head stamps by the true time, within the skew that the master allows, or at the rate of the
 //   true time where chain time is ahead of it; and it never leaps further than it may unless an
 //   operator has accepted that, whatever is wrong with clocks (R15).
+// - Members are taken apart for a link only where something is amiss between the two, and both are
+//   there; no joiner is let in that the tail has long said it cannot talk to (R6).
 // - Nobody dies by himself but for a fault of his disk (R12).
 class Checks final {
 public:
@@ -37,6 +39,8 @@ public:
   void turned(Process& process);
   void ended(Process& process, bool clocksOff);
   void changed(const master::Document& before, const master::Document& after);
+  // The current process, a master, is about to take members apart that cannot talk to each other.
+  void takingApart();
 
   // Whether all members act in the stored configuration and have applied the same log to its end.
   bool allApplied() const;
@@ -52,6 +56,7 @@ public:
 private:
   // What was seen of a process.
   struct Seen {
+    std::uint64_t incarnation = 0;
     std::uint64_t epoch = 0;
     bool acting = false;
     chain::Position end;
@@ -83,7 +88,9 @@ private:
   // By how much clocks of masters were off, at the most: they let in whoever is as wrong.
   std::int64_t mastersAhead = 0;
   std::int64_t mastersBefore = 0;
+  std::map<std::uint64_t, Time> gone;  // When the process with that incarnation ended.
 
+  void checkGate(const master::Configuration& before, const master::Configuration& after);
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
   // `previous` is null where the batch is not in the log any more.

@@ -19,6 +19,8 @@ Plan Plan::draw(Dice& dice) {
   plan.master.replicas = plan.replicas;
   plan.master.flapDelay = dice.chance(0.5) ? 0 * kj::SECONDS : 200 * kj::MILLISECONDS;
   plan.master.outageWait = dice.skewed(300 * kj::MILLISECONDS, 3 * kj::SECONDS);
+  plan.master.linkRetry = dice.skewed(300 * kj::MILLISECONDS, 2 * kj::SECONDS);
+  if (dice.chance(0.5)) plan.node.linkPatience = 700 * kj::MILLISECONDS;
   plan.longestStoreDelay = dice.skewed(1 * kj::MILLISECONDS, 150 * kj::MILLISECONDS);
 
   // Small, so that logs are truncated and snapshots are needed.

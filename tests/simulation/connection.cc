@@ -7,6 +7,7 @@
 
 #include <kj/debug.h>
 
+#include "base/tcp-info.h"
 #include "tests/simulation/wire.h"
 
 namespace gavel::simulation {
@@ -131,6 +132,10 @@ public:
   void shutdownWrite() override { connection->shutdownWrite(end); }
   void abortRead() override {}
   void getsockopt(int level, int option, void* value, kj::uint* length) override {
+    if (level == TCP_INFO_LEVEL && option == TCP_INFO_OPTION) {
+      *length = static_cast<kj::uint>(connection->tcpInfo(end, value, *length));
+      return;
+    }
     KJ_REQUIRE(level == SOL_SOCKET && option == SO_SNDBUF && *length == sizeof(int));
     int size = static_cast<int>(connection->bufferBytes);
     std::memcpy(value, &size, sizeof(size));
@@ -220,6 +225,7 @@ std::size_t TcpConnection::put(unsigned end, kj::ArrayPtr<const kj::byte> bytes)
   auto size = std::min(room, bytes.size());
   if (size == 0) return 0;
   direction.unread += size;
+  direction.sent += size;
   send(end, kj::heapArray(bytes.slice(0, size)));
   return size;
 }
@@ -244,7 +250,8 @@ void TcpConnection::arrive(unsigned from) {
   auto to = 1 - from;
   while (!direction.stalled && !direction.inFlight.empty() &&
          direction.inFlight.front().arrival <= engine.now()) {
-    if (wire.isCut(ends[from].host, ends[to].host)) return stall(from);
+    auto size = direction.inFlight.front().bytes.size();
+    if (wire.blocks(ends[from].host, ends[to].host, size)) return stall(from);
     auto packet = kj::mv(direction.inFlight.front());
     direction.inFlight.pop_front();
     auto& theirs = ends[to];
@@ -265,6 +272,8 @@ void TcpConnection::arrive(unsigned from) {
           fmt::format("wire #{} {} > {} {} bytes", id_, ends[from].process->name(),
                       theirs.process->name(), packet.bytes.size()));
     }
+    direction.arrived += packet.bytes.size();
+    acknowledge(from);
     if (packet.bytes == nullptr) {
       theirs.ended = true;
     } else {
@@ -272,6 +281,25 @@ void TcpConnection::arrive(unsigned from) {
     }
     engine.deliver(*theirs.process, [this, self = addRef(), to]() mutable { wakeReader(to); });
   }
+}
+
+// The other kernel says what it has, at once, unless that is lost on its way.
+void TcpConnection::acknowledge(unsigned from) {
+  if (wire.isCut(ends[1 - from].host, ends[from].host)) return;
+  directions[from].acked = directions[from].arrived;
+}
+
+// What a process is told that asks its kernel.
+std::size_t TcpConnection::tcpInfo(unsigned end, void* answer, std::size_t size) const {
+  auto& direction = directions[end];
+  TcpInfo info;
+  info.bytesAcked = direction.acked;
+  info.unacked = direction.sent > direction.acked ? 1 : 0;
+  info.notSentBytes = ends[end].writer != nullptr ? 1 : 0;
+  auto waiting = ends[1 - end].available();
+  info.sendWindow = static_cast<std::uint32_t>(bufferBytes - std::min(bufferBytes, waiting));
+  info.knowsSendWindow = true;
+  return writeTcpInfo(info, answer, size);
 }
 
 // The sender's kernel tries again until the cut is healed, or gives up some time.
@@ -289,6 +317,7 @@ void TcpConnection::healed() {
   for (unsigned from = 0; from < 2; ++from) {
     auto& direction = directions[from];
     auto to = 1 - from;
+    acknowledge(from);
     if (!direction.stalled || wire.isCut(ends[from].host, ends[to].host)) continue;
     if (ends[to].vanished && !wire.hasPower(ends[to].host)) continue;
     wire.engine().after(wire.drawRetransmission(), [this, self = addRef(), from]() mutable {

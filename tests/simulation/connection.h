@@ -76,6 +76,10 @@ private:
     bool stalled = false;     // By a cut, until it is healed.
     std::size_t unread = 0;   // Bytes under way and not read.
     bool wakeQueued = false;  // The writer will hear that there is room.
+    // Bytes that were sent, that have come to the other machine, and that this one knows of.
+    std::uint64_t sent = 0;
+    std::uint64_t arrived = 0;
+    std::uint64_t acked = 0;
   };
 
   Wire& wire;
@@ -92,6 +96,8 @@ private:
   void send(unsigned end, kj::Array<kj::byte> bytes);
   void arrive(unsigned from);
   void stall(unsigned from);
+  void acknowledge(unsigned from);
+  std::size_t tcpInfo(unsigned end, void* answer, std::size_t size) const;
   void wakeReader(unsigned end);
   void wakeWriter(unsigned end);
   void sendReset(unsigned to);

@@ -15,10 +15,11 @@ constexpr auto HOUR = 3600 * kj::SECONDS;
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",      "power loss", "total outage",    "pause",       "one-way cut", "two-way cut",
-      "isolation",  "split",      "cut from master", "slow link",   "reset",       "disk full",
-      "sync error", "disk hang",  "disk crawl",      "clock step",  "clocks leap", "master step",
-      "second master"};
+      "crash",        "power loss",  "total outage", "pause",           "one-way cut",
+      "two-way cut",  "isolation",   "split",        "cut from master", "slow link",
+      "reset",        "disk full",   "sync error",   "disk hang",       "disk crawl",
+      "clock step",   "clocks leap", "master step",  "second master",   "large packets",
+      "flapping link"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -64,6 +65,10 @@ bool Faults::tryStrike(Fault fault) {
       return false;
     case Fault::secondMaster:
       return secondMaster();
+    case Fault::largePackets:
+      return largePackets();
+    case Fault::flappingLink:
+      return flappingLink();
   }
   KJ_UNREACHABLE;
 }
@@ -136,6 +141,46 @@ void Faults::cutFor(Host from, Host to, Time duration) {
     engine.note(fmt::format("healed {} > {}", wire.name(from), wire.name(to)));
     wire.heal(from, to);
   });
+}
+
+void Faults::limitFor(Host from, Host to, std::size_t largest, Time duration) {
+  auto& wire = cluster.wire;
+  wire.limit(from, to, largest);
+  engine.note(
+      fmt::format("{} > {} loses more than {} bytes", wire.name(from), wire.name(to), largest));
+  repairAfter(duration, [this, &wire, from, to]() {
+    engine.note(fmt::format("healed {} > {}", wire.name(from), wire.name(to)));
+    wire.limit(from, to, 0);
+  });
+}
+
+void Faults::flap(Flap flap) {
+  if (!flapping || engine.now() >= flap.until) return;
+  auto off = kj::min(flap.off, flap.until - engine.now());
+  cutFor(flap.from, flap.to, off);
+  if (flap.bothWays) cutFor(flap.to, flap.from, off);
+  repairAfter(flap.off + flap.on, [this, flap]() { this->flap(flap); });
+}
+
+bool Faults::largePackets() {
+  auto a = anyNode().host();
+  auto b = anyNode().host();
+  if (a == b) return false;
+  auto largest = static_cast<std::size_t>(dice.between(200, 5000));
+  auto duration = shortOrLong(8 * kj::SECONDS);
+  limitFor(a, b, largest, duration);
+  if (dice.chance(0.5)) limitFor(b, a, largest, duration);
+  return true;
+}
+
+bool Faults::flappingLink() {
+  auto a = anyNode().host();
+  auto b = anyNode().host();
+  if (a == b) return false;
+  auto off = dice.between(50, 1500) * kj::MILLISECONDS;
+  auto on = dice.between(20, 600) * kj::MILLISECONDS;
+  flap({a, b, dice.chance(0.6), off, on, engine.now() + shortOrLong(8 * kj::SECONDS)});
+  return true;
 }
 
 bool Faults::cut(bool bothWays) {

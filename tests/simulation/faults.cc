@@ -21,6 +21,8 @@ unsigned weight(Fault fault) {
     case Fault::slowLink:
     case Fault::reset:
     case Fault::masterStep:
+    case Fault::largePackets:
+    case Fault::flappingLink:
       return 3;
     case Fault::isolation:
     case Fault::split:
@@ -100,6 +102,7 @@ void Faults::burst() {
 void Faults::changed(const master::Configuration& next) {
   if (healed || engine.now() >= end || !dice.chance(ambush)) return;
   if (next.joiner() != nullptr && dice.chance(0.4)) delayGate(next);
+  if (next.joiner() != nullptr && dice.chance(0.3)) flapJoiner(next);
   auto victim = next.members[dice.below(next.members.size())].storeId;
   engine.after(dice.skewed(200 * kj::MICROSECONDS, 150 * kj::MILLISECONDS), [this, victim]() {
     if (dice.chance(0.5)) {
@@ -123,6 +126,16 @@ void Faults::delayGate(const master::Configuration& next) {
   repairAfter(1 * kj::SECONDS, [set]() { set(0 * kj::NANOSECONDS); });
 }
 
+// The tail and the joiner have time for what a gate takes, and none for more.
+void Faults::flapJoiner(const master::Configuration& next) {
+  auto* tail = cluster.nodeWithStore(next.tail()->storeId);
+  auto* joiner = cluster.nodeWithStore(next.joiner()->storeId);
+  if (tail == nullptr || joiner == nullptr) return;
+  count(name(Fault::flappingLink));
+  flap({tail->host(), joiner->host(), true, dice.between(900, 2000) * kj::MILLISECONDS,
+        dice.between(20, 400) * kj::MILLISECONDS, engine.now() + 6 * kj::SECONDS});
+}
+
 // Ends that process, if it runs.
 void Faults::strikeMember(std::uint64_t storeId) {
   auto* machine = cluster.nodeWithStore(storeId);
@@ -135,6 +148,49 @@ void Faults::strikeMember(std::uint64_t storeId) {
   } else {
     machine->kill("crash");
   }
+}
+
+std::string Faults::breakLink(Time duration) {
+  auto& members = cluster.configStore.current().members;
+  if (members.size() < 2) return "";
+  auto place = dice.below(members.size() - 1);
+  auto* before = cluster.nodeWithStore(members[place].storeId);
+  auto* after = cluster.nodeWithStore(members[place + 1].storeId);
+  if (before == nullptr || after == nullptr) return "";
+  flapping = true;
+  auto a = before->host();
+  auto b = after->host();
+  const char* what = "";
+  switch (dice.below(6)) {
+    case 0:
+      what = "two-way";
+      cutFor(a, b, duration);
+      cutFor(b, a, duration);
+      break;
+    case 1:
+      what = "to the successor";
+      cutFor(a, b, duration);
+      break;
+    case 2:
+      what = "to the predecessor";
+      cutFor(b, a, duration);
+      break;
+    case 3:
+    case 4: {
+      what = "large packets";
+      auto largest = static_cast<std::size_t>(dice.between(300, 4000));
+      limitFor(a, b, largest, duration);
+      if (dice.chance(0.5)) limitFor(b, a, largest, duration);
+      break;
+    }
+    default: {
+      what = "flapping";
+      auto off = dice.between(400, 900) * kj::MILLISECONDS;
+      flap({a, b, dice.chance(0.5), off, off / 2, engine.now() + duration});
+    }
+  }
+  count("broken link");
+  return fmt::format("{} > {} {}", before->name(), after->name(), what);
 }
 
 void Faults::strike(Fault fault) {
@@ -155,6 +211,7 @@ void Faults::repairAfter(Time delay, std::function<void()> carryOut) {
 
 void Faults::healAll() {
   healed = true;
+  flapping = false;
   masterDiesAt = SharedConfigStore::Step::none;
   engine.note("all is repaired");
   // By index: a repair may add one, for what it ends.

@@ -30,8 +30,10 @@ enum class Fault : unsigned {
   clocksLeap,    // All clocks, by up to months, and all processes start anew.
   masterStep,    // The master dies in the middle of a decision.
   secondMaster,  // Two at a time.
+  largePackets,  // Those above some size vanish between two nodes, one way or both.
+  flappingLink,  // Between two nodes, off and on again, many times.
 };
-constexpr unsigned FAULTS = 19;
+constexpr unsigned FAULTS = 21;
 const char* name(Fault fault);
 
 // Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
@@ -48,6 +50,10 @@ public:
   void begin(Time end);
   // Repairs everything now, and strikes no more.
   void healAll();
+
+  // When all else is repaired: for `duration`, one pair of neighbours in the chain cannot talk to
+  // each other, in a way that the seed says.  What that is; empty: there is no such pair.
+  std::string breakLink(Time duration);
 
   // A configuration is about to be stored: a good moment to strike.
   void changed(const master::Configuration& next);
@@ -74,6 +80,7 @@ private:
   Time calm;                 // Between bursts, at most.
   Time end = 0 * kj::NANOSECONDS;
   bool healed = false;
+  bool flapping = true;  // Links that flap go on to do so.
   // How likely a configuration on its way meets a fault.
   double ambush;
   Time splitUntil = 0 * kj::NANOSECONDS;
@@ -112,9 +119,20 @@ private:
   // An operator who knows the time looks at the heads that do not believe their clocks.
   void superviseClocks();
   bool secondMaster();
+  bool largePackets();
+  bool flappingLink();
+  void flapJoiner(const master::Configuration& next);
 
   Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }
   void cutFor(Host from, Host to, Time duration);
+  void limitFor(Host from, Host to, std::size_t largest, Time duration);
+  // Cut for `off`, then healed for `on`, until `until`.
+  struct Flap {
+    Host from, to;
+    bool bothWays;
+    Time off, on, until;
+  };
+  void flap(Flap flap);
   NodeMachine& anyNode() { return *cluster.nodes[dice.below(cluster.nodes.size())]; }
   MasterMachine& anyMaster() { return *cluster.masters[dice.below(cluster.masters.size())]; }
   // Mostly a node.

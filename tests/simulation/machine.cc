@@ -23,6 +23,7 @@ void Machine::start() {
   KJ_REQUIRE(!runs(), "it runs already", name_.c_str());
   if (!wire.hasPower(host_)) wire.powerOn(host_);
   ++starts_;
+  disturbed = engine.now();
   process_ = &engine.newProcess(name_, dice.fork(), wallOffset);
   process_->onDeath = [this]() {
     if (!losingPower) wire.processEnded(*process_);

@@ -45,8 +45,16 @@ public:
   void kill(std::string_view why);
   // The machine goes dark, with what its disk has not synced.
   void losePower();
-  void pause() { engine.pause(*process_); }
-  void resume() { engine.resume(*process_); }
+  void pause() {
+    disturbed = engine.now();
+    engine.pause(*process_);
+  }
+  void resume() {
+    disturbed = engine.now();
+    engine.resume(*process_);
+  }
+  // Whether its process was paused, ended or started since `since`.
+  bool disturbedSince(Time since) const { return paused() || !runs() || disturbed >= since; }
 
   // Off the true time, by which the wall clock is stepped: in nanoseconds.
   std::int64_t wallOffset = 0;
@@ -66,6 +74,7 @@ private:
   Host host_;
   Process* process_ = nullptr;
   unsigned starts_ = 0;
+  Time disturbed = 0 * kj::NANOSECONDS;
   bool losingPower = false;
 };
 

@@ -44,10 +44,10 @@ std::string encode(const Report& report) {
     if (c == '\t') c = ' ';
   }
   auto& done = report.operations;
-  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", report.seed,
-                     report.hash, report.seconds, report.events, done.operations, done.successes,
-                     done.fails, done.reads, done.unknown, done.notApplied, encode(report.counts),
-                     encode(report.results), failure);
+  return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", report.seed,
+                     report.hash, report.seconds, report.events, report.longestGap, done.operations,
+                     done.successes, done.fails, done.reads, done.unknown, done.notApplied,
+                     encode(report.counts), encode(report.results), failure);
 }
 
 Report decode(const std::string& line) {
@@ -57,21 +57,22 @@ Report decode(const std::string& line) {
     fields.push_back(line.substr(at, end - at));
     at = end + 1;
   }
-  KJ_REQUIRE(fields.size() == 13, "a worker told nonsense", line.c_str());
+  KJ_REQUIRE(fields.size() == 14, "a worker told nonsense", line.c_str());
   Report report;
   report.seed = std::stoull(fields[0]);
   report.hash = std::stoull(fields[1]);
   report.seconds = std::stod(fields[2]);
   report.events = std::stoull(fields[3]);
-  report.operations.operations = std::stoull(fields[4]);
-  report.operations.successes = std::stoull(fields[5]);
-  report.operations.fails = std::stoull(fields[6]);
-  report.operations.reads = std::stoull(fields[7]);
-  report.operations.unknown = std::stoull(fields[8]);
-  report.operations.notApplied = std::stoull(fields[9]);
-  report.counts = decodeCounts(fields[10]);
-  report.results = decodeCounts(fields[11]);
-  report.failure = fields[12];
+  report.longestGap = std::stod(fields[4]);
+  report.operations.operations = std::stoull(fields[5]);
+  report.operations.successes = std::stoull(fields[6]);
+  report.operations.fails = std::stoull(fields[7]);
+  report.operations.reads = std::stoull(fields[8]);
+  report.operations.unknown = std::stoull(fields[9]);
+  report.operations.notApplied = std::stoull(fields[10]);
+  report.counts = decodeCounts(fields[11]);
+  report.results = decodeCounts(fields[12]);
+  report.failure = fields[13];
   for (char& c: report.failure) {
     if (c == LINE_BREAK) c = '\n';
   }
@@ -169,6 +170,7 @@ void Summary::add(const Report& report) {
   if (!report.failure.empty()) failures.push_back({report.seed, report.failure});
   virtualSeconds += report.seconds;
   events += report.events;
+  longestGap = std::max(longestGap, report.longestGap);
   operations.operations += report.operations.operations;
   operations.successes += report.operations.successes;
   operations.fails += report.operations.fails;
@@ -195,13 +197,14 @@ std::string Summary::text() const {
       "SIMULATION per seed: {:.0f} operations ({:.0f} successful, {:.0f} failed, {:.0f} reads, "
       "{:.1f} unknown, {:.1f} not applied), {:.0f} events, {:.1f} virtual seconds\n"
       "SIMULATION faults that struck: {}\n"
-      "SIMULATION what followed: {}\n",
+      "SIMULATION what followed: {}\n"
+      "SIMULATION while one link did not work: {:.1f} virtual seconds without a success, at most\n",
       seeds, failures.size(), virtualSeconds / 3600, wallSeconds,
       static_cast<double>(seeds) / std::max(wallSeconds, 0.001), each(operations.operations),
       each(operations.successes), each(operations.fails), each(operations.reads),
       each(operations.unknown), each(operations.notApplied), each(events),
       virtualSeconds / static_cast<double>(std::max<std::uint64_t>(seeds, 1)), list(faults),
-      list(results));
+      list(results), longestGap);
 }
 
 Summary runSeeds(const Seeds& seeds) {

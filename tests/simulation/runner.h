@@ -16,6 +16,7 @@ struct Summary {
   double virtualSeconds = 0;
   double wallSeconds = 0;
   std::uint64_t events = 0;
+  double longestGap = 0;  // See Report.
   history::Bidders::Counts operations;
   std::map<std::string, std::uint64_t> faults;
   std::map<std::string, std::uint64_t> results;

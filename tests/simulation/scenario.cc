@@ -22,6 +22,10 @@ constexpr auto TIME_TO_END = 30 * kj::SECONDS;
 constexpr std::uint64_t MOST_EVENTS = 20'000'000;
 // No bidder makes longer ones.
 constexpr auto LONGEST_AUCTION = 60 * kj::SECONDS;
+// While one link does not work, and both its ends are heard by the master: from one success to the
+// next.  It takes a large check, which an idle link carries each second, the time without
+// progress, a decision that is stored, and a bidder who tries again.
+constexpr auto LONGEST_GAP = 7 * kj::SECONDS;
 // A run in which fewer bids, creates and so on succeed until then has proved nothing, and fails.
 constexpr std::uint64_t LEAST_SUCCESSES = 40;
 
@@ -52,6 +56,7 @@ public:
       faults.ended(process);
     };
     engine.onLog = [this](std::string_view event) {
+      if (event == "taking members apart that cannot talk to each other") checks.takingApart();
       for (auto& [logged, name]: COUNTED) {
         if (event == logged) ++checks.counts[name];
       }
@@ -71,6 +76,7 @@ public:
     until(calmAt, [&]() { return false; });
     faults.healAll();
     heal();
+    if (dice.chance(0.5)) withBrokenLink();
     finish();
     judge();
   }
@@ -83,6 +89,7 @@ public:
     report.operations = cluster.bidding->counts();
     report.counts = faults.counts();
     report.results = checks.counts;
+    report.longestGap = static_cast<double>(longestGap / kj::MILLISECONDS) / 1000;
   }
 
 private:
@@ -91,6 +98,7 @@ private:
   Checks checks;
   Faults faults;
   Engine& engine;
+  Time longestGap = 0 * kj::NANOSECONDS;  // While one link did not work.
 
   bool failed() const { return !checks.failure().empty(); }
 
@@ -120,6 +128,30 @@ private:
           cluster.describe()));
     }
     if (!failed()) engine.note("healed");
+  }
+
+  // One link does not work for a while, and bids go on all the same (R6).
+  void withBrokenLink() {
+    if (failed()) return;
+    auto duration = dice.between(4000, 12000) * kj::MILLISECONDS;
+    auto broken = faults.breakLink(duration);
+    if (broken.empty()) return;
+    engine.note("a link does not work: " + broken);
+    auto end = engine.now() + duration;
+    auto& counts = cluster.bidding->counts();
+    while (engine.now() < end && !failed()) {
+      auto before = counts.successes;
+      auto began = engine.now();
+      auto next = [&]() { return counts.successes > before; };
+      bool reached = until(began + LONGEST_GAP, next);
+      if (!reached && !failed()) {
+        checks.fail(fmt::format("no progress within {} s while a link does not work ({}): {}",
+                                LONGEST_GAP / kj::SECONDS, broken, cluster.describe()));
+      }
+      longestGap = kj::max(longestGap, engine.now() - began);
+    }
+    faults.healAll();
+    heal();
   }
 
   void finish() {

@@ -17,6 +17,7 @@ struct Report {
   std::uint64_t hash = 0;  // Of the trace.
   double seconds = 0;      // Virtual.
   std::uint64_t events = 0;
+  double longestGap = 0;  // Without a success while one link did not work, in virtual seconds.
   history::Bidders::Counts operations;
   std::map<std::string, std::uint64_t> counts;   // How often each fault struck.
   std::map<std::string, std::uint64_t> results;  // What became of it: epochs, joins, ...

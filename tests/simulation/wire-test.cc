@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <kj/debug.h>
 
+#include "base/tcp-progress.h"
+
 namespace gavel::simulation {
 namespace {
 
@@ -175,6 +177,53 @@ TEST_F(WireTest, HoldsBytesBackBehindACut) {
   wire.heal(a, b);
   go(1 * kj::SECONDS);
   EXPECT_EQ(there->got, "onetwo");
+}
+
+TEST_F(WireTest, LosesLargeMessagesOnly) {
+  connected();
+  wire.limit(a, b, 100);
+  write(*client, *here, "small");
+  go(100 * kj::MILLISECONDS);
+  EXPECT_EQ(there->got, "small");
+  std::string large(200, 'x');
+  write(*client, *here, large);
+  go(100 * kj::MILLISECONDS);
+  write(*client, *here, "after it");
+  write(*server, *there, large);
+  go(100 * kj::MILLISECONDS);
+  EXPECT_EQ(there->got, "small") << "what follows waits";
+  EXPECT_EQ(here->got, large) << "one way only";
+  wire.limit(a, b, 0);
+  go(1 * kj::SECONDS);
+  EXPECT_EQ(there->got, "small" + large + "after it");
+}
+
+TEST_F(WireTest, TheKernelTellsWhatTheOtherOneHas) {
+  connected();
+  auto progress = [&]() { return KJ_ASSERT_NONNULL(tcpProgressOf(*here->stream)); };
+  write(*client, *here, "one");
+  go(100 * kj::MILLISECONDS);
+  EXPECT_EQ(progress().acked, 3u);
+  EXPECT_FALSE(progress().outstanding);
+  EXPECT_TRUE(progress().windowOpen);
+
+  wire.cut(a, b);
+  write(*client, *here, "two");
+  go(100 * kj::MILLISECONDS);
+  EXPECT_EQ(progress().acked, 3u);
+  EXPECT_TRUE(progress().outstanding);
+  wire.heal(a, b);
+  go(1 * kj::SECONDS);
+  EXPECT_EQ(progress().acked, 6u);
+
+  wire.cut(b, a);  // Its word is lost.
+  write(*client, *here, "three");
+  go(100 * kj::MILLISECONDS);
+  EXPECT_EQ(there->got, "onetwothree");
+  EXPECT_EQ(progress().acked, 6u);
+  wire.heal(b, a);
+  go(1 * kj::SECONDS);
+  EXPECT_EQ(progress().acked, 11u);
 }
 
 TEST_F(WireTest, CountsCutsOfOneLink) {

@@ -278,14 +278,37 @@ void Wire::cut(Host from, Host to) {
 }
 
 void Wire::heal(Host from, Host to) {
-  KJ_REQUIRE(links[from][to].cuts > 0);
-  if (--links[from][to].cuts > 0) return;
+  auto& link = links[from][to];
+  KJ_REQUIRE(link.cuts > 0);
+  link.disturbed = engine_.now();
+  if (--link.cuts == 0) healed(from, to);
+}
+
+void Wire::slow(Host from, Host to, Time extra) {
+  links[from][to].extra = extra;
+  links[from][to].disturbed = engine_.now();
+}
+
+void Wire::limit(Host from, Host to, std::size_t largest) {
+  links[from][to].largest = largest;
+  links[from][to].disturbed = engine_.now();
+  if (largest == 0) healed(from, to);
+}
+
+void Wire::healed(Host from, Host to) {
   for (auto& connection: connections) {
     if ((connection->host(0) == from && connection->host(1) == to) ||
         (connection->host(1) == from && connection->host(0) == to)) {
       connection->healed();
     }
   }
+}
+
+bool Wire::disturbedSince(Host a, Host b, Time since) const {
+  for (auto* link: {&links[a][b], &links[b][a]}) {
+    if (link->amiss() || link->disturbed >= since) return true;
+  }
+  return false;
 }
 
 unsigned Wire::reset(Host a, Host b) {
@@ -297,6 +320,7 @@ unsigned Wire::reset(Host a, Host b) {
                    (connection->host(1) == a && connection->host(0) == b);
     if (!between || connection->over()) continue;
     ++count;
+    links[a][b].disturbed = engine_.now();
     connection->breakEnd(0);
     connection->breakEnd(1);
   }

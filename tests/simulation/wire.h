@@ -47,7 +47,16 @@ public:
   void heal(Host from, Host to);
   bool isCut(Host from, Host to) const { return links[from][to].cuts > 0; }
   // Each message takes about that much longer; 0: as usual.
-  void slow(Host from, Host to, Time extra) { links[from][to].extra = extra; }
+  void slow(Host from, Host to, Time extra);
+  // Messages of more bytes vanish, and what follows them waits; 0: none.
+  void limit(Host from, Host to, std::size_t largest);
+  // Whether a message is held up.
+  bool blocks(Host from, Host to, std::size_t bytes) const {
+    auto& link = links[from][to];
+    return link.cuts > 0 || (link.largest > 0 && bytes > link.largest);
+  }
+  // Whether something was amiss between two machines, either way, since `since`.
+  bool disturbedSince(Host a, Host b, Time since) const;
   // Resets all connections between two machines, and returns how many there were.
   unsigned reset(Host a, Host b);
 
@@ -86,6 +95,10 @@ private:
     unsigned cuts = 0;
     Time base = 0 * kj::NANOSECONDS;
     Time extra = 0 * kj::NANOSECONDS;
+    std::size_t largest = 0;
+    Time disturbed = -1 * kj::NANOSECONDS;  // When something was last amiss; -1: never.
+
+    bool amiss() const { return cuts > 0 || extra > 0 * kj::NANOSECONDS || largest > 0; }
   };
 
   Engine& engine_;
@@ -98,6 +111,7 @@ private:
 
   kj::Own<Listener> listen(Process& process, Host host, unsigned port);
   void connect(kj::Own<Attempt> attempt);
+  void healed(Host from, Host to);
   void answer(kj::Own<Attempt> attempt, kj::Maybe<kj::Own<TcpConnection>> connection);
   void prune();
 };
