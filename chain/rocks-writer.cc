@@ -190,6 +190,9 @@ void RocksWriter::commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr 
   how.sync = synced && sync;
   database->require(database->db().Write(how, &batch), doing);
   if (how.sync) noteDatabaseSynced();
+  if (!database->tableIsFull()) return;
+  if (!planted(Bug::leaveOldLogUnsynced)) syncDatabase();
+  database->beginTable();
 }
 
 void RocksWriter::syncDatabase() {
