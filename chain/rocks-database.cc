@@ -54,7 +54,7 @@ rocksdb::Options optionsFor(bool create, std::size_t writeBufferBytes) {
   // counts (R2).
   options.avoid_flush_during_recovery = false;
   options.paranoid_checks = true;
-  options.write_buffer_size = writeBufferBytes;
+  options.write_buffer_size = 2 * writeBufferBytes;
   options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
   // With many auctions each merge writes the next level anew: with four files at a time it wrote
   // half as much again for a bid (1,000,000 auctions in turn: 1.2 times the bids).
@@ -158,6 +158,20 @@ void RocksDatabase::open(const std::string& path, bool create, std::size_t write
   auto status = rocksdb::DB::Open(options, path, &opened);
   if (!status.ok()) fail(status, "open its database");
   db_.reset(opened);
+  this->writeBufferBytes = writeBufferBytes;
+}
+
+bool RocksDatabase::tableIsFull() const {
+  std::uint64_t bytes = 0;
+  db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &bytes);
+  return bytes >= writeBufferBytes;
+}
+
+void RocksDatabase::beginTable() {
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;
+  require(db_->Flush(options), "write a table");
 }
 
 void RocksDatabase::close() {

@@ -72,6 +72,14 @@ public:
   // What its own log held is in tables then, which are written anew and synced (R2).
   void open(const std::string& path, bool create, std::size_t writeBufferBytes);
   void close();
+  // Whether so much has been gathered that it should be written into a table; and does so by and
+  // by, with a new log of RocksDB's own for what comes next.
+  //
+  // RocksDB must not come to that by itself, for which it has twice the room: what is in the older
+  // log has to be durable before.  Else, after a loss of power, it would go on with what there is
+  // of the newer log though a part of the older one is missing, without knowing.
+  bool tableIsFull() const;
+  void beginTable();
   rocksdb::DB& db() const { return *db_; }
 
   // From now on a write or sync that fails is noted in the directory (R2).
@@ -110,6 +118,7 @@ private:
   class Listener;
 
   std::unique_ptr<rocksdb::DB> db_;
+  std::size_t writeBufferBytes = 0;
   bool writing = false;
   bool running = false;
 

@@ -80,12 +80,20 @@ kj::Promise<std::uint64_t> RocksStore::durableAbove(std::uint64_t index) {
 }
 
 kj::Promise<void> RocksStore::cut(Position to) {
-  KJ_REQUIRE(to.index <= end.index, "a cut behind the log's end", to.index, end.index);
+  KJ_REQUIRE(to.index <= end.index, "a cut after the log's end", to.index, end.index);
+  auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
+  // Where it is refused, all is as it was.
+  auto refused = [this, to, end = end, installing = installing](kj::Exception&& exception) {
+    if (this->end == to) {
+      this->end = end;
+      this->installing = installing;
+    }
+    kj::throwFatalException(kj::mv(exception));
+  };
   end = to;
   installing = false;
-  auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
   writer->cut(to, kj::mv(paf.fulfiller));
-  return kj::mv(paf.promise);
+  return finishing.wrap(paf.promise.catch_(kj::mv(refused)));
 }
 
 Position RocksStore::logStart() const {

@@ -211,6 +211,9 @@ void RocksWriter::commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr 
   DiskMonitor::Call call(monitor, how.sync ? DiskMonitor::Kind::sync : DiskMonitor::Kind::write);
   database->require(database->db().Write(how, &batch), doing);
   if (how.sync) noteDatabaseSynced();
+  if (!database->tableIsFull()) return;
+  if (!planted(Bug::leaveOldLogUnsynced)) syncDatabase();
+  database->beginTable();
 }
 
 void RocksWriter::syncDatabase() {

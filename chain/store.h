@@ -80,8 +80,9 @@ public:
   // place of an earlier one.
   virtual kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) = 0;
 
-  // Drops all batches behind `end`, which must be a position in the log at or behind the
-  // checkpoint. Resolves when that is durable; the durable index is end.index then (R9).
+  // Drops all batches after `end`, which must be a position in the log at or after the checkpoint;
+  // fails with FAILED, changing nothing, if it is none.  Resolves when that is durable; the durable
+  // index is end.index then (R9).
   virtual kj::Promise<void> cut(Position end) = 0;
 
   // Where the log that is kept begins; it is contiguous from there to its end.

@@ -36,7 +36,7 @@ protected:
     auto parts = contents.unsynced();
     for (std::size_t mask = 0; mask < std::size_t{1} << parts; ++mask) {
       auto rest = mask;
-      found.insert(read(contents.afterPowerLoss([&]() {
+      found.insert(read(contents.afterPowerLoss([&](Contents::Id) {
         bool kept = rest & 1;
         rest >>= 1;
         return kept;
@@ -86,7 +86,7 @@ TEST_F(ContentsTest, NamesOfADirectoryChangeInOrder) {
   std::set<std::vector<std::string>> found;
   for (unsigned mask = 0; mask < 8; ++mask) {
     auto rest = mask;
-    auto now = contents.afterPowerLoss([&]() {
+    auto now = contents.afterPowerLoss([&](Contents::Id) {
       bool kept = rest & 1;
       rest >>= 1;
       return kept;
@@ -102,7 +102,7 @@ TEST_F(ContentsTest, ASyncThatFailedIsNotMadeUpForByALaterOne) {
   contents.sync(file);
   contents.syncNames(Contents::ROOT);
   write(file, 0, std::string(S, 'x'));
-  contents.failSync(file, []() { return false; });
+  contents.failSync(file, [](Contents::Id) { return false; });
   EXPECT_EQ(read(contents, "/a"), std::string(S, 'x')) << "it reads well";
   contents.sync(file);
   EXPECT_THAT(left("/a"), ElementsAre(std::string(S, '-')));

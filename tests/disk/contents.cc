@@ -181,13 +181,13 @@ void Contents::sync(Id file) {
 }
 
 // Of the page that is dirty, those sectors that `keep` says; only where they differ.
-void Contents::keepSectors(Node& node, std::size_t page, const Keep& keep) {
+void Contents::keepSectors(Node& node, Id id, std::size_t page, const Keep& keep) {
   auto& now = node.pages[page] == nullptr ? ZEROS : *node.pages[page];
   auto& durable = node.durablePages[page];
   auto mixed = std::make_shared<Page>(durable == nullptr ? ZEROS : *durable);
   for (std::size_t at = 0; at < PAGE; at += SECTOR) {
     if (std::memcmp(mixed->data() + at, now.data() + at, SECTOR) == 0) continue;
-    if (keep()) std::memcpy(mixed->data() + at, now.data() + at, SECTOR);
+    if (keep(id)) std::memcpy(mixed->data() + at, now.data() + at, SECTOR);
   }
   durable = mixed;
 }
@@ -197,14 +197,14 @@ void Contents::writeBack(Id file, const Keep& keep) {
   for (auto page: node.dirty) {
     // Not past the end, which would have to grow first.
     if ((page + 1) * PAGE > node.durableSize) break;
-    if (keep()) node.durablePages[page] = node.pages[page];
+    if (keep(file)) node.durablePages[page] = node.pages[page];
   }
 }
 
 void Contents::failSync(Id file, const Keep& keep) {
   auto& node = change(file);
   node.durablePages.resize(std::max(node.pages.size(), node.durablePages.size()));
-  for (auto page: node.dirty) keepSectors(node, page, keep);
+  for (auto page: node.dirty) keepSectors(node, file, page, keep);
   node.dirty.clear();
   node.durableSize = std::max(node.durableSize, node.size);
 }
@@ -284,13 +284,13 @@ Contents Contents::afterPowerLoss(const Keep& keep) const {
       pages[page] = mixed;
     };
     forUnsynced(*node, [&](std::size_t page, std::size_t at) {
-      if (keep()) copy(page, at, SECTOR);
+      if (keep(id)) copy(page, at, SECTOR);
     });
     auto size = node->durableSize;
     if (node->size < size) {
-      if (keep()) size = node->size;
+      if (keep(id)) size = node->size;
     } else {
-      while (size < node->size && keep()) {
+      while (size < node->size && keep(id)) {
         auto end = std::min<std::uint64_t>((size / SECTOR + 1) * SECTOR, node->size);
         // The whole sector, as that is atomic.
         auto begin = size / SECTOR * SECTOR;
@@ -308,7 +308,7 @@ Contents Contents::afterPowerLoss(const Keep& keep) const {
   for (auto& changes: pending) {
     bool kept = std::none_of(changes.begin(), changes.end(),
                              [&](auto& change) { return ended.contains(change.place.directory); });
-    kept = kept && keep();
+    kept = kept && keep(changes.front().place.directory);
     for (auto& [place, now]: changes) {
       if (!kept) {
         ended.insert(place.directory);

@@ -36,8 +36,9 @@ public:
   using Id = std::size_t;
   static constexpr Id NONE = 0;
   static constexpr Id ROOT = 1;
-  // Decides of one part after the other whether it has come to the disk.
-  using Keep = std::function<bool()>;
+  // Decides of one part after the other whether it has come to the disk; says of which file or
+  // directory.
+  using Keep = std::function<bool(Id)>;
 
   Contents();
 
@@ -103,7 +104,7 @@ private:
   Node& change(Id id);
   std::set<Id> reachable(bool alsoCached) const;
   void apply(const Changes& changes);
-  static void keepSectors(Node& node, std::size_t page, const Keep& keep);
+  static void keepSectors(Node& node, Id id, std::size_t page, const Keep& keep);
   template <typename Visit>
   static void forUnsynced(const Node& node, Visit&& visit);
 };

@@ -65,12 +65,20 @@ struct Point {
   Expected expected;
 };
 
+std::string describe(const Point& point, const std::string& how) {
+  return "before operation " + std::to_string(point.number) + ", a " +
+         nameOf(point.operation.what) + point.operation.path + ", " + how;
+}
+
 // A store that ends its process has met something that is no crash.
 class Sink final: public LogSink {
 public:
+  std::string doing = "in the history itself";
+
   void event(LogLevel, std::string_view, std::initializer_list<LogField>) override {}
   [[noreturn]] void died(std::string_view event, std::initializer_list<LogField> fields) override {
-    std::printf("ENUMERATOR failure: a process ended itself: %s\n", logText(event, fields).c_str());
+    std::printf("ENUMERATOR failure: %s: a process ended itself: %s\n", doing.c_str(),
+                logText(event, fields).c_str());
     std::fflush(stdout);
     _exit(ENDED_ITSELF);
   }
@@ -78,8 +86,9 @@ public:
 
 class Enumerator {
 public:
-  Enumerator(kj::AsyncIoContext& io, const Options& options, std::uint64_t seed, Summary& summary)
-      : options(options), summary(summary), draw(seed), world{io, {}, 1, 0, {}, {}} {}
+  Enumerator(kj::AsyncIoContext& io, const Options& options, std::uint64_t seed, Summary& summary,
+             Sink& sink)
+      : options(options), summary(summary), sink(sink), draw(seed), world{io, {}, 1, 0, {}, {}} {}
 
   void runHistory();
   void runRestore();
@@ -87,6 +96,7 @@ public:
 private:
   const Options& options;
   Summary& summary;
+  Sink& sink;
   std::mt19937_64 draw;
   World world;
   std::uint64_t done = 0;  // Operations.
@@ -105,8 +115,13 @@ private:
   void recover(const Point& point, const std::string& how, const Contents& contents,
                const Expected& expected, unsigned depth);
   void failed(const Point& point, const std::string& how, const std::string& what);
+  // All of some files and directories, and nothing of others.
+  Contents::Keep someFiles() {
+    return
+        [seed = draw()](Contents::Id id) { return ((seed ^ id) * 0x9e3779b97f4a7c15) >> 63 != 0; };
+  }
   Contents::Keep some(std::mt19937_64& from, unsigned percent) {
-    return [&from, percent]() { return from() % 100 < percent; };
+    return [&from, percent](Contents::Id) { return from() % 100 < percent; };
   }
 };
 
@@ -118,7 +133,7 @@ Contents freshDisk() {
   return contents;
 }
 
-bool nothing() {
+bool nothing(Contents::Id) {
   return false;
 }
 
@@ -143,11 +158,13 @@ void Enumerator::runHistory() {
   while (done < options.operations && !enough()) {
     TestDisk disk(contents);
     record(disk, expected);
+    sink.doing = "in the history itself";
     std::optional<Keeper> keeper;
     try {
       keeper.emplace(world, disk, expected, draw());
       live = &*keeper;
       do {
+        sink.doing = "in the history itself";
         keeper->step();
         explore();
       } while (draw() % 12 != 0 && done < options.operations && !enough());
@@ -250,7 +267,7 @@ void Enumerator::explore(const Point& point) {
   if (parts < 8 && (std::size_t{1} << parts) <= options.samples) {
     for (std::size_t mask = 0; mask < std::size_t{1} << parts; ++mask) {
       auto rest = mask;
-      auto keep = [&rest]() {
+      auto keep = [&rest](Contents::Id) {
         bool kept = rest & 1;
         rest >>= 1;
         return kept;
@@ -259,12 +276,15 @@ void Enumerator::explore(const Point& point) {
               mask == 0 ? options.depth : 0);
     }
   } else {
-    for (unsigned i = 0; i < options.samples; ++i) {
-      static constexpr unsigned PERCENT[] = {0, 50, 10, 90, 100};
-      auto percent = i < 2 ? PERCENT[i] : PERCENT[draw() % 5];
-      recover(point, "power is lost, of what was unsynced " + std::to_string(percent) + " % kept",
-              point.contents.afterPowerLoss(some(draw, percent)), point.expected,
-              i == 1 ? options.depth : 0);
+    recover(point, "power is lost", point.contents.afterPowerLoss(nothing), point.expected, 0);
+    for (unsigned i = 1; i < options.samples; ++i) {
+      bool files = draw() % 2 == 0;
+      static constexpr unsigned PERCENT[] = {10, 50, 90, 100};
+      auto keep = files ? someFiles() : some(draw, PERCENT[draw() % 4]);
+      recover(point,
+              files ? "power is lost, but not what was written to some files"
+                    : "power is lost, but not some of what was written",
+              point.contents.afterPowerLoss(keep), point.expected, i == 1 ? options.depth : 0);
     }
   }
   auto& operation = point.operation;
@@ -281,6 +301,7 @@ void Enumerator::explore(const Point& point) {
 void Enumerator::afterRestart(const Point& point, const Contents& contents,
                               const std::string& how) {
   ++summary.states;
+  sink.doing = describe(point, how);
   std::optional<Contents> left;
   Expected expected;
   try {
@@ -298,6 +319,7 @@ void Enumerator::afterRestart(const Point& point, const Contents& contents,
 void Enumerator::recover(const Point& point, const std::string& how, const Contents& contents,
                          const Expected& expected, unsigned depth) {
   ++summary.states;
+  sink.doing = describe(point, how);
   std::optional<Point> next;
   try {
     TestDisk disk(contents);
@@ -327,9 +349,7 @@ void Enumerator::recover(const Point& point, const std::string& how, const Conte
 }
 
 void Enumerator::failed(const Point& point, const std::string& how, const std::string& what) {
-  summary.failures.push_back("before operation " + std::to_string(point.number) + ", a " +
-                             nameOf(point.operation.what) + point.operation.path + ", " + how +
-                             ": " + what);
+  summary.failures.push_back(describe(point, how) + ": " + what);
 }
 
 }  // namespace
@@ -353,7 +373,7 @@ Summary enumerate(kj::AsyncIoContext& io, const Options& options) {
   KJ_DEFER(setLogSink(nullptr));
   Summary summary;
   for (std::uint64_t i = 0; i < options.histories; ++i) {
-    Enumerator enumerator(io, options, options.seed + i, summary);
+    Enumerator enumerator(io, options, options.seed + i, summary, sink);
     enumerator.runHistory();
     enumerator.runRestore();
     if (options.firstFailure && !summary.failures.empty()) break;

@@ -22,7 +22,7 @@ using chain::RocksStore;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-bool nothing() {
+bool nothing(Contents::Id) {
   return false;
 }
 

@@ -61,7 +61,7 @@ public:
     disk.tell(Operation::What::sync, id, path);
     if (!disk.failingSync.empty() && path.find(disk.failingSync) != std::string::npos) {
       disk.failingSync.clear();
-      disk.contents_.failSync(id, []() { return false; });
+      disk.contents_.failSync(id, [](Contents::Id) { return false; });
       fail("cannot sync", path, "Input/output error");
     }
     disk.contents_.sync(id);

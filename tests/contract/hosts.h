@@ -1,0 +1,221 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <kj/async-io.h>
+#include <kj/async.h>
+#include <kj/debug.h>
+
+#include "chain/memory-store.h"
+#include "chain/rocks-store.h"
+#include "tests/disk/keeper.h"
+#include "tests/disk/test-disk.h"
+#include "tests/simulation/disk.h"
+#include "tests/support/fakes.h"
+
+// Stores of each kind, and the processes that use one after the other.
+//
+// A host has these:
+//
+//   store()                   of the process that runs
+//   call(function)            what came of the promise that `function(store)` returns
+//   start(function, result)   the same, without waiting: while what is returned is kept
+//   poll()                    lets happen what can
+//   act(function)             calls `function(store)`
+//   restart(ending)           ends the process, and starts another one
+namespace gavel::contract {
+
+enum class Ending {
+  inOrder,  // It has synced everything.
+  killed,   // What it has written is there, synced or not.
+  power,    // Only what was synced is sure to be.
+};
+
+// What a promise came to.
+template <typename T>
+struct Result {
+  std::optional<T> value;
+  std::string error;
+  bool overloaded = false;  // That error.
+  bool done() const { return value.has_value() || !error.empty(); }
+};
+
+struct Nothing {};
+
+template <typename T>
+auto valued(kj::Promise<T> promise) {
+  if constexpr (std::is_void_v<T>) {
+    return promise.then([]() { return Nothing(); });
+  } else {
+    return kj::mv(promise);
+  }
+}
+
+template <typename Function>
+using ValueOf =
+    std::decay_t<decltype(valued(std::declval<std::invoke_result_t<Function, chain::Store&>>())
+                              .wait(std::declval<kj::WaitScope&>()))>;
+
+// Waits for what `function` promises, and keeps it in `result`.
+template <typename Function, typename T>
+kj::Promise<void> keep(Function function, chain::Store& store, Result<T>& result) {
+  return kj::evalNow([&]() { return valued(function(store)); })
+      .then([&result](T value) { result.value.emplace(kj::mv(value)); },
+            [&result](kj::Exception&& exception) {
+              result.error = exception.getDescription().cStr();
+              result.overloaded = exception.getType() == kj::Exception::Type::OVERLOADED;
+            })
+      .eagerlyEvaluate(nullptr);
+}
+
+// With an event loop that a test waits on.
+class LoopHost {
+public:
+  template <typename Function>
+  Result<ValueOf<Function>> call(Function function) {
+    Result<ValueOf<Function>> result;
+    keep(kj::mv(function), store(), result).wait(io.waitScope);
+    return result;
+  }
+  template <typename Function>
+  kj::Promise<void> start(Function function, Result<ValueOf<Function>>& result) {
+    return keep(kj::mv(function), store(), result);
+  }
+  // Lets happen what can.
+  void poll() {
+    kj::evalLater([]() {}).wait(io.waitScope);
+    io.waitScope.poll();
+  }
+  template <typename Function>
+  void act(Function function) {
+    function(store());
+  }
+  virtual chain::Store& store() = 0;
+  virtual ~LoopHost() noexcept(false) = default;
+
+protected:
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+};
+
+// chain::MemoryStore, synced at once.
+class MemoryHost final: public LoopHost {
+public:
+  static constexpr const char* NAME = "MemoryStore";
+
+  chain::Store& store() override { return *store_; }
+  void restart(Ending ending) {
+    store_ = store_->restart(ending == Ending::power ? chain::MemoryStore::Crash::power
+                                                     : chain::MemoryStore::Crash::process);
+  }
+
+private:
+  kj::Own<chain::MemoryStore> store_ =
+      kj::heap<chain::MemoryStore>(7, chain::MemoryStore::Sync::atOnce);
+};
+
+// The store on disk, on a disk in memory.
+class RocksHost final: public LoopHost {
+public:
+  static constexpr const char* NAME = "RocksStore";
+
+  RocksHost() {
+    disk::Contents contents;
+    contents.make(contents.placeOf("/var"), true);
+    contents.syncNames(disk::Contents::ROOT);
+    open(kj::mv(contents));
+  }
+  ~RocksHost() noexcept(false) override { store_ = nullptr; }
+
+  chain::Store& store() override { return *store_; }
+  void restart(Ending ending) {
+    if (ending == Ending::inOrder) store_ = nullptr;
+    auto contents = disk->contents();
+    store_ = nullptr;
+    if (ending == Ending::power)
+      contents = contents.afterPowerLoss([](disk::Contents::Id) { return false; });
+    open(kj::mv(contents));
+  }
+
+private:
+  gavel::testing::SeededRandom random{1};
+  std::unique_ptr<disk::TestDisk> disk;
+  kj::Own<chain::RocksStore> store_;
+
+  void open(disk::Contents contents) {
+    disk = std::make_unique<disk::TestDisk>(kj::mv(contents));
+    auto options = disk::Keeper::options(*disk);
+    options.retainBytes = chain::MemoryStore::Options().retainedBytes;
+    options.segmentBytes = 8192;
+    store_ = kj::heap<chain::RocksStore>(disk::Keeper::DIRECTORY, options, random);
+  }
+};
+
+// The disk of a machine of the simulation.
+class SimulatedHost final {
+public:
+  static constexpr const char* NAME = "simulation::Disk";
+
+  SimulatedHost() { open(); }
+  ~SimulatedHost() noexcept(false) {
+    if (process != nullptr) end(Ending::killed);
+    engine.shutDown();
+  }
+
+  chain::Store& store() { return *store_; }
+  template <typename Function>
+  Result<ValueOf<Function>> call(Function function) {
+    Result<ValueOf<Function>> result;
+    kj::Promise<void> waiting = nullptr;
+    engine.deliver(*process, [&]() { waiting = keep(kj::mv(function), *store_, result); });
+    engine.run(engine.now() + 10 * kj::SECONDS, [&]() { return result.done(); });
+    KJ_ASSERT(result.done(), "nothing came of it");
+    return result;
+  }
+  template <typename Function>
+  kj::Promise<void> start(Function function, Result<ValueOf<Function>>& result) {
+    kj::Promise<void> waiting = nullptr;
+    engine.deliver(*process, [&]() { waiting = keep(kj::mv(function), *store_, result); });
+    return waiting;
+  }
+  void poll() {
+    engine.run(engine.now() + 2 * kj::SECONDS, []() { return false; });
+  }
+  template <typename Function>
+  void act(Function function) {
+    engine.deliver(*process, [&]() { function(*store_); });
+  }
+  void restart(Ending ending) {
+    if (ending == Ending::inOrder) poll();
+    end(ending);
+    open();
+  }
+
+private:
+  simulation::Trace trace{simulation::Trace::Detail::none};
+  simulation::Engine engine{trace};
+  std::int64_t wallOffset = 0;
+  simulation::Disk disk{engine, simulation::Dice(5), simulation::Disk::Settings{}};
+  simulation::Process* process = nullptr;
+  chain::Store* store_ = nullptr;
+
+  void open() {
+    process = &engine.newProcess("p", simulation::Dice(6), wallOffset);
+    engine.deliver(*process, [this]() {
+      auto opened = disk.open(*process);
+      store_ = opened.get();
+      process->program = kj::mv(opened);
+    });
+  }
+  void end(Ending ending) {
+    process->onDeath = [this, ending]() {
+      ending == Ending::power ? disk.powerLost() : disk.processEnded();
+    };
+    engine.kill(*process, "test");
+    process = nullptr;
+  }
+};
+
+}  // namespace gavel::contract
