@@ -142,6 +142,7 @@ kj::Promise<void> Replica::finishInstall(Position position) {
 // of who asked for it, since the disk has changed.
 kj::Promise<void> Replica::rebuild(kj::Promise<void> change) {
   following = nullptr;
+  rebuilding = true;
   rebuilt = canceler
                 .wrap(change.then([this]() { return store_.load(); }).then([this](Image&& image) {
                   restart(kj::mv(image));
@@ -168,6 +169,7 @@ void Replica::restart(Image image) {
   events.clear();
   applying = nullptr;
   applyTo = 0;
+  rebuilding = false;
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);
   announcedCommit = commit;

@@ -175,7 +175,8 @@ private:
   std::uint64_t shown = 0;  // Told as committed: what is so and applied.
   // The store holds a snapshot that is not finished, or a damaged log: not to be built upon.
   bool incomplete;
-  bool gateTold = false;  // As tail, in this epoch: the master was told of the gate.
+  bool rebuilding = false;  // What the store holds is about to be another state than this one.
+  bool gateTold = false;    // As tail, in this epoch: the master was told of the gate.
   Checkpointer checkpointer;
 
   std::multimap<std::uint64_t, kj::Own<kj::PromiseFulfiller<void>>> commitWaiters;
