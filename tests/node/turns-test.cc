@@ -96,6 +96,50 @@ protected:
   std::uint64_t sequence = 0;
 };
 
+// Of the head 1,000 closings in 4 ms, by this clock, of others 600 in 2 ms.
+constexpr std::size_t MOST_CLOSED = 2 * 1000;
+// Of what a checkpoint has stored: 16 between two looks.
+constexpr std::size_t MOST_RELEASED = 2 * 100;
+
+class TurnsWithMany: public Turns, public ::testing::WithParamInterface<unsigned> {
+protected:
+  ~TurnsWithMany() noexcept override = default;
+};
+
+// The bounds are the same for each number.
+TEST_P(TurnsWithMany, DeadlinesAtOnceDoNotGrowWithTheirNumber) {
+  startSlowChain(3);
+  createMany(GetParam());
+  untilAllHaveApplied();
+  clock.advance(2 * HOUR);
+  std::vector<std::size_t> left(3), memory(3), most(3), forgotten(3);
+  for (unsigned i = 0; i < 3; ++i) {
+    left[i] = open(i);
+    memory[i] = inMemory(i);
+  }
+  for (unsigned turns = 0; turns < 200'000; ++turns) {
+    turn();
+    for (unsigned i = 0; i < 3; ++i) {
+      auto now = open(i);
+      ASSERT_LE(now, left[i]);
+      most[i] = std::max(most[i], left[i] - now);
+      left[i] = now;
+      now = inMemory(i);
+      ASSERT_LE(now, memory[i]);
+      forgotten[i] = std::max(forgotten[i], memory[i] - now);
+      memory[i] = now;
+    }
+    // A checkpoint has few changes left at the end, which is no reason for another one.
+    if (left[0] + left[1] + left[2] == 0 && replica(0).state().uncaptured() < 8192) break;
+  }
+  EXPECT_THAT(left, ::testing::Each(0u)) << "not all were closed";
+  EXPECT_THAT(most, ::testing::Each(::testing::Le(MOST_CLOSED)));
+  EXPECT_THAT(forgotten, ::testing::Each(::testing::Le(MOST_RELEASED)));
+  untilAllHaveApplied();
+  EXPECT_EQ(replica(0).state().hash(), replica(2).state().hash());
+}
+INSTANTIATE_TEST_SUITE_P(, TurnsWithMany, ::testing::Values(3'000, 20'000));
+
 TEST_F(Turns, BidsGoOnWhileAuctionsAreClosed) {
   startSlowChain(2);
   createMany(6'000);
@@ -136,6 +180,34 @@ TEST_F(Turns, WhatIsDueIsOpenAndTakesNoBids) {
   EXPECT_EQ(due.getAnswer().getAuction().getState().getOpen().getNextValid(), 0);
   until("it to be closed",
         [&]() { return !result(tail, "5999").getAnswer().getAuction().getState().isOpen(); });
+}
+
+TEST_F(Turns, NewHeadJudgesOnceItHasAppliedItsLog) {
+  startSlowChain(2, Sync::manual);
+  auto syncing = sync().eagerlyEvaluate(nullptr);
+  createMany(1);
+  syncing = nullptr;
+  // Nothing of this is committed, so that the second applies none of it.
+  std::vector<capnp::RemotePromise<schema::Auctioneer::BidResults>> bids;
+  for (unsigned i = 1; i <= 2'000; ++i) {
+    bids.push_back(bid(client, session, ++sequence, i, "ann", "0123456789abcdef", "0"));
+  }
+  auto before = replica(1).state().lastIndex();
+  until("all to be with the second",
+        [&]() { return replica(1).logEnd().index >= before + bids.size(); });
+  auto end = replica(1).logEnd().index;
+  ASSERT_LT(replica(1).state().lastIndex() + 1'000, end);
+  bids.clear();
+  kill(0);
+  relink({1});
+  EXPECT_FALSE(replica(1).orders()) << "it has applied everything in one turn";
+  EXPECT_LT(replica(1).state().lastIndex(), end);
+  auto now = connect(1);
+  // Judged on all that the old head had ordered.
+  auto low = within(bid(now, session, ++sequence, 2'000, "ann", "0123456789abcdef", "0"), "a bid");
+  ASSERT_TRUE(low.getOutcome().isFail());
+  EXPECT_EQ(low.getOutcome().getFail().getHighest(), 2'000);
+  EXPECT_TRUE(replica(1).orders());
 }
 
 }  // namespace
