@@ -252,9 +252,9 @@ void Replica::advance() {
   }
 }
 
-// A checkpoint is as of a position in the log.
+// A checkpoint is as of a position in the log, and completes the one that the state was made from.
 void Replica::considerCheckpoint() {
-  if (applying == nullptr) checkpointer.consider(log_, tracker.commit());
+  if (applying == nullptr && !rebuilding) checkpointer.consider(log_, tracker.commit());
 }
 
 auction::Outcome Replica::applyAhead(const auction::Entry& entry) {

@@ -27,7 +27,8 @@ struct TestNode {
   kj::Promise<void> serving;
 
   TestNode(kj::AsyncIoContext& io, const SystemClock& clock, Random& random, std::string name,
-           chain::MemoryStore::Sync sync, head::Admission::Limits limits)
+           chain::MemoryStore::Sync sync, head::Admission::Limits limits,
+           chain::Replica::Options replica = {})
       : store(random.id(), sync),
         listener(io.provider->getNetwork()
                      .parseAddress(testing::ownAddress())
@@ -35,7 +36,7 @@ struct TestNode {
                      ->listen()),
         address(testing::ownHost() + ":" + std::to_string(listener->getPort())),
         node(io.provider->getNetwork(), io.provider->getTimer(), clock, random, store,
-             store.load().wait(io.waitScope), {name, address, {"127.0.0.1:1"}, limits, {}}),
+             store.load().wait(io.waitScope), {name, address, {"127.0.0.1:1"}, limits, replica}),
         server(node.service(), io.provider->getTimer(), 100),
         serving(server.listen(*listener).eagerlyEvaluate(nullptr)) {}
 
@@ -54,11 +55,11 @@ protected:
   ~ChainFixture() noexcept override = default;
 
   // Starts nodes n1, n2, … and makes them the chain of epoch 1.
-  void startChain(std::size_t count, Sync sync = Sync::atOnce,
-                  head::Admission::Limits limits = {}) {
+  void startChain(std::size_t count, Sync sync = Sync::atOnce, head::Admission::Limits limits = {},
+                  chain::Replica::Options options = {}) {
     for (std::size_t i = 0; i < count; ++i) {
-      nodes.push_back(
-          kj::heap<TestNode>(io, clock, random, "n" + std::to_string(i + 1), sync, limits));
+      nodes.push_back(kj::heap<TestNode>(io, clock, random, "n" + std::to_string(i + 1), sync,
+                                         limits, options));
     }
     configuration.clusterId = 77;
     std::vector<std::size_t> all(count);
