@@ -53,7 +53,7 @@ std::variant<Master::Registered, Master::Refused> Master::registerNode(
   }
 
   noteSuccessions(member);
-  copies.settle(member.incarnation);
+  copies.settle(member);
   start.answered(member.incarnation);
   Node node;
   node.candidate = application.candidate;
