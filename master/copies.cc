@@ -36,6 +36,14 @@ const Copies::Claim& Copies::ask(const Candidate& candidate, kj::TimePoint now) 
   return claim;
 }
 
+void Copies::settle(const Member& member) {
+  std::erase_if(claims, [&](auto& each) {
+    auto& claimant = each.second.candidate.member;
+    return claimant.incarnation == member.incarnation ||
+           (claimant.storeId == member.storeId && claimant.address == member.address);
+  });
+}
+
 const Copies::Claim* Copies::against(const Member& holder, kj::TimePoint now) const {
   const Claim* newest = nullptr;
   for (auto* claim: all(now)) {

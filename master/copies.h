@@ -29,8 +29,8 @@ public:
 
   // It asks, again perhaps.
   const Claim& ask(const Candidate& candidate, kj::TimePoint now);
-  // It was let in.
-  void settle(std::uint64_t incarnation) { claims.erase(incarnation); }
+  // It was let in.  What asked before at its address has ended.
+  void settle(const Member& member);
   // The newest claim to the data directory of `holder`; null if there is none.
   const Claim* against(const Member& holder, kj::TimePoint now) const;
   // All of them.

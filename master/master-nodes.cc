@@ -102,7 +102,7 @@ Master::Registered Master::letIn(const Application& application, schema::NodeSta
   auto& member = application.candidate.member;
   noteSuccessions(member);
   refusals.forget(member.name);
-  copies.settle(member.incarnation);
+  copies.settle(member);
   start.answered(member.incarnation);
   Node node;
   node.candidate = application.candidate;

@@ -96,6 +96,8 @@ std::string Master::noticeOfTrust() const {
   std::string text;
   for (auto* claim: copies.all(timer.now())) {
     for (auto& holder: holdersOf(claim->candidate)) {
+      // Else it is still being found out whether that one has ended.
+      if (!livesSince(holder.member.incarnation, claim->since)) continue;
       text += (text.empty() ? "" : "  ") + describeCopies(holder, claim->candidate, bound()) + ".";
     }
   }
@@ -130,6 +132,13 @@ std::vector<Candidate> Master::holdersOf(const Candidate& candidate) const {
   return found;
 }
 
+bool Master::livesSince(std::uint64_t incarnation, kj::TimePoint since) const {
+  KJ_IF_MAYBE (heard, suspicion.lastHeard(incarnation)) {
+    return *heard > since;
+  }
+  return false;
+}
+
 // A process whose data directory another one has that lives is a copy, or what it was copied from:
 // neither may shut the other out.  Why it is refused; null if there is no other.  Throws OVERLOADED
 // while that is being found out.
@@ -140,9 +149,7 @@ kj::Maybe<kj::String> Master::whyCopy(const Candidate& candidate) {
   auto since = copies.ask(candidate, now).since;
   for (auto& holder: holders) {
     auto incarnation = holder.member.incarnation;
-    bool lives = suspicion.lastHeard(incarnation)
-                     .map([&](kj::TimePoint heard) { return heard > since; })
-                     .orDefault(false);
+    bool lives = livesSince(incarnation, since);
     auto words = describeCopies(holder, candidate, bound());
     if (lives && candidate.clusterId != 0) return kj::str(words.c_str());
     // Nobody has heard it since: its address says whether it is still there.

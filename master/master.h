@@ -250,6 +250,7 @@ private:
   void refuseOrders(const std::string& why);
   kj::Maybe<kj::String> whyCopy(const Candidate& candidate);
   std::vector<Candidate> holdersOf(const Candidate& candidate) const;
+  bool livesSince(std::uint64_t incarnation, kj::TimePoint since) const;
   std::string copyOf(const Node& node) const;
 
   // Links.

@@ -143,7 +143,7 @@ TEST_F(JoinTest, NamesNobodyWhoMayNotJoin) {
   restored.start();
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.members(), "n1");
-  EXPECT_THAT(drifting.refusal, HasSubstr("3s ahead"));
+  EXPECT_THAT(drifting.notNow, HasSubstr("3s ahead"));
   EXPECT_THAT(foreign.refusal, HasSubstr("belongs to cluster 1"));
   EXPECT_THAT(restored.refusal, HasSubstr("restored from a backup"));
 }
