@@ -40,22 +40,20 @@ kj::Promise<Master::Admission> Master::registerNode(Application application,
   }
   auto patience = kj::min(suspicion.probeTimeout(), LONGEST_CHECK);
   auto unreachable = whyUnreachable(network, timer, member, patience);
-  return unreachable.then([self = anchor.ref(), application = kj::mv(application), status,
-                           control = kj::mv(control)](kj::Maybe<kj::String> why) mutable {
-    KJ_IF_MAYBE (master, self->get()) {
-      KJ_IF_MAYBE (words, why) {
-        master->wake();
-        master->sayRefused(application.candidate.member, words->cStr(), words->cStr());
-        return Admission(Refused{kj::mv(*words), false});
-      }
-      // Much may have happened meanwhile.
-      KJ_IF_MAYBE (refused, master->whyNot(application, status)) {
-        return Admission(kj::mv(*refused));
-      }
-      return Admission(master->letIn(application, status, kj::mv(control)));
-    }
-    kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "the master is stopping"));
-  });
+  return canceler.wrap(
+      unreachable.then([this, application = kj::mv(application), status,
+                        control = kj::mv(control)](kj::Maybe<kj::String> why) mutable -> Admission {
+        KJ_IF_MAYBE (words, why) {
+          wake();
+          sayRefused(application.candidate.member, words->cStr(), words->cStr());
+          return Refused{kj::mv(*words), false};
+        }
+        // Much may have happened meanwhile.
+        KJ_IF_MAYBE (refused, whyNot(application, status)) {
+          return kj::mv(*refused);
+        }
+        return letIn(application, status, kj::mv(control));
+      }));
 }
 
 kj::Maybe<Master::Refused> Master::whyNot(const Application& application,

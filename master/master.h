@@ -206,6 +206,7 @@ private:
   kj::PromiseFulfillerPair<void> failed;
   Announcer announcer;
   WeakAnchor<Master> anchor;
+  kj::Canceler canceler;  // Of what callers keep alive: a call goes on when its server is gone.
   kj::TaskSet tasks;  // Last: no task outlives what it uses.
 
   // Time.

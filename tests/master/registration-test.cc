@@ -10,7 +10,6 @@ namespace {
 
 using Standing = schema::NodeEntry::Standing;
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 class Registration: public ::testing::Test {

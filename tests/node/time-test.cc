@@ -150,15 +150,17 @@ TEST_F(TimeTest, SessionsLiveOnForAnIdlePeriodAfterALeap) {
 
 TEST_F(TimeTest, IdleHeadTicksOnceAnHour) {
   begin(2);
+  // Sessions end first, which is no idleness.
+  clock.advance(2 * HOUR);
+  until("sessions to end", [&]() { return !replica(0).state().idlestSession().has_value(); });
   auto end = replica(0).logEnd().index;
   clock.advance(HOUR - SECOND);
-  openSession(client);
-  EXPECT_EQ(replica(0).logEnd().index, ++end);
-  clock.advance(HOUR);
-  until("a tick", [&]() { return replica(1).commit() == end + 1; });
-  EXPECT_EQ(replica(0).state().lastStamp(), clock.wall());
-  clock.advance(HOUR);
-  until("a tick", [&]() { return replica(1).commit() == end + 2; });
+  for (int hours = 0; hours < 2; ++hours) {
+    clock.advance(hours == 0 ? SECOND : HOUR);
+    until("a tick", [&]() { return replica(1).commit() == end + 1; });
+    EXPECT_EQ(replica(0).state().lastStamp(), clock.wall());
+    ++end;
+  }
 }
 
 }  // namespace
