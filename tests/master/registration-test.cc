@@ -10,6 +10,7 @@ namespace {
 
 using Standing = schema::NodeEntry::Standing;
 using ::testing::AllOf;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 class Registration: public ::testing::Test {
