@@ -45,6 +45,8 @@ private:
     std::uint64_t seenIndex;  // The next change has a higher one.
     std::int64_t lastStamp;
     bool bySelf;  // The newest change.
+    // Auctions that were seen when they were due: nothing changes them any more but their end.
+    std::set<std::string> due = {};
   };
 
   const History& history;
@@ -93,6 +95,11 @@ private:
         state.seenIndex = std::max(state.seenIndex, told.index);
       }
       auto seen = state.service.execute(operation, told.index, 0);
+      if (told.due && seen.kind == Told::open) {
+        state.due.insert(operation.auction);
+        seen.due = true;
+        seen.nextValid = 0;
+      }
       return seen == told;
     }
     // Without a next version, whatever changes something is wrong below.
@@ -100,6 +107,7 @@ private:
     bool unknown = operation.outcome.kind == Told::unknown;
     if (!unknown && outcome != operation.outcome) return false;
     if (outcome.kind != Told::success) return !unknown;  // Just as well not placed.
+    if (state.due.count(operation.auction) > 0) return false;
     if (unknown && operation.invoked > finals.at(operation.auction)->returned) return false;
     return next != nullptr && follow(state, operation.auction, *next, false);
   }
