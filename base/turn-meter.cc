@@ -9,11 +9,6 @@
 namespace gavel {
 namespace {
 
-// So often the processor's time is read before a turn, as that costs as much as a small turn...
-constexpr auto SAMPLE_PERIOD = 1 * kj::MILLISECONDS;
-// ...and after one only if it was that long.
-constexpr auto NOTABLE = 3 * kj::MILLISECONDS;
-
 kj::Duration ownTime() {
   struct timespec time {};
   KJ_SYSCALL(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time), "reading a clock of this machine");
@@ -22,65 +17,33 @@ kj::Duration ownTime() {
 
 }  // namespace
 
-TurnMeter::TurnMeter(kj::AsyncIoContext& io)
-    : io(io),
-      timer(io.provider->getTimer()),
-      began(timer.now()),
-      sampledAt(began),
-      sampled(ownTime()),
-      periodBegan(began) {}
+TurnMeter::TurnMeter(kj::Timer& timer)
+    : timer(timer),
+      periodBegan(timer.now()),
+      ownTimeBefore(ownTime()),
+      ticking(tick().eagerlyEvaluate(nullptr)) {}
 
-int TurnMeter::run(kj::Promise<int> promise) {
-  kj::Maybe<int> result;
-  kj::Maybe<kj::Exception> failure;
-  auto task = promise
-                  .then([&](int value) { result = value; },
-                        [&](kj::Exception&& exception) { failure = kj::mv(exception); })
-                  .eagerlyEvaluate(nullptr);
-  for (;;) {
-    begin();
-    // Done when everything else is that can be done now.
-    kj::evalLast([]() {}).wait(io.waitScope);
-    end();
-    KJ_IF_MAYBE (value, result) {
-      return *value;
-    }
-    KJ_IF_MAYBE (exception, failure) {
-      kj::throwFatalException(kj::mv(*exception));
-    }
-    waitForEvents();
-  }
+kj::Promise<void> TurnMeter::tick() {
+  auto due = timer.now() + TICK;
+  return timer.atTime(due).then([this, due]() {
+    // What the loop found when it had waited last is the time at which it came to this.
+    note(timer.now(), kj::max(0 * kj::SECONDS, timer.now() - due));
+    return tick();
+  });
 }
 
-void TurnMeter::waitForEvents() {
-  if (!io.unixEventPort.wait()) return;
-  // Another thread has something for this one, which only the loop itself can take over, when it
-  // waits: so it has to wait, for the last of what other threads have.
-  auto last = kj::newPromiseAndCrossThreadFulfiller<void>();
-  last.fulfiller->fulfill();
-  last.promise.wait(io.waitScope);
-}
-
-void TurnMeter::begin() {
-  began = timer.now();
-  if (began - sampledAt < SAMPLE_PERIOD) return;
-  sampledAt = began;
-  sampled = ownTime();
-}
-
-void TurnMeter::end() {
-  auto now = kj::systemPreciseMonotonicClock().now();
-  auto turn = now - began;
+void TurnMeter::note(kj::TimePoint now, kj::Duration late) {
+  auto before = ownTimeBefore;
+  ownTimeBefore = ownTime();
   if (now - periodBegan >= PERIOD) {
     previous = now - periodBegan < 2 * PERIOD ? current : Longest();
     current = Longest();
     periodBegan = now;
   }
-  current.turn = kj::max(current.turn, turn);
-  if (turn < NOTABLE) return;
-  auto own = kj::min(turn, ownTime() - sampled);
+  auto own = kj::min(late, ownTimeBefore - before);
+  current.turn = kj::max(current.turn, late);
   current.ownTime = kj::max(current.ownTime, own);
-  if (turn >= WARNED) warn(now, turn, own);
+  if (late >= WARNED) warn(now, late, own);
 }
 
 void TurnMeter::warn(kj::TimePoint now, kj::Duration turn, kj::Duration own) {

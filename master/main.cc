@@ -179,10 +179,11 @@ void run(const Options& options) {
     logInfo("stopping", {{"signal", signal}});
     tellStopping();
   });
-  TurnMeter(io).run(server.listen(*listener)
-                        .exclusiveJoin(kj::mv(failure))
-                        .exclusiveJoin(kj::mv(stop))
-                        .then([]() { return EXIT_SUCCESS; }));
+  TurnMeter turns(timer);  // Warns of long ones.
+  server.listen(*listener)
+      .exclusiveJoin(kj::mv(failure))
+      .exclusiveJoin(kj::mv(stop))
+      .wait(io.waitScope);
 }
 
 int start(int argc, char** argv) {

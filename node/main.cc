@@ -198,7 +198,7 @@ int serve(const Flags& flags) {
   if (!flags.linkPatience.empty()) {
     options.linkPatience = parseDuration(flags.linkPatience.c_str());
   }
-  TurnMeter turns(io);
+  TurnMeter turns(timer);
   options.turns = &turns;
   auto image = store.load().wait(io.waitScope);
   Node node(network, timer, clock, random, store, kj::mv(image), kj::mv(options));
@@ -210,10 +210,11 @@ int serve(const Flags& flags) {
   fflush(stdout);
   logInfo("started", {{"address", address}, {"data", flags.data}});
   tellReady();
-  auto signal = turns.run(server.listen(*listener)
-                              .exclusiveJoin(node.run())
-                              .then([]() { return 0; })
-                              .exclusiveJoin(onStopSignal(io.unixEventPort)));
+  auto signal = server.listen(*listener)
+                    .exclusiveJoin(node.run())
+                    .then([]() { return 0; })
+                    .exclusiveJoin(onStopSignal(io.unixEventPort))
+                    .wait(io.waitScope);
   logInfo("stopping", {{"signal", signal}});
   tellStopping();
   return EXIT_SUCCESS;

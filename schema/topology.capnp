@@ -132,11 +132,10 @@ struct NodeStatus {
 
   longestTurn @21 :Int64;
   # Of its event loop, of late (the last 10 to 20 s), in nanoseconds: nobody was answered meanwhile
-  # (R16).  0: not measured.
+  # (R16).  Up to 25 ms too short, so that shorter ones are mostly not seen.
 
   longestTurnOwn @22 :Int64;
-  # Likewise, counting only the processor's time that it had itself; 0 also where none took more than
-  # 3 ms.
+  # Likewise, counting only the processor's time that it had itself.
 
   end @23 :Log.Position;
   # Log end; its index is `last`.

@@ -36,7 +36,7 @@ protected:
     cluster.until("the master to notice the outage",
                   [&]() { return cluster.notice().find("total outage") != std::string::npos; });
     auto status = cluster.gavel("operator", {"chain", "status", "--check", "-o", "json"});
-    EXPECT_EQ(status.status, 7) << status.errors;
+    EXPECT_EQ(status.status, 8) << status.errors;
     return status.output;
   }
 };
