@@ -37,7 +37,7 @@ public:
 };
 
 // All that a store does with files and directories; but for what RocksDB does itself, for which
-// environment() is.  Disks of tests stand behind it, which know what was synced.
+// environment() is.  Disks of tests take its place, which know what was synced.
 //
 // Throws FAILED, or OVERLOADED where there is no room, with a text that says what failed, where and
 // why.  Used from several threads.

@@ -131,7 +131,7 @@ void RocksStore::saveBound(const Bound& bound) {
 
 kj::Promise<std::string> RocksStore::keepAside(std::uint64_t after, std::uint64_t epoch) {
   auto paf = kj::newPromiseAndCrossThreadFulfiller<std::string>();
-  // Behind what is queued, so that all of it can be read.
+  // After what is queued, so that all of it can be read.
   writer->afterAll([this, after, epoch, fulfiller = kj::mv(paf.fulfiller)]() mutable {
     readThread->post([this, after, epoch, fulfiller = kj::mv(fulfiller)]() mutable {
       fulfiller->rejectIfThrows(

@@ -69,7 +69,7 @@ bool Master::actsNow(const Member& member) const {
          node->status->getEpoch() == current().epoch;
 }
 
-// The tail cannot talk to who joins behind it: what it says of the gate is not to be built upon.
+// The tail cannot talk to who joins after it: what it says of the gate is not to be built upon.
 bool Master::gateIsOverDeadPair() const {
   auto* tail = current().tail();
   auto* joiner = current().joiner();

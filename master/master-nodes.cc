@@ -81,7 +81,8 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
   }
   noteShown(member, current().clusterId, status.getEpoch());
   if (isAhead()) {
-    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master's store is behind a node's epoch",
+    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED,
+                                         "this master's store ends before a node's epoch",
                                          newestShown.epoch, current().epoch));
   }
   KJ_IF_MAYBE (why, whyCopy(application.candidate)) {

@@ -207,7 +207,7 @@ private:
   Announcer announcer;
   WeakAnchor<Master> anchor;
   kj::Canceler canceler;  // Of what callers keep alive: a call goes on when its server is gone.
-  kj::TaskSet tasks;  // Last: no task outlives what it uses.
+  kj::TaskSet tasks;      // Last: no task outlives what it uses.
 
   // Time.
   void wake();
