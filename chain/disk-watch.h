@@ -13,8 +13,9 @@ namespace gavel::chain {
 class DiskWatch {
 public:
   static constexpr auto CHECK = 500 * kj::MILLISECONDS;
-  // How long an idle disk goes without a probe.
-  static constexpr auto PROBE = 3 * kj::SECONDS;
+  // How long an idle disk goes without a probe.  Disks that hang together are found to within this
+  // and a CHECK, which the master waits for before it takes anybody out.
+  static constexpr auto PROBE = 1 * kj::SECONDS;
 
   DiskWatch(Store& store, kj::Timer& timer, kj::Duration patience)
       : store(store),

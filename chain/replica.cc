@@ -240,7 +240,10 @@ void Replica::advance() {
     announcedCommit = tracker.commit();
     announcedAssured = assured();
     if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
+    auto before = shown;
     show();
+    // Success may be told of what was committed before (R18).
+    if (shown == before) observer.committed(shown);
     answerWaiters();
     saveBoundSoon();
   }

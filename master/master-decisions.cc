@@ -18,6 +18,9 @@ constexpr auto GATHER = 10 * kj::MILLISECONDS;
 constexpr auto ACCEPT_DEADLINE = 5 * kj::SECONDS;
 // How many orders of operators may wait for their turn.
 constexpr std::size_t MAX_ORDERS = 100;
+// How long after the first member the last one says so whose disk hangs since the same moment:
+// nodes probe idle disks once a second, look twice a second, and tell it with a heartbeat (R12).
+constexpr auto HANGS_FOR_SURE = 2 * kj::SECONDS;
 // So many have to serve after a slow member was taken out, so that what is acknowledged still is on
 // more than one disk (R12).
 constexpr std::size_t LEFT_BY_SLOW = 2;
@@ -74,7 +77,7 @@ bool Master::considerRemoving() {
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) heard.insert(member.incarnation);
     auto* node = roster.find(member.incarnation);
-    if (node != nullptr && node->diskHangs) hanging.insert(member.incarnation);
+    if (node != nullptr && node->diskHangsSince != nullptr) hanging.insert(member.incarnation);
     KJ_IF_MAYBE (loss, suspicion.lost(member.incarnation)) {
       losses.push_back(Loss{member.incarnation, loss->cause});
       since = kj::min(since, loss->since);
@@ -86,7 +89,9 @@ bool Master::considerRemoving() {
     outage = nullptr;
     sourceSince = nullptr;
   }
-  for (auto& loss: lossesByHanging(current(), losses, heard, hanging)) losses.push_back(loss);
+  for (auto& loss: lossesByHanging(current(), losses, heard, hanging)) {
+    if (hangsForSure(*roster.find(loss.incarnation))) losses.push_back(loss);
+  }
   if (losses.empty()) {
     gatherUntil = nullptr;
     complaint.clear();
@@ -101,6 +106,14 @@ bool Master::considerRemoving() {
     return true;
   }
   complain(std::get<Unchanged>(decision).why);
+  return false;
+}
+
+// For long enough for all others to have said so of theirs.
+bool Master::hangsForSure(const Node& node) const {
+  KJ_IF_MAYBE (since, node.diskHangsSince) {
+    return timer.now() - *since >= HANGS_FOR_SURE;
+  }
   return false;
 }
 
@@ -189,7 +202,7 @@ Newcomer Master::describe(const Node& node) const {
   newcomer.drained = contains(ledger->document().drained, name);
   newcomer.wanted = orders.wanted.count(name) != 0;
   newcomer.wait = flapping.wait(name, timer.now());
-  newcomer.diskHangs = node.diskHangs;
+  newcomer.diskHangs = node.diskHangsSince != nullptr;
   newcomer.slow = slowness.whyOut(name);
   newcomer.whyNotAfterTail = whyNotAfterTail(name);
   newcomer.copy = copyOf(node);

@@ -203,7 +203,11 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int6
   auto damage = status.getDamage();
   candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
   candidate.unsynced = status.getUnsynced();
-  node.diskHangs = status.getDiskHangs();
+  if (!status.getDiskHangs()) {
+    node.diskHangsSince = nullptr;
+  } else if (node.diskHangsSince == nullptr) {
+    node.diskHangsSince = timer.now();
+  }
   node.syncs = readPace(status.getSyncs());
   noteTold(candidate, status);
   node.skew = skew;

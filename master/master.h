@@ -271,6 +271,7 @@ private:
   // What is known of nodes.
   Newcomer describe(const Node& node) const;
   void comparePace();
+  bool hangsForSure(const Node& node) const;
   std::vector<Newcomer> newcomers() const;
   struct Standing {
     schema::NodeEntry::Standing standing;

@@ -28,8 +28,8 @@ struct Node {
   Candidate candidate;
   std::uint64_t session = 0;  // Of its registration in force; 0: its connection is gone.
   std::int64_t skew = 0;
-  bool skewed = false;     // The operator was told of its clock.
-  bool diskHangs = false;  // R12
+  bool skewed = false;                                // The operator was told of its clock.
+  kj::Maybe<kj::TimePoint> diskHangsSince = nullptr;  // R12
   Pace syncs;
   kj::Own<schema::NodeStatus::Reader> status;  // As last heard.
 
