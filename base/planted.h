@@ -21,7 +21,6 @@ enum class Bug {
   rewriteNothingAtStart,  // It is synced, but not written anew before.
   markBeforeLog,          // What is durable is noted before it is.
   forgetDirectory,        // The log's directory is never synced.
-  leaveOldLogUnsynced,    // RocksDB begins a new log while the older one is not durable.
   takeStaleFrames,        // What a segment held in its former use counts again.
   // R3
   announceBeforeStore,  // A configuration is announced before it is stored.

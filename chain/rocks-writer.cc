@@ -212,7 +212,7 @@ void RocksWriter::commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr 
   database->require(database->db().Write(how, &batch), doing);
   if (how.sync) noteDatabaseSynced();
   if (!database->tableIsFull()) return;
-  if (!planted(Bug::leaveOldLogUnsynced)) syncDatabase();
+  syncDatabase();
   database->beginTable();
 }
 

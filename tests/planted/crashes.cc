@@ -25,7 +25,6 @@ constexpr Crash ALL[] = {
     {Bug::rewriteNothingAtStart, "rewrite-nothing-at-start", "R2"},
     {Bug::markBeforeLog, "mark-before-log", "R2"},
     {Bug::forgetDirectory, "forget-directory", "R2"},
-    {Bug::leaveOldLogUnsynced, "leave-old-log-unsynced", "R2"},
     {Bug::takeStaleFrames, "take-stale-frames", "R2"},
 };
 
