@@ -10,7 +10,7 @@ namespace gavel::plants {
 //   takes a joiner that was lost, another one behind the same tail, and no commit meanwhile.
 // - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor, and
 //   that one has to confirm as well.
-// - gate-behind-barrier, take-gate-of-old-epoch: whatever a joiner lacks is on its way to it, and
+// - gate-behind-barrier: whatever a joiner lacks is on its way to it, and
 //   mostly comes before anybody asks.
 // - confirm-by-neighbour: the members that were removed together must still have each other and a
 //   reader, who must ask about something that has changed without them.
@@ -38,7 +38,6 @@ const std::vector<Plant>& allPlants() {
       {Bug::skipGate, "skip-gate", "R9", 300},
       {Bug::gateBeforeCaughtUp, "gate-before-caught-up", "R9", 300},
       {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000},
-      {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 3000},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300},
       {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000},
