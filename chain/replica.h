@@ -31,13 +31,11 @@ namespace gavel::chain {
 //   The exception is a syncing member, which drops what it does not share with the tail: entries
 //   that were never committed, or everything, for a snapshot.
 // - newest() is the highest configuration heard of.  The node acts (acting()) only once that is
-// durable,
-//   and obeys no message of a lower epoch from the moment it has heard of it.
+//   durable, and obeys no message of a lower epoch from the moment it has heard of it.
 // - state() has applied committed entries only, and all of them but for a moment, as they are
-// applied
-//   in slices (R16): confirmed() waits for that.  At the head of the chain it goes on to the end of
-//   the log: what is read from it may be shown only once state().lastIndex() is committed
-//   (whenCommitted()).
+//   applied in slices (R16): confirmed() waits for that.  At the head of the chain it goes on to
+//   the end of the log: what is read from it may be shown only once state().lastIndex() is
+//   committed (whenCommitted()).
 class Replica final: private SuccessorLink::Host,
                      private PredecessorLink::Host,
                      private CommitSender::Host,
