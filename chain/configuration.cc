@@ -34,6 +34,7 @@ Configuration Configuration::read(schema::Configuration::Reader reader) {
   result.restartedFrom = readPosition(reader.getRestartedFrom());
   result.restartedIn = reader.getRestartedIn();
   result.minMembers = reader.getMinMembers();
+  result.reign = reader.getReign();
   KJ_REQUIRE(result.restartedIn <= result.epoch, "configuration that was restarted in the future",
              result.epoch, result.restartedIn);
   std::set<std::uint64_t> stores;
@@ -63,6 +64,7 @@ void Configuration::write(schema::Configuration::Builder builder) const {
   writePosition(restartedFrom, builder.initRestartedFrom());
   builder.setRestartedIn(restartedIn);
   builder.setMinMembers(minMembers);
+  builder.setReign(reign);
   auto list = builder.initMembers(static_cast<unsigned>(members.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     list[i].setName(members[i].name.c_str());

@@ -48,6 +48,8 @@ struct Configuration {
   std::uint64_t restartedIn = 0;
   // While fewer serve, nothing new is logged (R18).
   std::uint32_t minMembers = 0;
+  // Of the master that made it (R3); 0: the cluster's first.
+  std::uint64_t reign = 0;
 
   bool operator==(const Configuration&) const = default;
 

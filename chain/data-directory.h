@@ -12,9 +12,9 @@ namespace gavel::chain {
 
 // What a data directory's format is called; it changes whenever an older program could not go on
 // with what a newer one leaves (R14).
-constexpr unsigned DATA_FORMAT = 6;
+constexpr unsigned DATA_FORMAT = 7;
 
-// The directory in which a node keeps its data, of format 6:
+// The directory in which a node keeps its data, of format 7:
 //
 //   lock            locked by the process that uses the directory
 //   db/             the RocksDB database (rocks-database.h), there once it is formatted

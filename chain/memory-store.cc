@@ -127,6 +127,7 @@ kj::Own<MemoryStore> MemoryStore::restart(Crash crash, std::size_t kept) const {
     recovered.damage = next->written.lack();
   }
   recovered.bound = next->written.bound;
+  recovered.promised = next->written.promised;
   recovered.empty = next->written.checkpoint == Position() && next->written.log.empty();
   return next;
 }
@@ -247,6 +248,11 @@ kj::Promise<kj::Maybe<Position>> MemoryStore::lastWithin(Position limit) {
 
 kj::Promise<void> MemoryStore::saveConfiguration(const Configuration& configuration) {
   write([configuration](Contents& contents) { contents.configuration = configuration; });
+  return whenSynced();
+}
+
+kj::Promise<void> MemoryStore::savePromise(const RebuildPromise& promise) {
+  write([promise](Contents& contents) { contents.promised = promise; });
   return whenSynced();
 }
 

@@ -62,6 +62,7 @@ public:
   const Configuration& configuration() const { return durable.configuration; }
   const Position& checkpointed() const { return written.checkpoint; }
   const Bound& bound() const { return durable.bound; }
+  const RebuildPromise& promised() const { return durable.promised; }
   // What was kept aside before it was dropped.
   const std::vector<BatchPtr>& aside() const { return written.aside; }
 
@@ -74,6 +75,7 @@ public:
   kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override;
   kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override;
   kj::Promise<void> saveConfiguration(const Configuration& configuration) override;
+  kj::Promise<void> savePromise(const RebuildPromise& promise) override;
   void saveBound(const Bound& bound) override;
   kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override;
   kj::Promise<void> checkpoint(Position at, auction::Changes changes) override;
@@ -105,6 +107,7 @@ private:
     std::deque<BatchPtr> log;
     bool installing = false;  // The records are a part of a snapshot.
     Bound bound;
+    RebuildPromise promised;
     std::vector<BatchPtr> aside;
 
     Position logEnd() const { return log.empty() ? logStart : log.back()->end(); }

@@ -38,6 +38,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store&
       linkPatience(options.linkPatience),
       configuration(store.recovered().configuration),
       durableEpoch_(configuration.epoch),
+      promised_(store.recovered().promised),
       adoption(kj::Promise<void>(kj::READY_NOW).fork()),
       rebuilt(kj::Promise<void>(kj::READY_NOW).fork()),
       applyBudget(options.pace, APPLY_SLICE),
@@ -65,7 +66,7 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
   }
   bool again = planted(Bug::restartInPlace) && !acting_ && durableEpoch_ == newer.epoch;
   if (newer.epoch == configuration.epoch && !again) {
-    if (newer.members != configuration.members) {
+    if (newer.members != configuration.members || newer.reign != configuration.reign) {
       die("two different configurations of one epoch: the master's store is broken",
           {{"epoch", newer.epoch},
            {"have", configuration.describe()},
@@ -73,6 +74,15 @@ kj::Promise<void> Replica::adopt(const Configuration& newer) {
     }
     return adoption.addBranch();
   }
+  KJ_IF_MAYBE (why, whyNotAdopt(newer)) {
+    if (saidForbidden != newer.epoch) logWarning("refused a configuration", {{"reason", *why}});
+    saidForbidden = newer.epoch;
+    return kj::READY_NOW;
+  }
+  return enter(newer);
+}
+
+kj::Promise<void> Replica::enter(const Configuration& newer) {
   if (acting_) stopActing();
   configuration = newer;
   adoption = canceler

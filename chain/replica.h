@@ -111,7 +111,10 @@ public:
 
   // Makes a configuration, stored by the master, the one this node acts in; resolves once it does.
   // An older one than newest() is ignored.  Another one of the same epoch ends the process (R1).
+  // One that this node has promised not to adopt is refused in the log only.
   kj::Promise<void> adopt(const Configuration& configuration);
+  // Why it has to refuse `newer`, for the operators of the master that made it; null: it does not.
+  kj::Maybe<kj::String> whyNotAdopt(const Configuration& newer) const;
   const Configuration& newest() const { return configuration; }
   bool acting() const { return acting_; }
   // The newest epoch whose configuration is durable here.
@@ -162,6 +165,22 @@ public:
   // with OVERLOADED as confirmed() does.
   kj::Promise<kj::Own<SnapshotReader>> snapshot();
 
+  // A master that makes the store of a lost one anew asks for a promise (Peer.promise, R3).
+  struct Question {
+    Configuration newest;  // What the caller takes for the newest of this node.
+    RebuildPromise promise;
+    std::uint64_t released;
+  };
+  struct Answer {
+    enum class Kind : std::uint8_t { promised, newer, refused };
+    Kind kind;
+    kj::String why = nullptr;  // If it was refused, for the operator.
+  };
+  // Resolves with `promised` once that is durable, and newest() is what the caller took for it.
+  kj::Promise<Answer> promise(const Question& question);
+  // The last that was given.
+  const RebuildPromise& promised() const { return promised_; }
+
   // A call of the Peer interface (R6).
   using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
   kj::Promise<void> attach(AttachContext context, PredecessorLink::Progress progress);
@@ -187,6 +206,8 @@ private:
   Configuration configuration;
   bool acting_ = false;
   std::uint64_t durableEpoch_;
+  RebuildPromise promised_;
+  std::uint64_t saidForbidden = 0;  // The epoch that the operator was told of last.
   // Of what remote callers may keep alive longer than this object.
   kj::Canceler canceler;
   kj::ForkedPromise<void> adoption;
@@ -232,6 +253,7 @@ private:
   kj::Promise<void> following = nullptr;  // The disk.
   kj::TaskSet tasks;                      // Last: its tasks use the rest.
 
+  kj::Promise<void> enter(const Configuration& newer);
   void stopActing();
   void startActing();
   void followDisk();

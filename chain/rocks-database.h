@@ -32,7 +32,8 @@ namespace meta {
 constexpr char STORE_ID[] = "mstore-id";            // 8 bytes, like all integers little-endian
 constexpr char GENERATION[] = "mgeneration";        // 8 bytes
 constexpr char CONFIGURATION[] = "mconfiguration";  // schema Configuration, flat stream framing
-constexpr char CHECKPOINT[] = "mcheckpoint";        // a Position: epoch, index, checksum
+constexpr char PROMISE[] = "mpromise";  // a RebuildPromise: epoch, reign; absent if none was given
+constexpr char CHECKPOINT[] = "mcheckpoint";  // a Position: epoch, index, checksum
 constexpr char INSTALLING[] = "minstalling";  // there while state is what came of a snapshot so far
 constexpr char UNSYNCED[] = "munsynced";      // there while a process runs with --sync=never
 }  // namespace meta

@@ -114,6 +114,15 @@ Configuration readConfiguration(const RocksDatabase& database) {
   return configuration;
 }
 
+RebuildPromise readPromise(const RocksDatabase& database) {
+  auto value = database.readMeta(meta::PROMISE);
+  if (!value) return {};
+  std::uint64_t words[2];
+  if (value->size() != sizeof(words)) database.failDamaged("a wrong size of its promise");
+  std::memcpy(words, value->data(), sizeof(words));
+  return {words[0], words[1]};
+}
+
 std::string describe(const Position& position) {
   return "index " + std::to_string(position.index) + " (epoch " + std::to_string(position.epoch) +
          ", checksum " + std::to_string(position.checksum) + ")";
@@ -267,6 +276,7 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
   recovered.storeId = database.readNumber(meta::STORE_ID);
   if (recovered.storeId == 0) database.failDamaged("it has no store id");
   recovered.configuration = readConfiguration(database);
+  recovered.promised = readPromise(database);
   auto generation = database.readNumber(meta::GENERATION);
   KJ_IF_MAYBE (known, opened.markerFile->recovered()) {
     if (known->storeId == recovered.storeId) {

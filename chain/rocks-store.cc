@@ -117,7 +117,15 @@ kj::Promise<void> RocksStore::saveConfiguration(const Configuration& configurati
   auto words = capnp::messageToFlatArray(builder);
   auto chars = words.asChars();
   auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
-  writer->save(std::string(chars.begin(), chars.size()), kj::mv(paf.fulfiller));
+  writer->save(meta::CONFIGURATION, std::string(chars.begin(), chars.size()),
+               kj::mv(paf.fulfiller));
+  return kj::mv(paf.promise);
+}
+
+kj::Promise<void> RocksStore::savePromise(const RebuildPromise& promise) {
+  auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
+  writer->save(meta::PROMISE, encodeNumber(promise.epoch) + encodeNumber(promise.reign),
+               kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);
 }
 

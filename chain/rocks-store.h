@@ -80,6 +80,7 @@ public:
   kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override;
   kj::Promise<void> saveConfiguration(const Configuration& configuration) override;
   void discard(auction::State state) override;
+  kj::Promise<void> savePromise(const RebuildPromise& promise) override;
   void saveBound(const Bound& bound) override;
   kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override;
   kj::Promise<void> checkpoint(Position at, auction::Changes changes) override;

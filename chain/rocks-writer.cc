@@ -56,8 +56,8 @@ void RocksWriter::append(BatchPtr batch) {
   post(Append{std::move(batch)});
 }
 
-void RocksWriter::save(std::string configuration, Fulfiller fulfiller) {
-  post(Save{std::move(configuration), kj::mv(fulfiller)});
+void RocksWriter::save(const char* key, std::string value, Fulfiller fulfiller) {
+  post(Save{key, std::move(value), kj::mv(fulfiller)});
 }
 
 void RocksWriter::bound(const Bound& bound) {
@@ -186,7 +186,7 @@ void RocksWriter::run(Group& group, Work& work) {
     return;
   }
   if (auto* save = std::get_if<Save>(&work)) {
-    RocksDatabase::putMeta(group.batch, meta::CONFIGURATION, save->value);
+    RocksDatabase::putMeta(group.batch, save->key, save->value);
     group.saves.push_back(kj::mv(save->fulfiller));
     return;
   }
@@ -238,7 +238,7 @@ void RocksWriter::write(Group& group) {
     note(group.batches);
     tellDurable(window.end().index, false);
   }
-  if (!group.saves.empty()) commit(group.batch, true, "note a configuration");
+  if (!group.saves.empty()) commit(group.batch, true, "note a configuration or a promise");
   mark(false);
   for (auto& save: group.saves) save->fulfill();
   group = Group();

@@ -35,7 +35,8 @@ public:
   KJ_DISALLOW_COPY(RocksWriter);
 
   void append(BatchPtr batch);
-  void save(std::string configuration, Fulfiller fulfiller);
+  // Durably, under one of the keys in rocks-database.h.
+  void save(const char* key, std::string value, Fulfiller fulfiller);
   void bound(const Bound& bound);
   void cut(Position end, Fulfiller fulfiller);
   void checkpoint(Position at, std::string records, Fulfiller fulfiller);
@@ -59,6 +60,7 @@ private:
     BatchPtr batch;
   };
   struct Save {
+    const char* key;
     std::string value;
     Fulfiller fulfiller;
   };

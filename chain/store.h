@@ -14,6 +14,7 @@
 #include "chain/bound.h"
 #include "chain/configuration.h"
 #include "chain/disk-activity.h"
+#include "chain/rebuild-promise.h"
 
 namespace gavel::chain {
 
@@ -22,10 +23,11 @@ struct Recovered {
   std::uint64_t storeId = 0;  // Made when the directory was formatted.
   std::uint64_t generation =
       0;  // Starts so far, this one included; durable before it is told (R11).
-  Configuration configuration;  // The last one adopted; epoch 0 if none.
-  bool empty = true;            // It holds no state and no log.
-  bool unsynced = false;        // Nothing is ever synced: what it calls durable may not be.
-  Bound bound = {};             // The last that was noted; none if `unsynced`.
+  Configuration configuration;   // The last one adopted; epoch 0 if none.
+  bool empty = true;             // It holds no state and no log.
+  bool unsynced = false;         // Nothing is ever synced: what it calls durable may not be.
+  Bound bound = {};              // The last that was noted; none if `unsynced`.
+  RebuildPromise promised = {};  // The last that was given.
   // Why it is no source for others (R11): a log that ends before what was recorded as durable or
   // as committed, or a snapshot that was not finished.  Empty: it is sound.
   std::string damage;
@@ -100,6 +102,9 @@ public:
 
   // Resolves when the configuration is durable, together with everything queued before it.
   virtual kj::Promise<void> saveConfiguration(const Configuration& configuration) = 0;
+
+  // The same of what is promised to a master that is made anew (R3).
+  virtual kj::Promise<void> savePromise(const RebuildPromise& promise) = 0;
 
   // Notes what is known to be committed (R11), durably in a moment, after everything queued before.
   // An older one says nothing wrong, so that nobody waits for it.

@@ -13,8 +13,9 @@
 namespace gavel::master {
 namespace {
 
-// Version 1 had neither stores nor drained nodes, version 2 no bound, which reads as none.
-constexpr std::uint32_t FORMAT_VERSION = 3;
+// Version 1 had neither stores nor drained nodes, version 2 no bound, which reads as none, version
+// 3 no reign, likewise.
+constexpr std::uint32_t FORMAT_VERSION = 4;
 constexpr std::uint32_t OLDEST_FORMAT_VERSION = 1;
 
 const Configuration NONE;
@@ -174,6 +175,22 @@ Bound readBound(schema::Bound::Reader reader) {
   return {readPosition(reader.getAt()), reader.getMadeIn()};
 }
 
+Candidate readCandidate(schema::NodeStatus::Reader status) {
+  Candidate candidate;
+  candidate.member = {toString(status.getName()), toString(status.getAddress()),
+                      status.getIncarnation(), status.getStoreId()};
+  candidate.clusterId = status.getClusterId();
+  candidate.generation = status.getGeneration();
+  candidate.last = status.getLast();
+  candidate.end = readPosition(status.getEnd());
+  candidate.bound = readBound(status.getBound());
+  candidate.stored = status.getDurable() >= status.getLast();
+  candidate.damage = toString(status.getDamage());
+  candidate.unsynced = status.getUnsynced();
+  candidate.promised = status.getPromisedEpoch();
+  return candidate;
+}
+
 void writeMember(const Member& member, schema::Member::Builder builder) {
   builder.setName(member.name.c_str());
   builder.setAddress(member.address.c_str());
@@ -192,6 +209,7 @@ void writeConfiguration(const Configuration& configuration,
   writePosition(configuration.restartedFrom, builder.initRestartedFrom());
   builder.setRestartedIn(configuration.restartedIn);
   builder.setMinMembers(configuration.minMembers);
+  builder.setReign(configuration.reign);
   auto list = builder.initMembers(configuration.members.size());
   for (unsigned i = 0; i < configuration.members.size(); ++i) {
     writeMember(configuration.members[i], list[i]);
@@ -207,6 +225,7 @@ Configuration readConfiguration(schema::Configuration::Reader reader) {
   configuration.restartedFrom = readPosition(reader.getRestartedFrom());
   configuration.restartedIn = reader.getRestartedIn();
   configuration.minMembers = reader.getMinMembers();
+  configuration.reign = reader.getReign();
   for (auto member: reader.getMembers()) {
     configuration.members.push_back(
         Member{toString(member.getName()), toString(member.getAddress()), member.getIncarnation(),

@@ -74,6 +74,8 @@ Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes);
 
 Position readPosition(schema::Position::Reader reader);
 Bound readBound(schema::Bound::Reader reader);
+// What a node that is asked, or registers, says of itself.
+Candidate readCandidate(schema::NodeStatus::Reader status);
 
 void writeMember(const Member& member, schema::Member::Builder builder);
 

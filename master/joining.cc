@@ -34,6 +34,12 @@ std::string whyNotEligible(const Configuration& current, const Newcomer& newcome
     return "a member with another data directory has its name";
   }
   if (!newcomer.copy.empty()) return newcomer.copy;
+  if (candidate.promised > current.epoch) {
+    return "it has promised a master that is being rebuilt to adopt nothing below epoch " +
+           std::to_string(candidate.promised) +
+           ": run gavel-master --rebuild again, to its end, or start the node with an empty "
+           "directory";
+  }
   if (newcomer.skewed)
     return "its clock is wrong, or the master's: they differ by more than --max-skew; set the "
            "wrong one right (NTP).  A node that was let in with a wrong clock must be started "

@@ -24,6 +24,7 @@
 #include "base/turn-meter.h"
 #include "master/embedded-store.h"
 #include "master/master.h"
+#include "master/rebuilder.h"
 #include "master/service.h"
 
 namespace gavel::master {
@@ -44,6 +45,8 @@ struct Options {
   std::string listen = "127.0.0.1:7400";
   std::string data;
   Settings settings;
+  bool rebuild = false;
+  Rebuilder::Options rebuilding;
   LogFormat logFormat = LogFormat::text;
   LogLevel logLevel = LogLevel::info;
   ProtectionOptions protection;
@@ -123,6 +126,24 @@ void define(CLI::App& app, Options& options) {
   addDuration(app, "--link-retry", options.settings.linkRetry, LEAST_LINK_RETRY,
               "Keep nodes apart this long that could not talk to each other, before it is tried "
               "again, and twice as long each further time, up to 60 times");
+  auto* rebuild = app.add_flag(
+      "--rebuild", options.rebuild,
+      "Make the data of a master that is lost for good anew, in the empty directory --data, from "
+      "what the nodes show and promise; then lead the chain");
+  app.add_option("--node", options.rebuilding.nodes,
+                 "With --rebuild: where nodes of the chain are; any one names the others")
+      ->type_name("HOST:PORT")
+      ->delimiter(',')
+      ->check([](const std::string& text) -> std::string {
+        return isHostPort(text.c_str()) ? "" : "expected HOST:PORT, got " + text;
+      })
+      ->needs(rebuild);
+  app.add_option("--without", options.rebuilding.without,
+                 "With --rebuild: give up these members, whose data is lost, and all that only "
+                 "they had; the chain goes on from one of the others")
+      ->type_name("NAME")
+      ->delimiter(',')
+      ->needs(rebuild);
   addChoice<LogFormat>(app, "--log-format", options.logFormat,
                        {{"text", LogFormat::text}, {"json", LogFormat::json}},
                        "How lines on standard error look");
@@ -145,6 +166,17 @@ unsigned boundConnections(unsigned wanted) {
   return possible;
 }
 
+void sayRebuilt(const Document& document) {
+  auto& current = document.current();
+  logInfo("rebuilt: the store of the lost master is made anew",
+          {{"epoch", current.epoch},
+           {"reign", kj::str(kj::hex(current.reign))},
+           {"members", current.describe()},
+           {"cause", current.cause}});
+  for (auto& each: whatIsForgotten())
+    logWarning("forgotten with the lost master", {{"what", each}});
+}
+
 void run(const Options& options) {
   captureStopSignals();
   Server::Limits limits;
@@ -161,6 +193,18 @@ void run(const Options& options) {
   auto address = boundAddress(options.listen.c_str(), listener->getPort());
   RealClock clock;
   SystemRandom random;
+  if (options.rebuild) {
+    auto stop = onStopSignal(io.unixEventPort).then([](int signal) {
+      logInfo("stopping, with nothing rebuilt", {{"signal", signal}});
+      return false;
+    });
+    Rebuilder rebuilder(network, timer, clock, random, store, options.rebuilding);
+    auto done = rebuilder.run().then([](Document&& document) {
+      sayRebuilt(document);
+      return true;
+    });
+    if (!done.exclusiveJoin(kj::mv(stop)).wait(io.waitScope)) return;
+  }
   auto master =
       Master::open(timer, network, store, clock, random, options.settings).wait(io.waitScope);
   Server server(
@@ -202,6 +246,13 @@ int start(int argc, char** argv) {
     return USAGE;
   }
 
+  if (options.rebuild && options.rebuilding.nodes.empty()) {
+    std::fprintf(
+        stderr,
+        "gavel-master: --rebuild needs --node HOST:PORT, where a node of the chain is (see "
+        "gavel-master --help)\n");
+    return USAGE;
+  }
   if (options.settings.minMembers > options.settings.replicas) {
     std::fprintf(stderr,
                  "gavel-master: --min-members %u is more than --replicas %u: no bid could ever be "

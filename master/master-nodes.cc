@@ -69,6 +69,8 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
   }
   if (current().epoch == 0) noteForeign(application.candidate);
+  // Also of one that is refused for the master that it follows.
+  noteShown(member, application.candidate.clusterId, status);
   kj::Maybe<StoreRecord> newest;
   if (auto* record = ledger->document().findStore(member.storeId)) newest = *record;
   KJ_IF_MAYBE (why, whyRefused(application, current(), liveNamesake(member), newest, bound())) {
@@ -79,7 +81,6 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
     sayRefused(member, why->cStr(), CLOCK);
     return Refused{kj::mv(*why), false};
   }
-  noteShown(member, current().clusterId, status.getEpoch());
   if (isAhead()) {
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED,
                                          "this master's store ends before a node's epoch",
@@ -185,7 +186,7 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
   KJ_REQUIRE(status.getIncarnation() == incarnation, "a heartbeat speaks for another node",
              incarnation, status.getIncarnation());
   noteStatus(*node, status, skewOf(status.getWallClock(), clock.wall()));
-  noteShown(node->member(), current().clusterId, status.getEpoch());
+  noteShown(node->member(), current().clusterId, status);
   suspicion.heard(incarnation, timer.now());
   links.heard(incarnation, timer.now());
   announcer.heard(incarnation, status.getEpoch());
@@ -203,6 +204,7 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int6
   auto damage = status.getDamage();
   candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
   candidate.unsynced = status.getUnsynced();
+  candidate.promised = status.getPromisedEpoch();
   if (!status.getDiskHangs()) {
     node.diskHangsSince = nullptr;
   } else if (node.diskHangsSince == nullptr) {

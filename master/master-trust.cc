@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include <kj/debug.h>
@@ -27,6 +28,18 @@ bool Master::mayDecide() {
     refuseOrders(noticeOfTrust());
     return false;
   }
+  if (auto* member = memberWithPromise()) {
+    // Nothing that this master could decide would come into force there.
+    if (saidPromised != member->promised) {
+      logWarning("a member has promised a master that is being rebuilt to adopt nothing else",
+                 {{"node", member->member.name},
+                  {"promised", member->promised},
+                  {"epoch", current().epoch}});
+    }
+    saidPromised = member->promised;
+    refuseOrders(noticeOfTrust());
+    return false;
+  }
   if (start.over(timer.now())) return true;
   askMembers();
   if (current().epoch == 0) forming = "waits a moment for nodes that belong to a cluster";
@@ -39,7 +52,7 @@ void Master::askMembers() {
     kj::Function<void(schema::NodeStatus::Reader)> told = [this](auto status) {
       Member who{std::string(status.getName().cStr()), std::string(status.getAddress().cStr()), 0,
                  0};
-      noteShown(who, status.getClusterId(), status.getEpoch());
+      noteShown(who, status.getClusterId(), status);
     };
     auto answer = probe(network, timer, member.address.c_str(), member.incarnation,
                         suspicion.probeTimeout(), kj::mv(told));
@@ -64,11 +77,14 @@ void Master::askMembers() {
   logDebug("waiting for the members of the stored configuration", {{"awaited", start.describe()}});
 }
 
-void Master::noteShown(const Member& member, std::uint64_t clusterId, std::uint64_t epoch) {
+void Master::noteShown(const Member& member, std::uint64_t clusterId,
+                       schema::NodeStatus::Reader status) {
+  auto epoch = status.getEpoch();
   if (clusterId != current().clusterId || epoch <= current().epoch || epoch <= newestShown.epoch) {
     return;
   }
-  newestShown = {epoch, member.name + " (" + member.address + ")", timer.now(), false};
+  newestShown = {epoch, status.getReign(), member.name + " (" + member.address + ")", timer.now(),
+                 false};
 }
 
 void Master::noteForeign(const Candidate& candidate) {
@@ -77,17 +93,48 @@ void Master::noteForeign(const Candidate& candidate) {
   foreign = std::string("node ") + member.name + " at " + member.address + " belongs to cluster " +
             kj::str(kj::hex(candidate.clusterId)).cStr() +
             ", and this master has no data: no chain is formed, or there would be two.  Start it "
-            "with the data directory of that cluster's master.  To form another chain, stop that "
+            "with the data directory of that cluster's master; if that is lost, make it anew with "
+            "gavel-master --rebuild.  To form another chain, stop that "
             "node, or give it another master, and start this master again.";
 }
 
+// A member of the configuration in force that does not adopt what this master makes, as another one
+// is being rebuilt (R3); null if there is none.
+const Candidate* Master::memberWithPromise() const {
+  for (auto& [incarnation, node]: roster.all()) {
+    if (node.session == 0 || node.candidate.promised <= current().epoch) continue;
+    auto& members = current().members;
+    bool isMember = std::any_of(members.begin(), members.end(), [&](const Member& member) {
+      return member.storeId == node.member().storeId;
+    });
+    if (isMember) return &node.candidate;
+  }
+  return nullptr;
+}
+
 std::string Master::noticeOfTrust() const {
+  if (isAhead() && newestShown.reign != current().reign) {
+    return "nothing is decided: node " + newestShown.who + " acts in epoch " +
+           std::to_string(newestShown.epoch) + " of reign " +
+           kj::str(kj::hex(newestShown.reign)).cStr() + ", and this master is of reign " +
+           kj::str(kj::hex(current().reign)).cStr() +
+           ": the master's store was made anew (gavel-master --rebuild), and that one leads the "
+           "chain.  Stop this master, and do not start it again.";
+  }
   if (isAhead()) {
     return "nothing is decided: node " + newestShown.who + " acts in epoch " +
            std::to_string(newestShown.epoch) + ", and this master's store holds only epoch " +
            std::to_string(current().epoch) +
            ": it is an older copy.  The chain serves on, but nothing can be re-linked.  Stop this "
            "master, and start it on the data directory that it ran with last.";
+  }
+  if (auto* member = memberWithPromise()) {
+    return "nothing is decided: " + member->member.name +
+           " has promised a master that is being rebuilt to adopt nothing below epoch " +
+           std::to_string(member->promised) + ", and this one is in epoch " +
+           std::to_string(current().epoch) +
+           ".  The chain serves on, but nothing can be re-linked.  Run gavel-master --rebuild "
+           "again, to its end, and stop this master.";
   }
   if (current().epoch != 0 && !start.describe().empty() && timer.now() < start.end()) {
     return "has just started, and decides nothing before it has heard " + start.describe() +

@@ -194,13 +194,15 @@ private:
   // Of all processes that have shown an epoch of this cluster, the one with the highest.
   struct Shown {
     std::uint64_t epoch = 0;
+    std::uint64_t reign = 0;
     std::string who = {};
     kj::TimePoint since = kj::origin<kj::TimePoint>();
     bool said = false;
   };
   Shown newestShown;
-  std::string foreign;     // A node with a cluster's data that came to this empty master.
-  bool rulesSeen = false;  // The configuration has had the min-members of this process.
+  std::uint64_t saidPromised = 0;  // The operator was told that a member has promised this epoch.
+  std::string foreign;             // A node with a cluster's data that came to this empty master.
+  bool rulesSeen = false;          // The configuration has had the min-members of this process.
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
@@ -245,7 +247,8 @@ private:
   bool mayDecide();
   void askMembers();
   bool isAhead() const { return newestShown.epoch > current().epoch; }
-  void noteShown(const Member& member, std::uint64_t clusterId, std::uint64_t epoch);
+  void noteShown(const Member& member, std::uint64_t clusterId, schema::NodeStatus::Reader status);
+  const Candidate* memberWithPromise() const;
   void noteForeign(const Candidate& candidate);
   std::string noticeOfTrust() const;
   void refuseOrders(const std::string& why);

@@ -40,6 +40,7 @@ Configuration Configuration::next() const {
   next.restartedFrom = restartedFrom;
   next.restartedIn = restartedIn;
   next.minMembers = minMembers;
+  next.reign = reign;
   return next;
 }
 

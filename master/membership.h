@@ -39,6 +39,7 @@ struct Configuration {
   Position restartedFrom = {};
   std::uint64_t restartedIn = 0;
   unsigned minMembers = 0;  // While fewer serve, nothing new is logged (R18).
+  std::uint64_t reign = 0;  // Of the master that made it; 0: of one that was never lost (R3).
 
   bool operator==(const Configuration&) const = default;
 
@@ -74,6 +75,9 @@ struct Candidate {
   bool stored = true;      // All of its log is on its disk.
   std::string damage;      // What is wrong with what it found on its disk; empty: nothing.
   bool unsynced = false;   // What it calls durable may not be.
+  // It has promised another master, whose store is being made anew, to adopt nothing below this
+  // epoch, and has not adopted that either (R3).  0: it has not.
+  std::uint64_t promised = 0;
 
   // Restored from a backup: has a state to found a cluster with, and belongs to none yet.
   bool restored() const { return clusterId == 0 && !empty; }

@@ -93,6 +93,17 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
                    kj::hex(current.clusterId),
                    ": connect the node to its own master, or start it with an empty directory");
   }
+  // One in a lower epoch is brought into this reign by the configuration that it is told.
+  if (application.epoch >= current.epoch && application.reign != current.reign &&
+      current.epoch != 0) {
+    return kj::str("node ", member.name.c_str(), " follows the master of reign ",
+                   kj::hex(application.reign), ", in epoch ", application.epoch,
+                   ", and this one is of reign ", kj::hex(current.reign), ", in epoch ",
+                   current.epoch,
+                   ": the store of a master that was lost has been made anew (gavel-master "
+                   "--rebuild), and one of the two is over: stop the one that the chain does not "
+                   "follow, and do not start it again");
+  }
   KJ_IF_MAYBE (record, newest) {
     if (isOlderCopy(application.candidate, *record)) {
       bool emptiable = !bound.within(application.candidate.end) || bound.at.index == 0;

@@ -19,8 +19,10 @@ namespace gavel::master {
 struct Application {
   std::uint32_t protocolVersion = 0;
   Candidate candidate;
-  std::int64_t clock = 0;  // Nanoseconds since the Unix epoch,
-  std::int64_t skew = 0;   // and that minus the master's.
+  std::uint64_t epoch = 0;  // Of the newest configuration that it has stored,
+  std::uint64_t reign = 0;  // and of the newest that it knows (R3).
+  std::int64_t clock = 0;   // Nanoseconds since the Unix epoch,
+  std::int64_t skew = 0;    // and that minus the master's.
 };
 
 // A node that has registered since this master started.

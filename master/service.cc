@@ -119,6 +119,9 @@ public:
     application.candidate.member = Member{toString(status.getName()), toString(status.getAddress()),
                                           status.getIncarnation(), status.getStoreId()};
 
+    application.epoch = status.getEpoch();
+    application.reign = status.getReign();
+    application.candidate.promised = status.getPromisedEpoch();
     application.candidate.generation = status.getGeneration();
     application.candidate.last = status.getLast();
     application.candidate.end = readPosition(status.getEnd());

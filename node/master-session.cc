@@ -23,8 +23,11 @@ public:
 
   kj::Promise<void> configure(ConfigureContext context) override {
     KJ_IF_MAYBE (session, owner->get()) {
-      return session->host.adopt(
-          chain::Configuration::read(context.getParams().getConfiguration()));
+      auto configuration = chain::Configuration::read(context.getParams().getConfiguration());
+      KJ_IF_MAYBE (why, session->host.whyNotAdopt(configuration)) {
+        return KJ_EXCEPTION(FAILED, *why);
+      }
+      return session->host.adopt(configuration);
     }
     return KJ_EXCEPTION(DISCONNECTED, "this node is stopping");
   }

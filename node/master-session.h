@@ -27,6 +27,8 @@ public:
     virtual std::uint64_t clusterId() = 0;
     virtual bool empty() = 0;
     virtual kj::Promise<void> adopt(const chain::Configuration& configuration) = 0;
+    // Why that is to be refused, for the master's operators; null: it is not.
+    virtual kj::Maybe<kj::String> whyNotAdopt(const chain::Configuration& configuration) = 0;
     // The master refuses this node, as its clock and the master's differ.
     virtual void clockIsWrong() = 0;
     // An operator's word on the clock (master.capnp's NodeControl.acceptClock).

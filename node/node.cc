@@ -76,6 +76,11 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   chain::writePosition(replica_.logEnd(), builder.initEnd());
   chain::writeBound(replica_.bound(), builder.initBound());
   builder.setClusterId(replica_.newest().clusterId);
+  builder.setReign(replica_.newest().reign);
+  if (auto& promised = replica_.promised(); promised.epoch > replica_.newest().epoch) {
+    builder.setPromisedEpoch(promised.epoch);
+    builder.setPromisedReign(promised.reign);
+  }
   builder.setDurable(replica_.durable());
   builder.setCommit(replica_.commit());
   builder.setApplied(replica_.state().lastIndex());
@@ -136,6 +141,32 @@ void Node::explain(schema::NodeStatus::Builder builder) const {
         "holds data of an earlier membership, which it must not serve; waits to be taken into the "
         "chain again");
   }
+}
+
+kj::Promise<void> Node::promise(PromiseContext context) {
+  using Answer = chain::Replica::Answer;
+  auto params = context.getParams();
+  if (params.getStoreId() != recovered.storeId) {
+    context.getResults().initResult().setRefused("it runs on another data directory");
+    return kj::READY_NOW;
+  }
+  chain::Replica::Question question{chain::Configuration::read(params.getConfiguration()),
+                                    {params.getEpoch(), params.getReign()},
+                                    params.getReleased()};
+  return replica_.promise(question).then([this, context](Answer answer) mutable {
+    auto result = context.getResults().initResult();
+    switch (answer.kind) {
+      case Answer::Kind::promised:
+        writeStatus(result.initPromised(), false);
+        return;
+      case Answer::Kind::newer:
+        replica_.newest().write(result.initNewer());
+        return;
+      case Answer::Kind::refused:
+        result.setRefused(answer.why);
+        return;
+    }
+  });
 }
 
 void Node::writeSnapshotHeader(chain::Position position,

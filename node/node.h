@@ -61,6 +61,10 @@ public:
   auction::Stamp chainTime() const { return time.now(); }
 
   void writeStatus(schema::NodeStatus::Builder builder, bool withStateHash);
+  // A call of the Peer interface, by a master that makes the store of a lost one anew (R3).
+  using PromiseContext =
+      capnp::CallContext<schema::Peer::PromiseParams, schema::Peer::PromiseResults>;
+  kj::Promise<void> promise(PromiseContext context);
   // Of what a snapshot from here would be.
   void writeSnapshotHeader(chain::Position position, schema::SnapshotHeader::Builder builder) const;
 
@@ -102,6 +106,9 @@ private:
   bool empty() override { return recovered.empty && replica_.logEnd().index == 0; }
   kj::Promise<void> adopt(const chain::Configuration& configuration) override {
     return replica_.adopt(configuration);
+  }
+  kj::Maybe<kj::String> whyNotAdopt(const chain::Configuration& configuration) override {
+    return replica_.whyNotAdopt(configuration);
   }
   void clockIsWrong() override;
   kj::Promise<std::string> acceptClock(auction::Stamp limit) override {

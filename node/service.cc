@@ -208,6 +208,13 @@ kj::Promise<void> Service::reportCommits(ReportCommitsContext context) {
   return kj::READY_NOW;
 }
 
+// -- a master that is made anew
+
+kj::Promise<void> Service::promise(PromiseContext context) {
+  requirePeer(access, "asking for a promise");
+  return node().promise(context);
+}
+
 // -- backups
 
 kj::Promise<void> Service::snapshot(SnapshotContext context) {

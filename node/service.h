@@ -38,6 +38,7 @@ public:
   kj::Promise<void> forward(ForwardContext context) override;
   kj::Promise<void> reportCommits(ReportCommitsContext context) override;
 
+  kj::Promise<void> promise(PromiseContext context) override;
   kj::Promise<void> snapshot(SnapshotContext context) override;
 
 private:

@@ -9,7 +9,7 @@ using Log = import "log.capnp";
 using Snapshot = import "snapshot.capnp";
 using Topology = import "topology.capnp";
 
-const protocolVersion :UInt32 = 5;
+const protocolVersion :UInt32 = 6;
 # Raised when a message changes its meaning, or the records in snapshots their format (R14).
 
 struct Header {
@@ -90,6 +90,28 @@ interface Peer {
       # A fresh one per call; an earlier one is dead from now on.
 
       rejected @1 :Rejection;
+    }
+  }
+
+  promise @3 (clusterId :UInt64, storeId :UInt64, configuration :Topology.Configuration,
+              epoch :UInt64, reign :UInt64, released :UInt64) -> (result :PromiseResult);
+  # By a master that makes the store of a lost one anew (R3), to whoever runs on that data directory:
+  # "My newest configuration is this one; I adopt nothing below `epoch`, and of that epoch only what
+  # the master of this reign has made."  Durable before it is answered.  A node with an older
+  # configuration adopts this one first, unless it has promised not to.  `released` is the epoch of the
+  # node's own configuration if the caller has found a member of that in a later one, below the epoch
+  # that was promised: so that promise cannot have been given by all, and binds nobody.  0 otherwise.
+
+  struct PromiseResult {
+    union {
+      promised @0 :Topology.NodeStatus;
+      # As of then.
+
+      newer @1 :Topology.Configuration;
+      # It has a newer one than the caller knows.
+
+      refused @2 :Text;
+      # Why; for the operator.
     }
   }
 }

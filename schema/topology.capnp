@@ -71,6 +71,10 @@ struct Configuration {
 
   minMembers @7 :UInt32;
   # While fewer serve, nothing new is logged, and no success is told (R18).  0 and 1 mean the same.
+
+  reign @8 :UInt64;
+  # Of the master that made it: random, drawn when the store of a master that was lost is made anew
+  # (R3), and repeated by all later configurations.  0: it was never lost.
 }
 
 struct NodeStatus {
@@ -145,6 +149,14 @@ struct NodeStatus {
 
   clusterId @25 :UInt64;
   # 0: belongs to none.
+
+  reign @26 :UInt64;
+  # Of the newest configuration that it knows.
+
+  promisedEpoch @27 :UInt64;
+  promisedReign @28 :UInt64;
+  # It has promised the master of that reign, whose store is being made anew, to adopt nothing below
+  # that epoch (R3).  0: it has not, or adopted one from there on since.
 
   enum Role {
     waiting @0;

@@ -53,6 +53,9 @@ public:
   kj::Promise<void> beginInstall() override { KJ_UNIMPLEMENTED("not asked for"); }
   kj::Promise<void> install(kj::Array<kj::byte>) override { KJ_UNIMPLEMENTED("not asked for"); }
   kj::Promise<void> finishInstall(Position) override { KJ_UNIMPLEMENTED("not asked for"); }
+  kj::Promise<void> savePromise(const RebuildPromise&) override {
+    KJ_UNIMPLEMENTED("not asked for");
+  }
   void saveBound(const Bound&) override { KJ_UNIMPLEMENTED("not asked for"); }
   kj::Promise<std::string> keepAside(std::uint64_t, std::uint64_t) override {
     KJ_UNIMPLEMENTED("not asked for");

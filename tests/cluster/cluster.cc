@@ -92,10 +92,11 @@ std::size_t Cluster::addSpare() {
   return nodes.size() - 1;
 }
 
-void Cluster::restartMaster() {
+void Cluster::restartMaster(const Flags& flags) {
   master_ = nullptr;
   Flags command = {binary("gavel-master"), "--listen", masterAddress_, "--data", dataOf("master")};
   append(command, options.masterFlags);
+  append(command, flags);
   master_ = std::make_unique<Process>(io, command, directory() + "/master.log");
   masterAddress_ = lastWord(master_->readLine());
 }

@@ -51,7 +51,7 @@ public:
   std::size_t addSpare();
 
   // On the ports they had before.  Those that run still are killed.
-  void restartMaster();
+  void restartMaster(const Flags& flags = {});
   void restartNode(std::size_t i, const Flags& flags = {});
   // Likewise; what came of it where the node ends instead of being ready.
   std::optional<Finished> tryRestartNode(std::size_t i, const Flags& flags = {});
@@ -62,6 +62,7 @@ public:
   const std::string& nodeAddress(std::size_t i) const { return nodeAddresses[i]; }
   const std::string& directory() const { return directory_.path(); }
   std::string dataOf(std::size_t i) const;
+  std::string dataOfMaster() const { return dataOf("master"); }
   // The addresses of all nodes.
   std::string servers() const;
 

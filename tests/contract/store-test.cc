@@ -229,6 +229,22 @@ TYPED_TEST(StoreContract, SavesAConfigurationWithAllThatCameBeforeIt) {
   this->expectAll(this->auctioneer);
 }
 
+// R3: what is promised to a master that is made anew outlives the process, and a snapshot as well.
+TYPED_TEST(StoreContract, KeepsAPromise) {
+  EXPECT_EQ(this->host.store().recovered().promised, chain::RebuildPromise());
+  this->value([](Store& store) { return store.saveConfiguration(chain::configurationOf(3)); });
+  for (auto ending: {Ending::killed, Ending::power}) {
+    chain::RebuildPromise promise{(1u << 20) + static_cast<unsigned>(ending), 77};
+    this->value([promise](Store& store) { return store.savePromise(promise); });
+    this->host.restart(ending);
+    EXPECT_EQ(this->host.store().recovered().promised, promise);
+    EXPECT_EQ(this->host.store().recovered().configuration, chain::configurationOf(3));
+  }
+  this->value([](Store& store) { return store.beginInstall(); });
+  this->host.restart(Ending::power);
+  EXPECT_EQ(this->host.store().recovered().promised.reign, 77u);
+}
+
 TYPED_TEST(StoreContract, RefusesABatchThatDoesNotFollow) {
   this->auctioneer.next(3);
   auto batch = this->auctioneer.next(1);

@@ -60,6 +60,9 @@ public:
     }
     return inner.saveConfiguration(configuration);
   }
+  kj::Promise<void> savePromise(const chain::RebuildPromise& promise) override {
+    return inner.savePromise(promise);
+  }
   void saveBound(const chain::Bound& bound) override { inner.saveBound(bound); }
   kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override {
     return inner.keepAside(after, epoch);

@@ -96,7 +96,7 @@ TEST(Document, ReadsVersion1) {
 
 TEST(Document, RefusesVersionsItDoesNotKnow) {
   EXPECT_ANY_THROW(Document::decode(encodeVersion(0)));
-  EXPECT_ANY_THROW(Document::decode(encodeVersion(4)));
+  EXPECT_ANY_THROW(Document::decode(encodeVersion(5)));
 }
 
 TEST(Document, RefusesToDecodeWhatBreaksItsInvariant) {

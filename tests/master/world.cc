@@ -67,13 +67,44 @@ private:
   FakeNode& node;
 };
 
-class FakeNode::Service final: public schema::Topology::Server {
+class FakeNode::Service final: public schema::NodeService::Server {
 public:
   explicit Service(FakeNode& node): node(node) {}
 
   kj::Promise<void> status(StatusContext context) override {
     if (node.paused) return kj::NEVER_DONE;
     node.writeStatus(context.getResults().initStatus());
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> configuration(ConfigurationContext context) override {
+    if (node.paused) return kj::NEVER_DONE;
+    writeConfiguration(node.adopted, context.getResults().initConfiguration());
+    return kj::READY_NOW;
+  }
+
+  // As chain/replica-promise.cc has it.
+  kj::Promise<void> promise(PromiseContext context) override {
+    if (node.paused) return kj::NEVER_DONE;
+    auto params = context.getParams();
+    auto newest = readConfiguration(params.getConfiguration());
+    auto result = context.getResults().initResult();
+    if (node.onPromise) node.onPromise();
+    if (node.adopted.epoch > newest.epoch) {
+      writeConfiguration(node.adopted, result.initNewer());
+      return kj::READY_NOW;
+    }
+    bool held = node.adopted.epoch < newest.epoch && node.promised > newest.epoch &&
+                params.getReleased() != node.adopted.epoch;
+    if (!node.refusesPromise.empty() || params.getEpoch() <= node.promised || held) {
+      result.setRefused(held ? "it has promised another" : node.refusesPromise.c_str());
+      return kj::READY_NOW;
+    }
+    node.promised = 0;
+    node.adopt(newest);
+    node.promised = params.getEpoch();
+    node.promisedReign = params.getReign();
+    node.writeStatus(result.initPromised());
     return kj::READY_NOW;
   }
 
@@ -114,7 +145,7 @@ void FakeNode::kill() {
 }
 
 void FakeNode::adopt(const Configuration& configuration) {
-  if (configuration.epoch <= adopted.epoch) return;
+  if (configuration.epoch <= adopted.epoch || configuration.epoch < promised) return;
   adopted = configuration;
   if (!adopted.contains(incarnation)) return;
   clusterId = adopted.clusterId;
@@ -224,6 +255,9 @@ void FakeNode::writeStatus(schema::NodeStatus::Builder status) const {
   status.setIncarnation(incarnation);
   status.setStoreId(storeId);
   status.setEpoch(adopted.epoch);
+  status.setReign(adopted.reign);
+  status.setPromisedEpoch(promised > adopted.epoch ? promised : 0);
+  status.setPromisedReign(promisedReign);
   status.setGeneration(generation);
   status.setLast(last);
   auto end = status.initEnd();
@@ -286,6 +320,8 @@ FakeNode& World::makeSuccessor(FakeNode& old) {
   node.empty = old.empty;
   node.generation = old.generation + 1;
   node.last = old.last;
+  node.promised = old.promised;
+  node.promisedReign = old.promisedReign;
   return node;
 }
 

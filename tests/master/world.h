@@ -129,6 +129,11 @@ public:
   std::uint64_t bound = 0;
   std::string damage;
   bool unsynced = false;
+  // What it has promised a master that is made anew (R3), and why it does not, if so.
+  std::uint64_t promised = 0;
+  std::uint64_t promisedReign = 0;
+  std::string refusesPromise;
+  std::function<void()> onPromise;  // Before it answers.
   // What it says of its disk (R12).
   bool diskHangs = false;
   std::uint64_t syncs = 0;

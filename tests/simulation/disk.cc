@@ -52,6 +52,9 @@ public:
   kj::Promise<void> saveConfiguration(const chain::Configuration& configuration) override {
     return written([&]() { return inner.saveConfiguration(configuration); });
   }
+  kj::Promise<void> savePromise(const chain::RebuildPromise& promise) override {
+    return written([&]() { return inner.savePromise(promise); });
+  }
   void saveBound(const chain::Bound& bound) override {
     disk.checkRoom();
     inner.saveBound(bound);
