@@ -165,7 +165,13 @@ Byte Transition::known(const Node& node, int told) {
 bool Transition::adopt(int slot, int number) {
   auto& node = state.nodes[slot];
   auto& config = state.configs[number];
-  if (config.epoch <= state.configs[node.config].epoch) return false;
+  if (config.epoch <= state.configs[node.config].epoch || forbids(node, config)) return false;
+  if (options.bounds.rounds > 0) {
+    if (config.epoch <= node.newest) return false;
+    if (placeOf(state, config, slot) < 0) return false;
+    node.newest = config.epoch;
+    if (config.epoch >= REBUILD_STEP) node.promisedAt = 0;  // It is kept.
+  }
   int place = placeOf(state, config, slot);
   if (place < 0) return false;
   bool wasTail = node.config != 0 && placeOf(state, state.configs[node.config], slot) ==
@@ -248,13 +254,15 @@ bool Transition::report(int slot) {
   if (!node.gated) return false;
   auto& config = state.configs[node.config];
   // Of no use in an epoch that is over.
-  if (node.config != state.last) return false;
+  bool toLost = state.lostLast != 0 && node.config == state.lostLast;
+  if (node.config != state.last && !toLost) return false;
   if (!is(Variant::gateBeforeBarrier) && node.commit < node.barrier) return false;
   if (!is(Variant::gateBeforeCaughtUp) && node.joinerDurable < node.commit) return false;
   auto gateOf = config.members[config.size - 1];
   gateOf.serving = 1;
-  if (state.gateOf == gateOf) return false;
-  state.gateOf = gateOf;
+  auto& reported = toLost ? state.lostGateOf : state.gateOf;
+  if (reported == gateOf) return false;
+  reported = gateOf;
   return true;
 }
 
@@ -269,6 +277,8 @@ bool Transition::crash(int slot, int kept, bool powerLoss) {
   next.aged = node.aged;
   next.bound = node.bound;
   next.boundIn = node.boundIn;
+  next.newest = node.newest;
+  next.promisedAt = node.promisedAt;
   next.log = node.log;
   next.log.truncate(kept);
   next.synced = std::min<Byte>(node.synced, static_cast<Byte>(next.log.size()));

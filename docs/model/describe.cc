@@ -102,6 +102,16 @@ const char* nameOf(Step::Kind kind) {
       return "copy";
     case Step::Kind::recover:
       return "recover";
+    case Step::Kind::ask:
+      return "ask";
+    case Step::Kind::promise:
+      return "promise";
+    case Step::Kind::rebuild:
+      return "rebuild";
+    case Step::Kind::lostStore:
+      return "lost-store";
+    case Step::Kind::lostRestart:
+      return "lost-restart";
   }
   return "";
 }
@@ -201,6 +211,22 @@ std::string Model::describe(const Step& step, const State& before, const State& 
       break;
     case Kind::recover:
       line = "R11  a master stores, on an operator's order, " + text(after.configs[after.count]);
+      break;
+    case Kind::ask:
+      line = "R3   a master that is being rebuilt asks for promises at " + text(config);
+      break;
+    case Kind::promise:
+      line = "R3   " + nameOf(after, step.slot) + " says that " + text(config) +
+             " is its newest, and promises";
+      break;
+    case Kind::rebuild:
+      line = "R3   a master is rebuilt, and stores " + text(after.configs[after.count]);
+      break;
+    case Kind::lostStore:
+      line = "R3   the lost master stores " + text(after.configs[after.count]);
+      break;
+    case Kind::lostRestart:
+      line = "R11  the lost master stores, after an outage, " + text(after.configs[after.count]);
       break;
   }
   if (answers(step, before, after)) {

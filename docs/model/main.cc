@@ -30,6 +30,8 @@ const Known STANDARD[] = {
     {{2, 2, 2, 3, 1, true, 1, 1}, 481160},
     {{2, 2, 2, 4, 1, true, 0, 0, 2}, 80513},
     {{3, 3, 1, 3, 0, true, 0, 0, 2}, 114698},
+    {{2, 2, 1, 4, 1, true, 0, 0, 1, 2}, 580823},
+    {{3, 2, 1, 4, 0, false, 0, 0, 1, 1}, 3087073},
 };
 
 std::string text(const Bounds& bounds) {
@@ -39,6 +41,7 @@ std::string text(const Bounds& bounds) {
          (bounds.copies == 0 ? "" : ", " + std::to_string(bounds.copies) + " copies") +
          (bounds.orders == 0 ? "" : ", " + std::to_string(bounds.orders) + " orders") +
          (bounds.least <= 1 ? "" : ", " + std::to_string(bounds.least) + " at least") +
+         (bounds.rounds == 0 ? "" : ", " + std::to_string(bounds.rounds) + " rounds of promises") +
          (bounds.reads ? "" : ", no reads");
 }
 
@@ -122,6 +125,9 @@ void addBounds(CLI::App& app, Bounds& bounds) {
       ->check(CLI::Range(0, 8));
   app.add_option("--least", bounds.least, "members that have to serve")
       ->check(CLI::Range(1, MAX_SLOTS));
+  app.add_option("--rounds", bounds.rounds, "of promises, to rebuild a master that is lost")
+      ->check(CLI::Range(0, 2));
+  app.add_flag("!--no-reads", bounds.reads, "nobody reads");
 }
 
 bool sensible(const Bounds& bounds) {
@@ -155,7 +161,7 @@ int run(int argc, char** argv) {
       one->add_flag("--inner", inner, "halt where R4 is broken, and check what no client sees");
   one->add_flag("--visible", visible, "only what clients see")->excludes(innerFlag);
   // Those not given are the variant's own.
-  Bounds own{0, 0, 0, 0, -1, true, -1, -1, 0};
+  Bounds own{0, 0, 0, 0, -1, true, -1, -1, 0, -1};
   addBounds(*one, own);
 
   try {
@@ -195,6 +201,7 @@ int run(int argc, char** argv) {
   if (own.copies >= 0) options.bounds.copies = own.copies;
   if (own.orders >= 0) options.bounds.orders = own.orders;
   if (own.least != 0) options.bounds.least = own.least;
+  if (own.rounds >= 0) options.bounds.rounds = own.rounds;
   if (!sensible(options.bounds)) return USAGE;
   return explored(options, limit, 0) ? 1 : 0;
 }

@@ -13,6 +13,7 @@ State Model::initial() const {
     ++config.size;
     // All have adopted it, and told each other that nothing is there.
     state.nodes[slot].config = 1;
+    state.nodes[slot].newest = options.bounds.rounds > 0 ? 1 : 0;
     state.nodes[slot].served = options.variant == Variant::olderMemberIsSource ? 1 : 0;
   }
   state.count = state.last = 1;
@@ -58,6 +59,7 @@ void Model::successors(const State& state, const Emit& emit) const {
       attempt(Kind::copy, slot, 0, kept, [&](auto& to) { return to.copy(slot, kept); });
     }
     attempt(Kind::recover, slot, 0, 0, [&](auto& to) { return to.recover(slot); });
+    attempt(Kind::promise, slot, state.base, 0, [&](auto& to) { return to.promise(slot); });
     if (is(Variant::confirmBeforeQuery)) {
       attempt(Kind::confirm, slot, 0, 0, [&](auto& to) { return to.confirmEarly(slot, -1); });
     }
@@ -77,6 +79,7 @@ void Model::successors(const State& state, const Emit& emit) const {
       attempt(Kind::ack, 0, number, place, [&](auto& to) { return to.takeAck(number, place); });
     }
     attempt(Kind::toHead, 0, number, 0, [&](auto& to) { return to.takeToHead(number); });
+    attempt(Kind::ask, 0, number, 0, [&](auto& to) { return to.ask(number); });
   }
   if (options.eachWord) {
     for (int place = 0; place < MAX_SLOTS; ++place) {
@@ -93,6 +96,15 @@ void Model::successors(const State& state, const Emit& emit) const {
   });
   forEachRestart(state, options, [&](const Configuration& next) {
     attempt(Kind::restart, 0, 0, 0, [&](auto& to) { return to.restart(next); });
+  });
+  attempt(Kind::rebuild, 0, 0, 0, [&](auto& to) { return to.rebuild(); });
+  if (state.lostLast == 0) return;
+  auto seen = asTheLostSees(state);
+  forEachNext(seen, options, [&](const Configuration& next) {
+    attempt(Kind::lostStore, 0, 0, 0, [&](auto& to) { return to.storeByLost(next); });
+  });
+  forEachRestart(seen, options, [&](const Configuration& next) {
+    attempt(Kind::lostRestart, 0, 0, 0, [&](auto& to) { return to.storeByLost(next); });
   });
 }
 

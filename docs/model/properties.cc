@@ -99,12 +99,16 @@ void Transition::forget() {
   for (int number = 1; number <= state.count; ++number) {
     auto& config = state.configs[number];
     if (config.epoch == 0) continue;
-    bool matters = number == state.last;
+    bool matters = number == state.last || number == state.lostLast || number == state.base;
+    for (auto& node: state.nodes) matters = matters || node.promisedAt == number;
     for (int place = 0; place < config.size; ++place) {
       auto member = config.members[place];
       int epoch = runs(state, member) ? state.configs[state.nodes[member.slot].config].epoch
-                                      : MAX_EPOCHS + 1;
-      bool may = epoch <= config.epoch || (is(Variant::skipEpochCheck) && runs(state, member));
+                                      : 2 * REBUILD_STEP;
+      bool outlived = epoch < config.epoch && forbids(state.nodes[member.slot], config) &&
+                      options.bounds.rounds <= 1;
+      bool may = (epoch <= config.epoch && !outlived) ||
+                 (is(Variant::skipEpochCheck) && runs(state, member));
       bool mayHearTail = may || (is(Variant::toHeadOfOlderEpoch) && runs(state, member));
       if (place == 0 && !mayHearTail) config.toHead = 0;
       matters = matters || may || config.toHead != 0;

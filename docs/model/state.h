@@ -14,6 +14,8 @@ namespace gavel::model {
 constexpr int MAX_SLOTS = 4;
 constexpr int MAX_BIDS = 3;
 constexpr int MAX_EPOCHS = 7;
+// How far the epoch of a rebuilt master is above those of the lost one: stands for 2^20.
+constexpr int REBUILD_STEP = 100;
 
 using Byte = std::uint8_t;
 
@@ -108,6 +110,11 @@ struct Node {
   Byte here = 0;           // With min-members: what it heard to be committed in its epoch (R18).
   Byte bound = 0;          // On its disk: so many entries it has known to be committed (R11),
   Byte boundIn = 0;        // and the epoch in which.
+  // With rebuilds: on its disk, the highest epoch that it has adopted,
+  Byte newest = 0;
+  // and the configuration that was its newest when it promised to adopt nothing of the lost master
+  // any more; 0: it has not.
+  Byte promisedAt = 0;
   Byte gated : 1 = 0;
   Byte served : 1 = 0;  // Its store served in some configuration.  For a variant only.
   Byte aged : 1 = 0;    // Its store is an older copy, and has not joined since.
@@ -138,6 +145,15 @@ struct State {
   Byte copies = 0;
   Byte orders = 0;
   Byte bound = 0;  // So many entries the masters' store says to be committed (R11).
+  // While a master is being rebuilt: the configuration at which its round asks for promises, and
+  // the slots that have given them there.  0: it asks for none.
+  Byte base = 0;
+  Byte promised = 0;
+  Byte rounds = 0;
+  // Once it is rebuilt, `last` and `gateOf` are its own, and these the lost one's, which may not be
+  // lost after all.
+  Byte lostLast = 0;
+  Member lostGateOf;
   Query query;
 
   // Kept for the properties only.

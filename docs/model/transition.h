@@ -48,6 +48,12 @@ public:
   bool copy(int slot, int kept);
   bool recover(int slot);
 
+  // -- rebuild.cc
+  bool ask(int number);
+  bool promise(int slot);
+  bool rebuild();
+  bool storeByLost(const Configuration& next);
+
   // -- reads.cc
   bool query(int slot);
   bool word(int place);
@@ -84,6 +90,10 @@ private:
   void requireBound(const Node& joiner, const Node& tail);
   void checkCopies(int slot, int upTo);
 
+  // Rebuilding.
+  bool forbids(const Node& node, const Configuration& config) const;
+  bool isReleased(const Node& node) const;
+
   // Reads.
   void followReads();
   bool complete() const;
@@ -108,5 +118,8 @@ void forEachNext(const State& state, const Options& options,
                  const std::function<void(const Configuration&)>& use);
 void forEachRestart(const State& state, const Options& options,
                     const std::function<void(const Configuration&)>& use);
+
+// rebuild.cc: the state as the lost master sees it, with its own last configuration and gate.
+State asTheLostSees(const State& state);
 
 }  // namespace gavel::model

@@ -176,6 +176,16 @@ const std::vector<VariantInfo>& variants() {
        "success is told of what too few members have committed",
        {2, 2, 1, 2, 0, false, 0, 0, 2},
        true},
+      {Variant::rebuildWithoutPromise,
+       "rebuild-without-promise",
+       "R3",
+       "a master is rebuilt from what the members say, who promise nothing",
+       {3, 2, 1, 4, 0, false, 0, 0, 1, 1}},
+      {Variant::rebuildIgnoresJoiner,
+       "rebuild-ignores-joiner",
+       "R3",
+       "a master is rebuilt without the promise of the syncing member",
+       {3, 2, 1, 4, 0, false, 0, 0, 1, 1}},
   };
   return all;
 }

@@ -43,6 +43,8 @@ enum class Variant {
   boundBlocksRecover,
   orderNotRepeated,
   ackInShortEpoch,
+  rebuildWithoutPromise,
+  rebuildIgnoresJoiner,
 };
 
 // What may happen in a run.  Everything else is unbounded.
@@ -56,6 +58,7 @@ struct Bounds {
   int copies = 0;  // Older copies of stores that take their places.
   int orders = 0;  // Of operators who give up what other stores hold.
   int least = 1;   // Members that have to serve (R18).
+  int rounds = 0;  // Of asking for promises, until a master that is lost is made anew (R3).
 
   bool keepBounds() const { return copies > 0 || orders > 0; }
 };
