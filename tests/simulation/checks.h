@@ -23,6 +23,8 @@ namespace gavel::simulation {
 // - The head stamps by the true time, within the skew that the master allows, whatever is wrong
 // with
 //   the clocks of nodes (R15).
+// - What a node calls committed, for times after it, is (R11).
+// - Where fewer members serve than have to, success is told only of what as many disks hold (R18).
 // - Nobody dies by himself but for a fault of his disk (R12).
 class Checks final {
 public:
@@ -37,6 +39,11 @@ public:
   void turned(Process& process);
   void ended(Process& process, bool clocksOff);
   void changed(const master::Document& before, const master::Document& after);
+
+  // An operator's order has given up what follows `end`: it is no promise any more.
+  void gaveUp(const master::Position& end);
+  // Whether something was given up: bidders were told of what is not there any more.
+  bool lossy() const { return lossy_; }
 
   // Whether all members act in the stored configuration and have applied the same log to its end.
   bool allApplied() const;
@@ -55,6 +62,8 @@ private:
     std::uint64_t commit = 0;
     std::uint64_t servingCommit = 0;
     std::uint64_t hashed = 0;
+    std::uint64_t assured = 0;
+    chain::Bound bound;
   };
 
   // The end of a batch that some node has taken for committed.
@@ -71,6 +80,7 @@ private:
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
   bool masterClockWasOff = false;
+  bool lossy_ = false;
 
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
@@ -78,6 +88,8 @@ private:
   void checkCommitted(NodeMachine& machine, const chain::Position& end,
                       const chain::Position* previous);
   void checkHolders(const master::Configuration& configuration);
+  void checkAssured(NodeMachine& machine, const chain::Replica& replica);
+  void checkBound(NodeMachine& machine, const chain::Bound& bound);
   void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
   void checkStamp(NodeMachine& machine, const chain::Replica& replica);
   void checkHash(NodeMachine& machine, const chain::Replica& replica, Seen& seen);

@@ -14,6 +14,10 @@ Plan Plan::draw(Dice& dice) {
   plan.master.replicas = plan.replicas;
   plan.master.flapDelay = dice.chance(0.5) ? 0 * kj::SECONDS : 200 * kj::MILLISECONDS;
   plan.master.outageWait = dice.skewed(300 * kj::MILLISECONDS, 3 * kj::SECONDS);
+  if (plan.replicas > 1 && dice.chance(0.35)) {
+    plan.master.minMembers = static_cast<unsigned>(dice.between(2, plan.replicas));
+  }
+  plan.node.replica.boundPeriod = dice.skewed(10 * kj::MILLISECONDS, 1 * kj::SECONDS);
   plan.longestStoreDelay = dice.skewed(1 * kj::MILLISECONDS, 150 * kj::MILLISECONDS);
 
   // Small, so that logs are truncated and snapshots are needed.
@@ -39,9 +43,10 @@ Plan Plan::draw(Dice& dice) {
 
 std::string Plan::describe() const {
   return fmt::format(
-      "plan: {} replicas, {} nodes, checkpoint {} memory {} retained {} part {}, sync up to {} us, "
+      "plan: {} replicas, {} at least, {} nodes, checkpoint {} memory {} retained {} part {}, sync "
+      "up to {} us, "
       "{} bidders",
-      replicas, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
+      replicas, master.minMembers, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
       disk.store.retainedBytes, disk.store.partBytes, disk.longestSync / kj::MICROSECONDS,
       bidding.clients);
 }

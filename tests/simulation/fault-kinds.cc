@@ -15,9 +15,10 @@ constexpr auto HOUR = 3600 * kj::SECONDS;
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",      "power loss", "total outage",    "pause",       "one-way cut",  "two-way cut",
-      "isolation",  "split",      "cut from master", "slow link",   "reset",        "disk full",
-      "sync error", "disk hang",  "clock step",      "master step", "second master"};
+      "crash",       "power loss",    "total outage",    "pause",           "one-way cut",
+      "two-way cut", "isolation",     "split",           "cut from master", "slow link",
+      "reset",       "disk full",     "sync error",      "disk hang",       "clock step",
+      "master step", "second master", "killed together", "older copy"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -59,6 +60,10 @@ bool Faults::tryStrike(Fault fault) {
       return false;
     case Fault::secondMaster:
       return secondMaster();
+    case Fault::killTogether:
+      return killTogether();
+    case Fault::olderCopy:
+      return olderCopy();
   }
   KJ_UNREACHABLE;
 }

@@ -25,12 +25,14 @@ unsigned weight(Fault fault) {
     case Fault::isolation:
     case Fault::split:
     case Fault::secondMaster:
+    case Fault::killTogether:
       return 2;
     case Fault::outage:
     case Fault::diskFull:
     case Fault::syncError:
     case Fault::diskHang:
     case Fault::clockStep:
+    case Fault::olderCopy:
       return 1;
   }
   KJ_UNREACHABLE;
@@ -191,6 +193,7 @@ bool Faults::mayWipe(NodeMachine& machine) const {
 void Faults::startAfter(Machine& machine, Time delay, bool empty) {
   repairAfter(delay, [this, &machine, empty]() {
     if (machine.runs()) return;
+    if (heldBack(machine)) return startAfter(machine, 200 * kj::MILLISECONDS, empty);
     for (auto& node: cluster.nodes) {
       if (node.get() != &machine || !empty || !mayWipe(*node)) continue;
       count("empty disk");
