@@ -20,6 +20,8 @@ namespace gavel::plants {
 //   other.
 // - stamp-by-clock-alone: the state machine refuses a stamp that goes back, and the head dies; it
 //   takes a new head whose clock is behind, by less than what keeps it from joining.
+// - bound-blocks-recover: the operator's order has to come while others hold more than it goes on
+//   from, which is rare.
 // - count-read-as-durable: planted at the store in memory, which takes the place of the real one.
 const std::vector<Plant>& allPlants() {
   static const std::vector<Plant> ALL = {
@@ -51,6 +53,9 @@ const std::vector<Plant>& allPlants() {
       {Bug::closeAllOnReplay, "close-all-on-replay", "R16", 300},
       {Bug::stampByClockAlone, "stamp-by-clock-alone", "R15", 1000},
       {Bug::skewOfChainTime, "skew-of-chain-time", "R15", 300},
+      {Bug::boundAboveCommit, "bound-above-commit", "R11", 300},
+      {Bug::boundBlocksRecover, "bound-blocks-recover", "R11", 1000},
+      {Bug::ackInShortEpoch, "ack-in-short-epoch", "R18", 300},
   };
   return ALL;
 }

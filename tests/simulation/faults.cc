@@ -27,6 +27,7 @@ unsigned weight(Fault fault) {
     case Fault::isolation:
     case Fault::split:
     case Fault::secondMaster:
+    case Fault::killTogether:
       return 2;
     case Fault::outage:
     case Fault::diskFull:
@@ -35,6 +36,7 @@ unsigned weight(Fault fault) {
     case Fault::diskCrawl:
     case Fault::clockStep:
     case Fault::clocksLeap:
+    case Fault::olderCopy:
       return 1;
   }
   KJ_UNREACHABLE;
@@ -259,6 +261,7 @@ bool Faults::mayWipe(NodeMachine& machine) const {
 void Faults::startAfter(Machine& machine, Time delay, bool empty) {
   repairAfter(delay, [this, &machine, empty]() {
     if (machine.runs()) return;
+    if (heldBack(machine)) return startAfter(machine, 200 * kj::MILLISECONDS, empty);
     for (auto& node: cluster.nodes) {
       if (node.get() != &machine || !empty || !mayWipe(*node)) continue;
       count("empty disk");
