@@ -103,13 +103,12 @@ void Faults::order(NodeMachine& machine) {
 // caught up with the chain.
 void Faults::replaceAged(NodeMachine& machine) {
   auto& members = cluster.configStore.current().members;
-  auto* node = machine.node();
   auto id = machine.disk().store().recovered().storeId;
   if (std::find(aged.begin(), aged.end(), id) == aged.end()) return;
   std::erase(aged, id);
-  bool member = node != nullptr && std::any_of(members.begin(), members.end(), [&](auto& each) {
-                  return each.incarnation == node->replica().incarnation();
-                });
+  // Whether or not it runs at this moment: the chain may have gone on from it.
+  bool member =
+      std::any_of(members.begin(), members.end(), [&](auto& each) { return each.storeId == id; });
   if (member) return;
   if (machine.runs()) machine.kill("its directory is too old");
   engine.note(machine.name() + " gets an empty disk");
