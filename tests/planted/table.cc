@@ -43,6 +43,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::skipGate, "skip-gate", "R9", 300},
       {Bug::gateBeforeCaughtUp, "gate-before-caught-up", "R9", 300},
       {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000},
+      {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300},
       {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000},

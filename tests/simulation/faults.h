@@ -103,6 +103,8 @@ private:
   void burst();
   void strike(Fault fault);
   void delayGate(const master::Configuration& next);
+  void outdateGate(const master::Configuration& next);
+  void onceGating(NodeMachine& tail, Time until, std::function<void()> then);
   void strikeMember(std::uint64_t storeId);
   bool tryStrike(Fault fault);
   void repairAfter(Time delay, std::function<void()> repair);
