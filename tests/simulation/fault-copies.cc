@@ -84,7 +84,8 @@ void Faults::order(NodeMachine& machine) {
   auto& current = cluster.configStore.current();
   bool done = current.restartedIn == current.epoch;
   if (done || healed || engine.now() >= sourceUntil) {
-    source = nullptr;
+    // A master may be about to carry it out.
+    engine.after(done ? 0 * kj::SECONDS : 1 * kj::SECONDS, [this]() { source = nullptr; });
     return;
   }
   for (auto& each: cluster.masters) {
@@ -102,6 +103,10 @@ void Faults::order(NodeMachine& machine) {
 // Its operator learns that the directory is too old, and gives it an empty one; unless it has
 // caught up with the chain.
 void Faults::replaceAged(NodeMachine& machine) {
+  if (source == &machine) {
+    engine.after(500 * kj::MILLISECONDS, [this, &machine]() { replaceAged(machine); });
+    return;
+  }
   auto& members = cluster.configStore.current().members;
   auto id = machine.disk().store().recovered().storeId;
   if (std::find(aged.begin(), aged.end(), id) == aged.end()) return;

@@ -199,6 +199,8 @@ bool Faults::mayWipe(NodeMachine& machine) const {
   // each may be its only member.
   auto& members = cluster.configStore.current().members;
   if (members.empty()) return false;
+  // An operator is about to go on from it.
+  if (source == &machine) return false;
   auto store = machine.disk().store().recovered().storeId;
   for (auto& member: members) {
     if (member.storeId == store) return false;
