@@ -190,6 +190,7 @@ void Replica::restart(Image image) {
   checkpointer.restart(image.checkpoint.index, bytes);
   tracker.restart(end.index, commit);
   announcedCommit = commit;
+  if (planted(Bug::restartUntold)) apply(commit);
   shown = state_.lastIndex();
   observer.restarted(shown);
   // Told as any other commit is: who watches here may have seen nothing of it yet.

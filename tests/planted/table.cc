@@ -12,6 +12,7 @@ namespace gavel::plants {
 //   that one has to confirm as well.
 // - gate-behind-barrier: whatever a joiner lacks is on its way to it, and
 //   mostly comes before anybody asks.
+// - restart-untold: a watcher has to be late by more than a join takes, and then to ask the joiner.
 // - confirm-by-neighbour: the members that were removed together must still have each other and a
 //   reader, who must ask about something that has changed without them.
 // - join-confirm-as-asker: links keep their order, and who knows of a commit has mostly let the
@@ -45,6 +46,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000},
       {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300},
+      {Bug::restartUntold, "restart-untold", "R9", 1000},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300},
       {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000},
       {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 1000},

@@ -81,8 +81,13 @@ void Checks::turned(Process& process) {
     }
     known.servingCommit = commit;
   }
-  if (commit > known.commit) checkCommit(*machine, known.commit, commit);
-  known.commit = commit;
+  // What it takes for committed may have been given up since, and it may yet have to hear of that,
+  // or to drop it.
+  auto& newest = replica.newest();
+  bool stale = newest.restartedIn < cluster.configStore.current().restartedIn ||
+               (newest.restartedIn != 0 && !machine->node()->replica().bound().counts(newest));
+  if (!stale && commit > known.commit) checkCommit(*machine, known.commit, commit);
+  if (!stale || commit < known.commit) known.commit = commit;
   if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {
     checkPrefix(*machine, replica);
   }
