@@ -126,6 +126,7 @@ void Master::comparePace() {
     measured.incarnation = incarnation;
     measured.name = node.member().name;
     measured.syncs = node.syncs;
+    measured.turns = node.turns;
     measured.skewed = magnitude(node.skew) > settings.maxSkew;
     auto* member = current().find(incarnation);
     if (member == nullptr) {

@@ -146,6 +146,9 @@ struct NodeStatus {
   clusterId @25 :UInt64;
   # 0: belongs to none.
 
+  turns @26 :Pace;
+  # Of its event loop: by how much it was late for something each 25 ms (R12, R16).
+
   enum Role {
     waiting @0;
     # Registered, member of nothing.
