@@ -143,6 +143,18 @@ std::string Faults::breakLink(Time duration) {
   return fmt::format("{} > {} {}", before->name(), after->name(), what);
 }
 
+void Faults::pauseMasters(Time duration) {
+  for (auto& machine: cluster.masters) {
+    if (!machine->runs() || machine->paused()) continue;
+    auto& process = machine->process();
+    machine->pause();
+    repairAfter(duration, [&machine = *machine, &process]() {
+      if (machine.is(process) && machine.paused()) machine.resume();
+    });
+  }
+  engine.note("the masters stand still");
+}
+
 void Faults::strike(Fault fault) {
   if (healed) return;
   if (tryStrike(fault)) count(name(fault));

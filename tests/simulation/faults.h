@@ -58,6 +58,8 @@ public:
   // When all else is repaired: for `duration`, one pair of neighbours in the chain cannot talk to
   // each other, in a way that the seed says.  What that is; empty: there is no such pair.
   std::string breakLink(Time duration);
+  // Likewise: all masters stand still for `duration`.
+  void pauseMasters(Time duration);
 
   // A configuration is about to be stored: a good moment to strike.
   void changed(const master::Configuration& next);

@@ -141,9 +141,15 @@ private:
     // One member fewer may be too few to take bids (R18).
     if (cluster.plan.master.minMembers >= cluster.plan.replicas) return;
     auto duration = dice.between(4000, 12000) * kj::MILLISECONDS;
-    auto broken = faults.breakLink(duration);
+    // While the master is away, links do not heal, and what waits for others gets older.
+    auto away = dice.chance(0.3) ? dice.between(1000, 8000) * kj::MILLISECONDS : 0 * kj::SECONDS;
+    auto broken = faults.breakLink(away + duration);
     if (broken.empty()) return;
     engine.note("a link does not work: " + broken);
+    if (away > 0 * kj::SECONDS) {
+      faults.pauseMasters(away);
+      until(engine.now() + away, []() { return false; });
+    }
     auto end = engine.now() + duration;
     auto& counts = cluster.bidding->counts();
     while (engine.now() < end && !failed()) {
