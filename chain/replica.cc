@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t MAX_WAITERS = 10'000;
 // Of applying, in one turn (R16).
 constexpr auto APPLY_SLICE = 2 * kj::MILLISECONDS;
+// Anybody may ask for the links to be tried, which takes 64 KiB each way.
+constexpr auto TRIAL_PAUSE = 200 * kj::MILLISECONDS;
 
 kj::Exception relinked() {
   return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
@@ -47,6 +49,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store&
       checkpointer(store, state_, timer, options.checkpointBytes, options.pace,
                    [this]() { considerCheckpoint(); }),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
+      linkTrial(timer, TRIAL_PAUSE, [this]() { return tryLinksOnce(); }),
       diskWatch(store, timer, options.diskPatience),
       tasks(*this) {
   restart(kj::mv(image));

@@ -18,6 +18,7 @@
 #include "chain/header.h"
 #include "chain/log.h"
 #include "chain/predecessor-link.h"
+#include "chain/shared-trial.h"
 #include "chain/store.h"
 #include "chain/successor-link.h"
 
@@ -158,6 +159,11 @@ public:
   // How many wait for a confirm to begin.
   std::size_t unconfirmed() { return confirm.waiting(); }
 
+  // For who asks whether the chain works: resolves once it has confirmed, and each neighbour has
+  // answered a large message on the link of this epoch.  Fails with OVERLOADED, in words that name
+  // the neighbour, if that takes long.
+  kj::Promise<void> tryLinks() { return canceler.wrap(linkTrial.run()); }
+
   // A snapshot of committed state that holds everything that is committed in the chain now.  Fails
   // with OVERLOADED as confirmed() does.
   kj::Promise<kj::Own<SnapshotReader>> snapshot();
@@ -227,6 +233,7 @@ private:
   kj::Maybe<kj::Own<CommitSender>> commitSender;
   kj::Maybe<kj::Own<CommitReceiver>> commitReceiver;
   ChainConfirm confirm;
+  SharedTrial linkTrial;
   DiskWatch diskWatch;
   bool saidHang = false;
   kj::Promise<void> following = nullptr;  // The disk.
@@ -255,6 +262,8 @@ private:
   void retirePredecessorLink();
   void retireCommitLinks();
   void reportCommits();
+  kj::Promise<void> tryLinksOnce();
+  kj::Promise<void> answeredBy(const Member& neighbour, kj::Promise<void> answer);
   void tellTrouble(std::uint64_t epoch, const Member& peer, LinkDirection direction,
                    kj::Maybe<const LinkTrouble&> trouble);
 

@@ -185,6 +185,11 @@ kj::Promise<void> Service::status(StatusContext context) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> Service::tryLinks(TryLinksContext context) {
+  context.allowCancellation();
+  return node().replica().tryLinks();
+}
+
 // -- other nodes
 
 kj::Promise<void> Service::attach(AttachContext context) {

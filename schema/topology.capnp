@@ -271,4 +271,10 @@ interface Topology {
 
   epochs @3 () -> (relinks :List(Relink));
   # Masters only: the newest configurations, oldest first.
+
+  tryLinks @4 () -> ();
+  # Nodes only, of those that serve: returns once the whole chain has confirmed (R10), and then each
+  # neighbour has answered a message larger than any packet on the link that the epoch has with it.  Fails
+  # with OVERLOADED where that takes longer than 2 s each.  Callers share: a node begins no more than five a
+  # second.
 }
