@@ -7,6 +7,7 @@
 
 #include "base/logging.h"
 #include "base/planted.h"
+#include "chain/unconfirmed-snapshot.h"
 
 namespace gavel::chain {
 namespace {
@@ -337,6 +338,27 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
                              if (!actsIn(epoch)) return relinked();
                              return store_.openSnapshot();
                            }));
+}
+
+kj::Promise<kj::Own<SnapshotReader>> Replica::unconfirmedSnapshot() {
+  auto& stored = store_.recovered();
+  auto serves = [&](const Member& member) {
+    return member.serving && member.storeId == stored.storeId;
+  };
+  if (std::none_of(configuration.members.begin(), configuration.members.end(), serves)) {
+    return KJ_EXCEPTION(OVERLOADED,
+                        "this node is no serving member of the newest configuration that it knows, "
+                        "and may lack what was acknowledged",
+                        configuration.epoch);
+  }
+  if (incomplete || rebuilding > 0 || !stored.damage.empty()) {
+    return KJ_EXCEPTION(OVERLOADED, "what this node's disk holds is not complete", stored.damage);
+  }
+  return canceler.wrap(openUnconfirmedSnapshot(store_, timer, options.pace));
+}
+
+std::uint64_t Replica::knownCommitted() const {
+  return std::max({tracker.commit(), bound_.at.index, shown});
 }
 
 void Replica::taskFailed(kj::Exception&& exception) {

@@ -168,6 +168,13 @@ public:
   // with OVERLOADED as confirmed() does.
   kj::Promise<kj::Own<SnapshotReader>> snapshot();
 
+  // A snapshot of all that the log holds, without asking the chain: whatever was acknowledged up to
+  // newest().epoch is in it, and what follows the index knownCommitted() perhaps never was.  Fails
+  // with OVERLOADED unless the store is sound and that of a serving member of newest(), though
+  // perhaps of an earlier process.
+  kj::Promise<kj::Own<SnapshotReader>> unconfirmedSnapshot();
+  std::uint64_t knownCommitted() const;
+
   // A call of the Peer interface (R6).
   using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
   kj::Promise<void> attach(AttachContext context, PredecessorLink::Progress progress);

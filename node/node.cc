@@ -146,6 +146,7 @@ void Node::writeSnapshotHeader(chain::Position position,
   builder.setClusterId(replica_.newest().clusterId);
   chain::writePosition(position, builder.initPosition());
   builder.setStamp(clock.wall());
+  builder.setConfigurationEpoch(replica_.newest().epoch);
 }
 
 void Node::stopped() {
