@@ -45,6 +45,7 @@ enum class Bug {
   gateBehindBarrier,   // The gate is reported before the tail is past its barrier.
   takeGateOfOldEpoch,  // The master lets a joiner in on a gate of an earlier epoch.
   truncateNothing,     // A joiner keeps what follows the shared position.
+  restartUntold,       // Watchers are not told what a joiner applies again from its checkpoint on.
   // R10
   readWithoutConfirm,  // Queries are answered without a confirm.
   confirmByNeighbour,  // The predecessor's word is enough: it does not ask onward.

@@ -1,5 +1,6 @@
 #include "base/turn-meter.h"
 
+#include <chrono>
 #include <time.h>
 
 #include <kj/debug.h>
@@ -13,6 +14,10 @@ kj::Duration ownTime() {
   struct timespec time {};
   KJ_SYSCALL(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time), "reading a clock of this machine");
   return time.tv_sec * kj::SECONDS + time.tv_nsec * kj::NANOSECONDS;
+}
+
+std::chrono::nanoseconds sinceOrigin(kj::TimePoint time) {
+  return std::chrono::nanoseconds((time - kj::origin<kj::TimePoint>()) / kj::NANOSECONDS);
 }
 
 }  // namespace
@@ -41,6 +46,7 @@ void TurnMeter::note(kj::TimePoint now, kj::Duration late) {
     periodBegan = now;
   }
   auto own = kj::min(late, ownTimeBefore - before);
+  recent.add(sinceOrigin(now), std::chrono::nanoseconds(late / kj::NANOSECONDS));
   current.turn = kj::max(current.turn, late);
   current.ownTime = kj::max(current.ownTime, own);
   if (late >= WARNED) warn(now, late, own);
@@ -62,6 +68,10 @@ void TurnMeter::warn(kj::TimePoint now, kj::Duration turn, kj::Duration own) {
 
 TurnMeter::Longest TurnMeter::longest() const {
   return {kj::max(current.turn, previous.turn), kj::max(current.ownTime, previous.ownTime)};
+}
+
+RecentDurations::Summary TurnMeter::ticks() const {
+  return recent.summary(sinceOrigin(timer.now()));
 }
 
 }  // namespace gavel

@@ -5,6 +5,8 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
+#include "base/recent-durations.h"
+
 namespace gavel {
 
 // Measures the turns of a thread's event loop (R16): a turn is all that is done between two waits
@@ -38,6 +40,9 @@ public:
 
   // Of late.
   Longest longest() const;
+  // By how much each tick of the last ten seconds came late: what a processor that is too slow, or
+  // that others keep busy, takes of everybody who waits for this loop.
+  RecentDurations::Summary ticks() const;
 
 private:
   kj::Timer& timer;
@@ -45,6 +50,7 @@ private:
   kj::Duration ownTimeBefore;  // As of the last tick.
   Longest current;
   Longest previous;
+  RecentDurations recent;
   kj::Maybe<kj::TimePoint> warnedAt;
   std::uint64_t unsaid = 0;  // Since then.
   kj::Promise<void> ticking;

@@ -141,12 +141,7 @@ void DataDirectory::sync() const {
 }
 
 void DataDirectory::syncParents() const {
-  for (auto path = std::filesystem::path(path_.cStr()).lexically_normal(); path.has_relative_path();
-       path = path.parent_path()) {
-    auto parent = path.parent_path();
-    kj::runCatchingExceptions(
-        [&]() { files_.syncDirectory(parent.empty() ? "." : parent.string()); });
-  }
+  gavel::syncParents(files_, path_.cStr());
 }
 
 }  // namespace gavel::chain

@@ -6,7 +6,7 @@
 #include <kj/common.h>
 #include <kj/string.h>
 
-#include "chain/file-system.h"
+#include "base/file-system.h"
 
 namespace gavel::chain {
 

@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include "chain/disk-activity.h"
-#include "chain/file-system.h"
+#include "base/file-system.h"
 
 namespace gavel::chain {
 

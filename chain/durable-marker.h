@@ -7,7 +7,7 @@
 #include <kj/common.h>
 
 #include "chain/bound.h"
-#include "chain/file-system.h"
+#include "base/file-system.h"
 
 namespace gavel::chain {
 

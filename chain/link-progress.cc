@@ -6,7 +6,9 @@ namespace gavel::chain {
 namespace {
 
 constexpr std::int64_t LOOKS = 20;  // In a time of patience.
-// Of looks: an end that has missed so many was late itself.
+// Of looks: an end that has missed so many was late itself.  So much of the time counts in any
+// case: on a busy machine there is such a moment in every second, and what begins anew each time
+// would never be told.
 constexpr std::int64_t LATE = 5;
 // A kernel may acknowledge that much later what comes alone.
 constexpr auto LEAST_INTERVAL = 10 * kj::MILLISECONDS;
@@ -36,12 +38,17 @@ void LinkProgress::answered(kj::TimePoint now, bool large) {
 
 void LinkProgress::look(kj::TimePoint now, Connection connection, const TcpProgress& kernel) {
   auto last = lastLook;
-  bool late = now - last > LATE * every;
   lastLook = now;
-  if (late) beginAnew(now);
+  auto most = LATE * every;
+  if (now - last > most) {
+    auto missed = now - last - most;
+    last += missed;
+    if (askedSince != nullptr) askedSince = askedSince.orDefault(now) + missed;
+    if (standingSince != nullptr) standingSince = standingSince.orDefault(now) + missed;
+  }
 
   bool waits = connection == Connection::known && kernel.outstanding && kernel.windowOpen;
-  bool stands = waits && waited && kernel.acked == acked && !late;
+  bool stands = waits && waited && kernel.acked == acked;
   if (!stands) {
     standingSince = nullptr;
   } else if (standingSince == nullptr) {
@@ -49,17 +56,9 @@ void LinkProgress::look(kj::TimePoint now, Connection connection, const TcpProgr
   }
   waited = waits;
   acked = kernel.acked;
-  bool stalled = stands || (connection == Connection::none && askedSince != nullptr && !late);
-  if (!late) note(stalled);
+  bool stalled = stands || (connection == Connection::none && askedSince != nullptr);
+  note(stalled);
   judge(now, connection, stalled);
-}
-
-void LinkProgress::beginAnew(kj::TimePoint now) {
-  if (askedSince != nullptr) askedSince = now;
-  standingSince = nullptr;
-  waited = false;
-  std::fill(stalls.begin(), stalls.end(), false);
-  stallCount = 0;
 }
 
 void LinkProgress::note(bool stalled) {

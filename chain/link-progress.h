@@ -39,8 +39,9 @@ struct LinkTrouble {
 // A direction that did not work is believed again once a check as large as a bid may need was
 // answered, and nothing was amiss for `patience` since.
 //
-// An end that was itself late, paused or starved, begins to count anew: what it has not seen may
-// wait in its own kernel.
+// Of the time that an end was itself late, paused or starved, a quarter of a time of patience
+// counts at most: what it has not seen may wait in its own kernel, and is read before it looks
+// again.
 //
 // Pure: no clock, I/O or promises.  `now` never goes backwards.
 class LinkProgress {
@@ -90,7 +91,6 @@ private:
   LinkTrouble trouble_;
   kj::Maybe<kj::TimePoint> calmSince;  // In trouble: from a large answer on, with nothing amiss.
 
-  void beginAnew(kj::TimePoint now);
   void note(bool stalled);
   bool flaps() const { return 2 * stallCount >= stalls.size(); }
   void judge(kj::TimePoint now, Connection connection, bool stalled);

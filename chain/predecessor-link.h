@@ -64,6 +64,9 @@ public:
   // The predecessor's word that it is still in this epoch, with all above it (R10).
   kj::Promise<void> confirm();
 
+  // Resolves once the predecessor has answered a large message.
+  kj::Promise<void> tryLarge() { return check(LARGE_CHECK); }
+
   // The commit index, or the durable one, has grown.
   void wake();
 

@@ -13,6 +13,12 @@ constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
 // How much later than the head the nodes between learn what is committed: so they hear, and pass
 // on, a word for many batches.  Nobody waits for it there, as a read asks the tail (R10).
 constexpr auto COMMIT_PAUSE = 2 * kj::MILLISECONDS;
+// For a neighbour to answer a large message that somebody wants to see answered.
+constexpr auto TRIAL_TIMEOUT = 2 * kj::SECONDS;
+
+kj::Exception relinked() {
+  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
+}
 
 }  // namespace
 
@@ -134,6 +140,36 @@ void Replica::hearCommits(ReportContext context) {
   auto receiver = kj::heap<CommitReceiver>(static_cast<CommitReceiver::Host&>(*this), header);
   result.setCommits(receiver->capability());
   commitReceiver = kj::mv(receiver);
+}
+
+// -- trying them
+
+// From neighbour to neighbour only: if each member of a chain is asked, each of its links is tried.
+kj::Promise<void> Replica::tryLinksOnce() {
+  return confirmed().then([this](std::uint64_t epoch) -> kj::Promise<void> {
+    if (!actsIn(epoch)) return relinked();
+    kj::Vector<kj::Promise<void>> answers;
+    auto* successor = configuration.successor(self);
+    if (successor != nullptr && successor->serving) {
+      answers.add(answeredBy(*successor, KJ_ASSERT_NONNULL(successorLink)->tryLarge()));
+    }
+    KJ_IF_MAYBE (link, predecessorLink) {
+      answers.add(answeredBy(*configuration.predecessor(self), (*link)->tryLarge()));
+    }
+    return kj::joinPromises(answers.releaseAsArray()).then([this, epoch]() -> kj::Promise<void> {
+      if (!actsIn(epoch)) return relinked();
+      return kj::READY_NOW;
+    });
+  });
+}
+
+kj::Promise<void> Replica::answeredBy(const Member& neighbour, kj::Promise<void> answer) {
+  return timer.timeoutAfter(TRIAL_TIMEOUT, kj::mv(answer))
+      .catch_([name = neighbour.name](kj::Exception&& exception) -> kj::Promise<void> {
+        return kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+                             kj::str("its link with ", name.c_str(), " carries no large message (",
+                                     exception.getDescription(), ")"));
+      });
 }
 
 // -- leaving an epoch

@@ -7,6 +7,7 @@
 
 #include "base/logging.h"
 #include "base/planted.h"
+#include "chain/unconfirmed-snapshot.h"
 
 namespace gavel::chain {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 constexpr std::size_t MAX_WAITERS = 10'000;
 // Of applying, in one turn (R16).
 constexpr auto APPLY_SLICE = 2 * kj::MILLISECONDS;
+// Anybody may ask for the links to be tried, which takes 64 KiB each way.
+constexpr auto TRIAL_PAUSE = 200 * kj::MILLISECONDS;
 
 kj::Exception relinked() {
   return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
@@ -48,6 +51,7 @@ Replica::Replica(kj::Network& network, kj::Timer& timer, ChainTime& time, Store&
       checkpointer(store, state_, timer, options.checkpointBytes, options.pace,
                    [this]() { considerCheckpoint(); }),
       confirm(static_cast<ChainConfirm::Host&>(*this), timer),
+      linkTrial(timer, TRIAL_PAUSE, [this]() { return tryLinksOnce(); }),
       diskWatch(store, timer, options.diskPatience),
       tasks(*this) {
   restart(kj::mv(image));
@@ -344,6 +348,27 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
                              if (!actsIn(epoch)) return relinked();
                              return store_.openSnapshot();
                            }));
+}
+
+kj::Promise<kj::Own<SnapshotReader>> Replica::unconfirmedSnapshot() {
+  auto& stored = store_.recovered();
+  auto serves = [&](const Member& member) {
+    return member.serving && member.storeId == stored.storeId;
+  };
+  if (std::none_of(configuration.members.begin(), configuration.members.end(), serves)) {
+    return KJ_EXCEPTION(OVERLOADED,
+                        "this node is no serving member of the newest configuration that it knows, "
+                        "and may lack what was acknowledged",
+                        configuration.epoch);
+  }
+  if (incomplete || rebuilding > 0 || !stored.damage.empty()) {
+    return KJ_EXCEPTION(OVERLOADED, "what this node's disk holds is not complete", stored.damage);
+  }
+  return canceler.wrap(openUnconfirmedSnapshot(store_, timer, options.pace));
+}
+
+std::uint64_t Replica::knownCommitted() const {
+  return std::max({tracker.commit(), bound_.at.index, shown});
 }
 
 void Replica::taskFailed(kj::Exception&& exception) {

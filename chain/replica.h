@@ -18,6 +18,7 @@
 #include "chain/header.h"
 #include "chain/log.h"
 #include "chain/predecessor-link.h"
+#include "chain/shared-trial.h"
 #include "chain/store.h"
 #include "chain/successor-link.h"
 
@@ -161,6 +162,11 @@ public:
   // How many wait for a confirm to begin.
   std::size_t unconfirmed() { return confirm.waiting(); }
 
+  // For who asks whether the chain works: resolves once it has confirmed, and each neighbour has
+  // answered a large message on the link of this epoch.  Fails with OVERLOADED, in words that name
+  // the neighbour, if that takes long.
+  kj::Promise<void> tryLinks() { return canceler.wrap(linkTrial.run()); }
+
   // A snapshot of committed state that holds everything that is committed in the chain now.  Fails
   // with OVERLOADED as confirmed() does.
   kj::Promise<kj::Own<SnapshotReader>> snapshot();
@@ -180,6 +186,13 @@ public:
   kj::Promise<Answer> promise(const Question& question);
   // The last that was given.
   const RebuildPromise& promised() const { return promised_; }
+
+  // A snapshot of all that the log holds, without asking the chain: whatever was acknowledged up to
+  // newest().epoch is in it, and what follows the index knownCommitted() perhaps never was.  Fails
+  // with OVERLOADED unless the store is sound and that of a serving member of newest(), though
+  // perhaps of an earlier process.
+  kj::Promise<kj::Own<SnapshotReader>> unconfirmedSnapshot();
+  std::uint64_t knownCommitted() const;
 
   // A call of the Peer interface (R6).
   using AttachContext = capnp::CallContext<schema::Peer::AttachParams, schema::Peer::AttachResults>;
@@ -248,6 +261,7 @@ private:
   kj::Maybe<kj::Own<CommitSender>> commitSender;
   kj::Maybe<kj::Own<CommitReceiver>> commitReceiver;
   ChainConfirm confirm;
+  SharedTrial linkTrial;
   DiskWatch diskWatch;
   bool saidHang = false;
   kj::Promise<void> following = nullptr;  // The disk.
@@ -277,6 +291,8 @@ private:
   void retirePredecessorLink();
   void retireCommitLinks();
   void reportCommits();
+  kj::Promise<void> tryLinksOnce();
+  kj::Promise<void> answeredBy(const Member& neighbour, kj::Promise<void> answer);
   void tellTrouble(std::uint64_t epoch, const Member& peer, LinkDirection direction,
                    kj::Maybe<const LinkTrouble&> trouble);
 

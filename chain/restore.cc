@@ -108,6 +108,8 @@ Restored readHeader(BackupReader& backup) {
                  restored.position = readPosition(header.getPosition());
                  restored.cluster = header.getClusterId();
                  restored.stamp = header.getStamp();
+                 restored.unconfirmed = header.getUnconfirmed();
+                 restored.committed = header.getCommitted();
                })) {
     if (exception->getDescription().startsWith("the backup has format")) {
       kj::throwFatalException(kj::mv(*exception));

@@ -20,6 +20,10 @@ struct Restored {
   std::uint64_t cluster = 0;  // Which it was taken from.
   std::int64_t stamp = 0;     // When, as a wall clock said.
   std::uint64_t parts = 0;
+  // It was taken without asking the chain: what it has after the index `committed` was perhaps
+  // never acknowledged.
+  bool unconfirmed = false;
+  std::uint64_t committed = 0;
 };
 
 // Makes a new data directory, for a cluster that does not exist yet, from the backup in directory

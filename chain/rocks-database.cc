@@ -1,19 +1,17 @@
 #include "chain/rocks-database.h"
 
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <xxhash.h>
 
 #include <kj/debug.h>
 #include <rocksdb/cache.h>
-#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include "base/logging.h"
+#include "base/rocks-log.h"
 
 namespace gavel::chain {
 namespace {
@@ -23,25 +21,6 @@ constexpr int CACHE_SHARD_BITS = 2;  // For a few threads.
 // From here on a record is kept outside of the tables.
 constexpr std::uint64_t LARGE_RECORD_BYTES = 1024;
 constexpr double FILTER_BITS_PER_KEY = 10;
-
-// Takes what RocksDB has to say about itself.  A file of its own for that, as by default, ends the
-// process without a word to anybody when there is no room left for it.
-class InfoLog final: public rocksdb::Logger {
-public:
-  InfoLog(): Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
-
-  using Logger::Logv;
-  void Logv(const char* format, va_list arguments) override {
-    Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments);
-  }
-  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
-    if (level < GetInfoLogLevel()) return;
-    char text[1024];
-    std::vsnprintf(text, sizeof(text), format, arguments);
-    logEvent(level == rocksdb::InfoLogLevel::WARN_LEVEL ? LogLevel::debug : LogLevel::warning,
-             "from RocksDB", {{"text", std::string_view(text)}});
-  }
-};
 
 rocksdb::Options optionsFor(bool create, std::size_t writeBufferBytes) {
   rocksdb::Options options;
@@ -61,7 +40,7 @@ rocksdb::Options optionsFor(bool create, std::size_t writeBufferBytes) {
   options.level0_file_num_compaction_trigger = 8;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
-  options.info_log = std::make_shared<InfoLog>();
+  options.info_log = std::make_shared<RocksLog>();
   // So that there is not much left to write when it is synced.
   options.wal_bytes_per_sync = 1 << 20;
   options.stats_dump_period_sec = 0;

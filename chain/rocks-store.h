@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 #include "base/worker-thread.h"
-#include "chain/file-system.h"
+#include "base/file-system.h"
 #include "chain/store.h"
 
 namespace gavel::chain {

@@ -8,7 +8,7 @@
 #include <kj/common.h>
 
 #include "chain/batch.h"
-#include "chain/file-system.h"
+#include "base/file-system.h"
 
 namespace gavel::chain {
 

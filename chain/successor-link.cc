@@ -112,6 +112,11 @@ kj::Promise<std::uint64_t> SuccessorLink::confirm() {
   return paf.promise.then([this]() { return confirm(); });
 }
 
+kj::Promise<void> SuccessorLink::tryLarge() {
+  if (checks == nullptr) return KJ_EXCEPTION(DISCONNECTED, "not attached");
+  return check(LARGE_CHECK);
+}
+
 kj::Promise<void> SuccessorLink::run() {
   return attempt()
       .then([]() {}, [this](kj::Exception&& exception) { failed(kj::mv(exception)); })

@@ -64,6 +64,9 @@ public:
   // destroyed.
   kj::Promise<std::uint64_t> confirm();
 
+  // Resolves once the successor has answered a large message.
+  kj::Promise<void> tryLarge();
+
   // Obeys nothing more that comes in.  For a link that is about to be destroyed.
   void close() { anchor.clear(); }
 

@@ -27,10 +27,63 @@ void take(std::optional<Choice>& best, Choice choice) {
   if (!best || choice.isBefore(*best)) best = std::move(choice);
 }
 
-std::vector<std::string> names(const std::vector<const Member*>& members) {
-  std::vector<std::string> list;
-  for (auto* member: members) list.push_back(member->name);
-  return list;
+// What is left of members when those are taken out who stand in the way of the others.
+struct Apart {
+  std::vector<Member> kept;       // None, if nobody who serves is heard.
+  std::vector<std::string> left;  // Names.
+  std::string between;            // Which neighbours.
+  bool serving = false;           // Some of those both serve.
+
+  std::string cause() const {
+    return between + " cannot talk to each other: " + listNames(left) + " taken out";
+  }
+};
+
+// `isDead` tells of an earlier member and a later one.
+template <typename IsDead>
+Apart partMembers(const std::vector<Member>& members, const std::set<std::uint64_t>& heard,
+                  IsDead isDead) {
+  Apart result;
+  std::vector<const Member*> serving;
+  const Member* joiner = nullptr;
+  for (auto& member: members) {
+    if (member.state == MemberState::serving) {
+      serving.push_back(&member);
+    } else {
+      joiner = &member;
+    }
+  }
+  auto count = serving.size();
+  std::vector<std::vector<bool>> dead(count, std::vector<bool>(count));
+  std::vector<bool> isHeard(count);
+  auto note = [&](const Member& a, const Member& b) {
+    result.between += (result.between.empty() ? "" : ", ") + a.name + " and " + b.name;
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    isHeard[i] = heard.count(serving[i]->incarnation) != 0;
+    for (auto j = i + 1; j < count; ++j) {
+      dead[i][j] = dead[j][i] = isDead(*serving[i], *serving[j]);
+    }
+    if (i == 0 || !dead[i - 1][i]) continue;
+    note(*serving[i - 1], *serving[i]);
+    result.serving = true;
+  }
+  auto kept = longestWithout(dead, isHeard);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (std::find(kept.begin(), kept.end(), i) != kept.end()) {
+      result.kept.push_back(*serving[i]);
+    } else {
+      result.left.push_back(serving[i]->name);
+    }
+  }
+  if (joiner == nullptr || result.kept.empty()) return result;
+  if (isDead(result.kept.back(), *joiner)) {
+    note(result.kept.back(), *joiner);
+    result.left.push_back(joiner->name);
+  } else {
+    result.kept.push_back(*joiner);
+  }
+  return result;
 }
 
 }  // namespace
@@ -113,46 +166,30 @@ std::vector<std::size_t> longestWithout(const std::vector<std::vector<bool>>& de
 
 Decision withoutDeadPairs(const Configuration& current, const DeadPairs& pairs,
                           const std::set<std::uint64_t>& heard, kj::TimePoint now) {
-  std::vector<const Member*> serving;
-  for (auto& member: current.members) {
-    if (member.state == MemberState::serving) serving.push_back(&member);
-  }
-  auto count = serving.size();
-  std::vector<std::vector<bool>> dead(count, std::vector<bool>(count));
-  std::vector<bool> isHeard(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    isHeard[i] = heard.count(serving[i]->incarnation) != 0;
-    for (std::size_t j = 0; j < count; ++j) {
-      dead[i][j] = i != j && pairs.areDead(serving[i]->name, serving[j]->name, now);
-    }
-  }
-  std::string between;
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    if (!dead[i][i + 1]) continue;
-    between += (between.empty() ? "" : ", ") + serving[i]->name + " and " + serving[i + 1]->name;
-  }
-  if (between.empty()) return Unchanged{"all neighbours can talk to each other"};
-  auto kept = longestWithout(dead, isHeard);
-  if (kept.empty()) return Unchanged{"none of the members is heard"};
-
+  auto apart = partMembers(current.members, heard, [&](const Member& a, const Member& b) {
+    return pairs.areDead(a.name, b.name, now);
+  });
+  if (!apart.serving) return Unchanged{"all neighbours can talk to each other"};
+  if (apart.kept.empty()) return Unchanged{"none of the members is heard"};
   auto next = current.next();
-  std::vector<const Member*> left;
-  std::size_t position = 0;
-  for (auto* member: serving) {
-    if (std::find(kept.begin(), kept.end(), position++) != kept.end()) {
-      next.members.push_back(*member);
-    } else {
-      left.push_back(member);
-    }
+  next.members = std::move(apart.kept);
+  next.cause = apart.cause();
+  return next;
+}
+
+Configuration withoutNewDeadPairs(const Configuration& current, Configuration next,
+                                  const DeadPairs& pairs, const std::set<std::uint64_t>& heard,
+                                  kj::TimePoint now) {
+  std::set<std::pair<std::uint64_t, std::uint64_t>> linked;
+  for (std::size_t i = 0; i + 1 < current.members.size(); ++i) {
+    linked.emplace(current.members[i].incarnation, current.members[i + 1].incarnation);
   }
-  if (auto* joiner = current.joiner()) {
-    if (pairs.areDead(next.members.back().name, joiner->name, now)) {
-      left.push_back(joiner);
-    } else {
-      next.members.push_back(*joiner);
-    }
-  }
-  next.cause = between + " cannot talk to each other: " + listNames(names(left)) + " taken out";
+  auto apart = partMembers(next.members, heard, [&](const Member& a, const Member& b) {
+    return pairs.areDead(a.name, b.name, now) && linked.count({a.incarnation, b.incarnation}) == 0;
+  });
+  if (apart.left.empty() || apart.kept.empty()) return next;
+  next.members = std::move(apart.kept);
+  next.cause += "; " + apart.cause();
   return next;
 }
 

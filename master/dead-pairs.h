@@ -87,6 +87,14 @@ std::vector<std::size_t> longestWithout(const std::vector<std::vector<bool>>& de
 Decision withoutDeadPairs(const Configuration& current, const DeadPairs& pairs,
                           const std::set<std::uint64_t>& heard, kj::TimePoint now);
 
+// `next`, which takes members out of `current` for another reason, without those that it would make
+// neighbours though they are known to be a dead pair: the longest of its serving members that
+// remain, as above, and the syncing member if the last of them can talk to it.  Those who are
+// neighbours in `current` already stay: what is amiss with their links is reported.
+Configuration withoutNewDeadPairs(const Configuration& current, Configuration next,
+                                  const DeadPairs& pairs, const std::set<std::uint64_t>& heard,
+                                  kj::TimePoint now);
+
 // `current` without its syncing member, with which the tail cannot talk.
 Decision withoutJoiner(const Configuration& current);
 

@@ -1,13 +1,16 @@
 #include "master/embedded-store.h"
 
 #include <cstring>
-#include <filesystem>
 #include <string>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <kj/debug.h>
 #include <rocksdb/db.h>
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/options.h>
+
+#include "base/logging.h"
+#include "base/rocks-log.h"
 
 namespace gavel::master {
 namespace {
@@ -29,65 +32,167 @@ constexpr std::size_t UNCHECKED = offsetof(Frame, version);
       kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(text)));
 }
 
-rocksdb::Options options() {
+rocksdb::Options optionsFor(FileSystem& files) {
   rocksdb::Options options;
   options.OptimizeForSmallDb();
-  options.create_if_missing = true;
-  // After a crash, drop a record that was not written to its end, as nobody was told of it; but
-  // refuse to open a database that has lost one which was.  RocksDB's default would go back in time
-  // without a word, and epochs would be given twice.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.keep_log_file_num = 4;
+  if (auto* environment = files.environment()) options.env = environment;
+  // What follows a record that is not sound is dropped: it is usually what a crash left
+  // half-written, and what was noted as durable tells it from damage.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  // What was read of that log, and may be in the page cache only, goes into new tables, synced,
+  // before it counts (R2).
+  options.avoid_flush_during_recovery = false;
+  options.paranoid_checks = true;
+  // Of each table as a whole, as its parts that are not data have no checksum that is looked at.
+  options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  options.info_log = std::make_shared<RocksLog>();
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
   options.max_open_files = 64;
   return options;
 }
 
-void prepareDirectory(kj::StringPtr directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory.cStr(), error);
-  if (error) {
-    fail(kj::str("cannot make the data directory ", directory, ": ", error.message().c_str(),
-                 ": give --data a directory that this user can write"));
-  }
-  if (access(directory.cStr(), R_OK | W_OK | X_OK) != 0) {
-    int number = errno;
-    fail(kj::str("cannot use the data directory ", directory, ": ", strerror(number),
-                 ": give --data a directory that this user can read and write"));
-  }
+bool meansDamage(const rocksdb::Status& status) {
+  return status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound() ||
+         status.IsInvalidArgument() || status.IsNotSupported();
 }
 
 }  // namespace
 
-EmbeddedStore::EmbeddedStore(kj::StringPtr directory): directory(kj::str(directory)) {
-  prepareDirectory(directory);
+EmbeddedStore::EmbeddedStore(kj::StringPtr directory, FileSystem& files)
+    : directory(kj::str(directory)), files(files) {
+  prepareDirectory();
+  openVersions();
+  // RocksDB makes this name last.
+  if (files.exists(file("CURRENT"))) {
+    verify();
+  } else if (durableDocument->known() || durableDocument->damagedSlots() > 0) {
+    refuseDamaged("its file CURRENT is missing");
+  }
   open();
   newest = read(DOCUMENT).version;
+  newestNote = read(NOTE).version;
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 durableDocument->noteAnew(newest);
+                 durableNote->noteAnew(newestNote);
+                 files.syncDirectory(this->directory.cStr());
+                 syncParents(files, this->directory.cStr());
+               })) {
+    refuse(*exception);
+  }
 }
 
 EmbeddedStore::~EmbeddedStore() noexcept(false) = default;
 
-void EmbeddedStore::open() {
-  rocksdb::DB* opened = nullptr;
-  auto status = rocksdb::DB::Open(options(), directory.cStr(), &opened);
-  if (status.ok()) {
-    db.reset(opened);
-    return;
+std::string EmbeddedStore::file(const char* name) const {
+  return std::string(directory.cStr()) + "/" + name;
+}
+
+void EmbeddedStore::prepareDirectory() {
+  KJ_IF_MAYBE (exception,
+               kj::runCatchingExceptions([&]() { files.makeDirectories(directory.cStr()); })) {
+    refuse(*exception);
   }
-  auto text = status.ToString();
-  if (status.IsIOError() && text.find("lock ") != std::string::npos) {
+  if (!files.isDirectory(directory.cStr())) refuse("it is not a directory");
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { lock = files.lock(file("lock")); })) {
+    refuse(*exception);
+  }
+  if (lock == nullptr) {
     fail(
         kj::str("the data directory ", directory,
-                " is in use by another gavel-master (it holds the file LOCK there): stop that one, "
-                "or give --data another directory"));
+                " is in use by another gavel-master (it has locked the file lock there): stop that "
+                "one, or give --data another directory"));
   }
-  if (status.IsCorruption()) {
-    fail(kj::str(
-        "the data directory ", directory, " is damaged (", text.c_str(),
-        "): keep it, and do not put an older copy in its place, which would give epochs out "
-        "twice"));
+}
+
+void EmbeddedStore::openVersions() {
+  KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
+                 durableDocument =
+                     std::make_unique<DurableVersion>(file("durable-document"), files);
+                 durableNote = std::make_unique<DurableVersion>(file("durable-note"), files);
+               })) {
+    refuse(*exception);
   }
-  fail(kj::str("cannot open the data directory ", directory, " (", text.c_str(),
-               "): it must be writable, and empty or made by gavel-master"));
+}
+
+// Changes nothing.
+void EmbeddedStore::verify() {
+  rocksdb::DB* opened = nullptr;
+  auto status = rocksdb::DB::OpenForReadOnly(optionsFor(files), directory.cStr(), &opened);
+  if (!status.ok()) refuse(status, "open its database");
+  db.reset(opened);
+  KJ_DEFER(db = nullptr);
+  verifyTables();
+  verifyVersion(*durableDocument, DOCUMENT);
+  verifyVersion(*durableNote, NOTE);
+}
+
+void EmbeddedStore::verifyTables() {
+  auto status = db->VerifyFileChecksums(rocksdb::ReadOptions());
+  if (!status.ok()) refuse(status, "read its tables");
+}
+
+void EmbeddedStore::verifyVersion(const DurableVersion& durable, const char* key) {
+  auto found = read(key).version;
+  if (found < durable.version()) {
+    refuseDamaged(
+        kj::str("version ", durable.version(), " of the ", key,
+                " was stored, and what can be read of RocksDB's log and tables ends with ", found));
+  }
+  // A start notes 0 before anything is stored.
+  if (found > 0 && !durable.known()) {
+    refuseDamaged(kj::str("the file ", durable.path().c_str(),
+                          " says nothing: it was missing, emptied or cannot be read"));
+  }
+  if (durable.damagedSlots() > 0) {
+    logWarning("one of two copies in a file was damaged, and is written anew: look at the disk",
+               {{"file", durable.path()}});
+  }
+}
+
+void EmbeddedStore::open() {
+  auto options = optionsFor(files);
+  options.create_if_missing = true;
+  rocksdb::DB* opened = nullptr;
+  auto status = rocksdb::DB::Open(options, directory.cStr(), &opened);
+  if (!status.ok()) refuse(status, "open its database");
+  db.reset(opened);
+}
+
+void EmbeddedStore::refuse(kj::StringPtr problem) const {
+  fail(kj::str("cannot use the data directory ", directory, ": ", problem,
+               ": give --data a directory that this user can read and write, and that is empty or "
+               "made by gavel-master"));
+}
+
+void EmbeddedStore::refuse(const kj::Exception& why) const {
+  if (why.getType() == kj::Exception::Type::OVERLOADED) {
+    fail(kj::str("the data directory ", directory,
+                 " has no space left: start again when there is room (", why.getDescription(),
+                 ")"));
+  }
+  refuse(why.getDescription());
+}
+
+void EmbeddedStore::refuse(const rocksdb::Status& status, kj::StringPtr doing) const {
+  auto text = status.ToString();
+  if (meansDamage(status)) refuseDamaged(kj::str("cannot ", doing, ": ", text.c_str()));
+  if (status.IsNoSpace()) {
+    fail(kj::str("the data directory ", directory,
+                 " has no space left: start again when there is room (", text.c_str(), ")"));
+  }
+  fail(kj::str("the data directory ", directory, " failed: cannot ", doing, " (", text.c_str(),
+               "): see that the disk works, and that this user may read and write all files in "
+               "it"));
+}
+
+void EmbeddedStore::refuseDamaged(kj::StringPtr what) const {
+  fail(kj::str("the data directory ", directory, " is damaged: ", what,
+               ".  The newest configuration of the chain may be lost with that, so that no master "
+               "may decide anything by what is left.  Keep the directory, and do not put an older "
+               "copy or a backup in its place: epochs would be given out twice, and acknowledged "
+               "bids could be lost.  The nodes know what is needed: give an empty directory as "
+               "--data, and start gavel-master once with --rebuild"));
 }
 
 Stored EmbeddedStore::read(const char* key) const {
@@ -96,10 +201,8 @@ Stored EmbeddedStore::read(const char* key) const {
   how.verify_checksums = true;
   auto status = db->Get(how, key, &value);
   if (status.IsNotFound()) return {};
-  auto damaged = [&](kj::StringPtr what) {
-    fail(kj::str("the configuration ", key, " in ", directory, " is damaged: ", what));
-  };
-  if (!status.ok()) damaged(status.ToString().c_str());
+  auto damaged = [&](kj::StringPtr what) { refuseDamaged(kj::str("its ", key, ": ", what)); };
+  if (!status.ok()) refuse(status, kj::str("read its ", key));
 
   Frame frame{};
   if (value.size() < sizeof(frame)) damaged(kj::str("only ", value.size(), " bytes are left"));
@@ -115,7 +218,9 @@ Stored EmbeddedStore::read(const char* key) const {
                                   value.size() - sizeof(frame))};
 }
 
-void EmbeddedStore::write(const char* key, std::uint64_t version,
+// Noted only once it is durable: the other way round, a crash between the two would look like
+// damage.
+void EmbeddedStore::write(const char* key, DurableVersion& durable, std::uint64_t version,
                           kj::ArrayPtr<const kj::byte> document) {
   std::string value(sizeof(Frame) + document.size(), '\0');
   std::memcpy(value.data() + sizeof(Frame), document.begin(), document.size());
@@ -133,6 +238,7 @@ void EmbeddedStore::write(const char* key, std::uint64_t version,
     fail(kj::str("cannot write the configuration ", key, " in ", directory, ": ",
                  status.ToString().c_str()));
   }
+  durable.note(version);
 }
 
 kj::Promise<Stored> EmbeddedStore::get() {
@@ -148,7 +254,7 @@ kj::Promise<kj::Maybe<std::uint64_t>> EmbeddedStore::compareAndSwap(
   return thread
       .compute<Swapped>([this, expectedVersion, document = kj::mv(document)]() mutable {
         bool done = read(DOCUMENT).version == expectedVersion;
-        if (done) write(DOCUMENT, expectedVersion + 1, document);
+        if (done) write(DOCUMENT, *durableDocument, expectedVersion + 1, document);
         return Swapped{done, kj::mv(document)};
       })
       .then([this, expectedVersion](Swapped&& swapped) -> kj::Maybe<std::uint64_t> {
@@ -167,7 +273,7 @@ kj::Promise<Stored> EmbeddedStore::watch(std::uint64_t version) {
 kj::Promise<void> EmbeddedStore::putNote(kj::Array<const kj::byte> note) {
   return noteThread
       .compute<bool>([this, note = kj::mv(note)]() {
-        write(NOTE, 0, note);
+        write(NOTE, *durableNote, ++newestNote, note);
         return true;
       })
       .ignoreResult();

@@ -87,7 +87,7 @@ private:
   std::map<Key, Told> told;
   std::map<std::uint64_t, End> ends;  // Of members that are reported about.
 
-  kj::Duration freshness() const { return suspectAfter / 4; }
+  kj::Duration freshness() const { return suspectAfter / 2; }
   bool isFresh(const kj::Maybe<kj::TimePoint>& moment, kj::TimePoint came, kj::TimePoint now) const;
 };
 

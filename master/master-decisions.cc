@@ -102,7 +102,7 @@ bool Master::considerRemoving() {
   auto decision = withoutLost(current(), losses, heard);
   if (auto* next = std::get_if<Configuration>(&decision)) {
     gatherUntil = nullptr;
-    put(std::move(*next), since);
+    put(withoutNewDeadPairs(current(), std::move(*next), deadPairs, heard, timer.now()), since);
     return true;
   }
   complain(std::get<Unchanged>(decision).why);
@@ -126,6 +126,7 @@ void Master::comparePace() {
     measured.incarnation = incarnation;
     measured.name = node.member().name;
     measured.syncs = node.syncs;
+    measured.turns = node.turns;
     measured.skewed = magnitude(node.skew) > settings.maxSkew;
     auto* member = current().find(incarnation);
     if (member == nullptr) {
@@ -153,6 +154,8 @@ bool Master::considerSlow() {
     auto decision = withoutLost(current(), {*loss}, heard);
     auto* next = std::get_if<Configuration>(&decision);
     if (next == nullptr) return false;
+    // Slow is better than short: it is what lets its neighbours talk.
+    if (withoutNewDeadPairs(current(), *next, deadPairs, heard, timer.now()) != *next) return false;
     logWarning("taking a member out that makes all others wait",
                {{"node", member->name}, {"reason", loss->cause}});
     slowness.removed(member->name, loss->cause, timer.now());

@@ -211,6 +211,7 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int6
     node.diskHangsSince = timer.now();
   }
   node.syncs = readPace(status.getSyncs());
+  node.turns = readPace(status.getTurns());
   noteTold(candidate, status);
   node.skew = skew;
   bool skewed =

@@ -33,6 +33,7 @@ struct Node {
   bool skewed = false;                                // The operator was told of its clock.
   kj::Maybe<kj::TimePoint> diskHangsSince = nullptr;  // R12
   Pace syncs;
+  Pace turns;
   kj::Own<schema::NodeStatus::Reader> status;  // As last heard.
 
   const Member& member() const { return candidate.member; }

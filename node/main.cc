@@ -179,6 +179,12 @@ int serve(const Flags& flags) {
             .wait(io.waitScope);
     logInfo("restored from a backup: a new cluster can be formed with this node",
             {{"backup", flags.restore}, {"index", restored.position.index}});
+    if (restored.unconfirmed) {
+      logWarning(
+          "the chain had not confirmed this backup: what follows the entry that is known to "
+          "be committed is in effect from now on, though perhaps nobody was told of it",
+          {{"committed", restored.committed}, {"index", restored.position.index}});
+    }
   }
   chain::RocksStore store(flags.data.c_str(), flags.store, random);
   if (flags.store.sync == chain::SyncMode::never) {

@@ -16,6 +16,12 @@ std::uint64_t newIncarnation(const chain::Recovered& recovered, Random& random) 
   return random.id();
 }
 
+void writePace(const RecentDurations::Summary& durations, schema::Pace::Builder pace) {
+  pace.setCount(durations.count);
+  pace.setSum(durations.sum.count());
+  pace.setMedian(durations.median.count());
+}
+
 }  // namespace
 
 Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
@@ -65,11 +71,7 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setDamage(replica_.store().recovered().damage.c_str());
   builder.setUnsynced(recovered.unsynced);
   builder.setDiskHangs(replica_.diskHangs());
-  auto syncs = replica_.store().activity().syncs;
-  auto pace = builder.initSyncs();
-  pace.setCount(syncs.count);
-  pace.setSum(syncs.sum.count());
-  pace.setMedian(syncs.median.count());
+  writePace(replica_.store().activity().syncs, builder.initSyncs());
   // Not one that is only heard of: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);
@@ -91,6 +93,7 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setChainTime(time.at(boot));
   builder.setLeap(admission_.leap());
   if (options.turns != nullptr) {
+    writePace(options.turns->ticks(), builder.initTurns());
     auto longest = options.turns->longest();
     builder.setLongestTurn(longest.turn / kj::NANOSECONDS);
     builder.setLongestTurnOwn(longest.ownTime / kj::NANOSECONDS);
@@ -174,6 +177,7 @@ void Node::writeSnapshotHeader(chain::Position position,
   builder.setClusterId(replica_.newest().clusterId);
   chain::writePosition(position, builder.initPosition());
   builder.setStamp(clock.wall());
+  builder.setConfigurationEpoch(replica_.newest().epoch);
 }
 
 void Node::stopped() {

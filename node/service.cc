@@ -185,6 +185,11 @@ kj::Promise<void> Service::status(StatusContext context) {
   return kj::READY_NOW;
 }
 
+kj::Promise<void> Service::tryLinks(TryLinksContext context) {
+  context.allowCancellation();
+  return node().replica().tryLinks();
+}
+
 // -- other nodes
 
 kj::Promise<void> Service::attach(AttachContext context) {
@@ -221,15 +226,22 @@ kj::Promise<void> Service::snapshot(SnapshotContext context) {
   requireAdmin(access, "taking a backup");
   // Reads only, and may take long: it ends with its caller.
   context.allowCancellation();
-  return node().replica().snapshot().then(
-      [this, context](kj::Own<chain::SnapshotReader> reader) mutable {
-        auto& source = *reader;
-        auto begin = context.getParams().getReceiver().beginRequest();
-        node().writeSnapshotHeader(source.position(), begin.initHeader());
-        return chain::sendSnapshot(source, begin.send().getSink(), node().timer())
-            .ignoreResult()
-            .attach(kj::mv(reader));
-      });
+  bool unconfirmed = context.getParams().getUnconfirmed();
+  auto& replica = node().replica();
+  auto opened = unconfirmed ? replica.unconfirmedSnapshot() : replica.snapshot();
+  return opened.then([this, context, unconfirmed](kj::Own<chain::SnapshotReader> reader) mutable {
+    auto& source = *reader;
+    auto begin = context.getParams().getReceiver().beginRequest();
+    auto header = begin.initHeader();
+    node().writeSnapshotHeader(source.position(), header);
+    if (unconfirmed) {
+      header.setUnconfirmed(true);
+      header.setCommitted(node().replica().knownCommitted());
+    }
+    return chain::sendSnapshot(source, begin.send().getSink(), node().timer())
+        .ignoreResult()
+        .attach(kj::mv(reader));
+  });
 }
 
 }  // namespace gavel::node

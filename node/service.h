@@ -33,6 +33,7 @@ public:
 
   kj::Promise<void> configuration(ConfigurationContext context) override;
   kj::Promise<void> status(StatusContext context) override;
+  kj::Promise<void> tryLinks(TryLinksContext context) override;
 
   kj::Promise<void> attach(AttachContext context) override;
   kj::Promise<void> forward(ForwardContext context) override;

@@ -36,6 +36,16 @@ struct SnapshotHeader {
 
   stamp @3 :Int64;
   # Wall clock of the node that made it, ns since the Unix epoch.  For people only.
+
+  configurationEpoch @4 :UInt64;
+  # The newest epoch that the node knew.  0: it is of an older version.
+
+  unconfirmed @5 :Bool;
+  # The chain was not asked: the state has all that the log of a serving member of that epoch held, and so
+  # all that was acknowledged up to that epoch, and perhaps entries that never were.
+
+  committed @6 :UInt64;
+  # If unconfirmed: up to this index it is known to be committed.
 }
 
 struct Records {
@@ -64,7 +74,10 @@ interface SnapshotReceiver {
 }
 
 interface SnapshotSource {
-  snapshot @0 (receiver :SnapshotReceiver) -> ();
+  snapshot @0 (receiver :SnapshotReceiver, unconfirmed :Bool) -> ();
   # Sends the newest checkpoint of committed state while bids go on: begins, then writes to the sink
   # that it was given, and finishes that.  Returns when all that is done, or fails as it failed.
+  #
+  # `unconfirmed`: without asking the chain, and with all that the node's log holds (SnapshotHeader).  Fails if
+  # the node's data are not those of a serving member of the newest configuration that it knows.
 }

@@ -150,11 +150,14 @@ struct NodeStatus {
   clusterId @25 :UInt64;
   # 0: belongs to none.
 
-  reign @26 :UInt64;
+  turns @26 :Pace;
+  # Of its event loop: by how much it was late for something each 25 ms (R12, R16).
+
+  reign @27 :UInt64;
   # Of the newest configuration that it knows.
 
-  promisedEpoch @27 :UInt64;
-  promisedReign @28 :UInt64;
+  promisedEpoch @28 :UInt64;
+  promisedReign @29 :UInt64;
   # It has promised the master of that reign, whose store is being made anew, to adopt nothing below
   # that epoch (R3).  0: it has not, or adopted one from there on since.
 
@@ -280,4 +283,10 @@ interface Topology {
 
   epochs @3 () -> (relinks :List(Relink));
   # Masters only: the newest configurations, oldest first.
+
+  tryLinks @4 () -> ();
+  # Nodes only, of those that serve: returns once the whole chain has confirmed (R10), and then each
+  # neighbour has answered a message larger than any packet on the link that the epoch has with it.  Fails
+  # with OVERLOADED where that takes longer than 2 s each.  Callers share: a node begins no more than five a
+  # second.
 }

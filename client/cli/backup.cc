@@ -24,15 +24,29 @@ constexpr auto PROGRESS_EVERY = 200 * kj::MILLISECONDS;
 // what is wanted.
 class Transfer final: public kj::Refcounted {
 public:
-  Transfer(kj::Timer& timer, const std::string& directory,
+  Transfer(kj::Timer& timer, const std::string& directory, ChainLocator& locator,
            kj::Own<kj::PromiseFulfiller<void>> failed)
-      : file(directory), lastHeard(timer.now()), timer(timer), failed(kj::mv(failed)) {}
+      : file(directory),
+        lastHeard(timer.now()),
+        timer(timer),
+        locator(locator),
+        failed(kj::mv(failed)) {}
 
   kj::Own<Transfer> addRef() { return kj::addRef(*this); }
 
   BackupFile file;
   kj::Maybe<Message<schema::SnapshotHeader>> header;
   kj::TimePoint lastHeard;
+
+  // A member of an older configuration may lack what was acknowledged in a newer one.
+  void requireEpoch(schema::SnapshotHeader::Reader header) const {
+    auto epoch = header.getConfigurationEpoch();
+    if (!header.getUnconfirmed() || epoch >= locator.epoch()) return;
+    kj::throwFatalException(kj::Exception(
+        kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+        kj::str("it knows of epoch ", epoch, " only, and there is epoch ", locator.epoch(),
+                ": take it from a serving member of that, with --from")));
+  }
 
   // Runs a step of it.  What it throws goes to the node, and ends the command as well.
   template <typename Step>
@@ -47,6 +61,7 @@ public:
 
 private:
   kj::Timer& timer;
+  ChainLocator& locator;
   kj::Own<kj::PromiseFulfiller<void>> failed;
 };
 
@@ -72,6 +87,7 @@ public:
   kj::Promise<void> begin(BeginContext context) override {
     return transfer->step([&]() {
       auto header = context.getParams().getHeader();
+      transfer->requireEpoch(header);
       transfer->file.begin(header);
       transfer->header = Message<schema::SnapshotHeader>(header);
       context.getResults().setSink(kj::heap<Sink>(transfer->addRef()));
@@ -84,23 +100,24 @@ private:
 
 class Backup {
 public:
-  Backup(Context& context, const std::string& directory)
+  Backup(Context& context, const std::string& directory, bool unconfirmed)
       : context(context),
+        unconfirmed(unconfirmed),
         locator(context.client().locator()),
         started(context.timer().now()),
         showsProgress(isatty(STDERR_FILENO) != 0 && !context.print.quiet) {
     auto paf = kj::newPromiseAndFulfiller<void>();
     ownFailure = kj::mv(paf.promise);
-    transfer = kj::refcounted<Transfer>(context.timer(), directory, kj::mv(paf.fulfiller));
+    transfer = kj::refcounted<Transfer>(context.timer(), directory, locator, kj::mv(paf.fulfiller));
   }
   // However the command ends, a file that is not complete goes.
   ~Backup() noexcept(false) { transfer->file.abandon(); }
 
-  // `from`: a member's name; empty for the tail.
+  // `from`: a member's name; empty for the tail, or, unconfirmed, the last member that is reached.
   kj::Promise<int> run(const std::string& from) {
     return locator.refresh().then([this, from]() -> kj::Promise<int> {
       if (!choose(from)) return static_cast<int>(UNAVAILABLE);
-      return locator.peer(address.c_str())
+      return connect()
           .then([this](kj::Own<Peer> peer) { return take(kj::mv(peer)); })
           .then([this]() { return end(nullptr); },
                 [this](kj::Exception&& exception) { return end(exception); });
@@ -109,11 +126,17 @@ public:
 
 private:
   Context& context;
+  const bool unconfirmed;
   ChainLocator& locator;
   kj::TimePoint started;
   bool showsProgress;
   std::string name;  // Of the node that it is taken from.
   std::string address;
+  struct Candidate {
+    std::string name;
+    std::string address;
+  };
+  std::vector<Candidate> others;  // Before it in the chain.
   kj::Own<Transfer> transfer;
   kj::Promise<void> ownFailure = nullptr;
 
@@ -125,6 +148,7 @@ private:
         bool wanted = from.empty() || from == member.getName().cStr();
         members += (members.empty() ? "" : ", ") + printable(member.getName());
         if (!wanted) continue;
+        if (!address.empty()) others.push_back({name, address});
         name = printable(member.getName());
         address = member.getAddress().cStr();  // The last one is the tail.
       }
@@ -137,9 +161,25 @@ private:
     return false;
   }
 
+  // To confirm, the tail has to be there; else any of them will do, as each log holds all that was
+  // acknowledged.
+  kj::Promise<kj::Own<Peer>> connect() {
+    auto connected = locator.peer(address.c_str());
+    if (!unconfirmed || others.empty()) return connected;
+    return connected.catch_([this](kj::Exception&& exception) {
+      context.print.note(name + " at " + address +
+                         " is not reached: " + reasonOf(exception).cStr());
+      name = others.back().name;
+      address = others.back().address;
+      others.pop_back();
+      return connect();
+    });
+  }
+
   kj::Promise<void> take(kj::Own<Peer> peer) {
     auto request = peer->snapshotSource().snapshotRequest();
     request.setReceiver(kj::heap<Receiver>(transfer->addRef()));
+    request.setUnconfirmed(unconfirmed);
     auto sent = request.send().ignoreResult().attach(kj::mv(peer));
     return sent.exclusiveJoin(kj::mv(ownFailure)).exclusiveJoin(watch());
   }
@@ -167,6 +207,11 @@ private:
         why = "it is of an older version, which makes no backups";
       }
       context.print.error("no backup was made from " + name + " at " + address + ": " + why);
+      if (exception->getType() == kj::Exception::Type::OVERLOADED && !unconfirmed) {
+        context.print.note(
+            "If the chain cannot be brought back, --unconfirmed takes a backup that it need not "
+            "confirm.");
+      }
       // What is wrong with the file or the data is not cured by trying again.
       return exception->getType() == kj::Exception::Type::FAILED ? INTERNAL_ERROR : UNAVAILABLE;
     }
@@ -198,17 +243,35 @@ private:
     auto position = header.getPosition();
     context.print.result(
         ("backup from " + name + " as of entry " + std::to_string(position.getIndex()) +
-         " of epoch " + std::to_string(position.getEpoch()) + ": " + std::to_string(file.parts()) +
+         " of epoch " + std::to_string(position.getEpoch()) +
+         (header.getUnconfirmed() ? ", unconfirmed: " : ": ") + std::to_string(file.parts()) +
          (file.parts() == 1 ? " part, " : " parts, ") + std::to_string(file.bytes()) +
          " bytes in " + span(0, took / kj::NANOSECONDS) + ", " + file.path())
             .c_str());
+    if (header.getUnconfirmed()) explain(header);
     return DONE;
+  }
+
+  // What it means that nobody was asked.
+  void explain(schema::SnapshotHeader::Reader header) {
+    auto epoch = std::to_string(header.getConfigurationEpoch());
+    auto last = header.getPosition().getIndex();
+    auto committed = header.getCommitted();
+    std::string more;
+    if (committed < last) {
+      more = "  Of its entries, " + std::to_string(last - committed) + ", from " +
+             std::to_string(committed + 1) + " on, are perhaps such as nobody was told of.";
+    }
+    context.print.note(
+        "The chain did not confirm it.  It has all that was acknowledged up to epoch " + epoch +
+        "; if the master made a later one, what was acknowledged in that is missing." + more);
   }
 };
 
 struct Options {
   std::string directory;
   std::string from;
+  bool unconfirmed = false;
 };
 
 }  // namespace
@@ -219,9 +282,15 @@ void addBackup(CLI::App& chain, Command& chosen) {
   command->add_option("DIR", options->directory, "Gets a file named snapshot; made if missing")
       ->required();
   command->add_option("--from", options->from, "Name of the member to ask; default: the tail");
+  command->add_flag("--unconfirmed", options->unconfirmed,
+                    "Do not ask the chain: for one that cannot be brought back");
   command->footer(
       "Bids go on meanwhile.  A backup that is there is never replaced.  To start a new cluster\n"
-      "from it: gavel-node --restore DIR ...");
+      "from it: gavel-node --restore DIR ...\n\n"
+      "--unconfirmed takes all that the log of one serving member holds, of the newest "
+      "configuration\n"
+      "that is found: all that was acknowledged is in it, unless the master has made another one\n"
+      "since, and perhaps bids that nobody was told of.");
   command->callback([options, &chosen]() {
     chosen.prepare = [options]() -> Run {
       if (options->directory.empty()) throw UsageError("DIR: must not be empty");
@@ -229,7 +298,7 @@ void addBackup(CLI::App& chain, Command& chosen) {
       return [options](Context& context) -> kj::Promise<int> {
         kj::Own<Backup> backup;
         KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                       backup = kj::heap<Backup>(context, options->directory);
+                       backup = kj::heap<Backup>(context, options->directory, options->unconfirmed);
                      })) {
           throw EnvironmentError(reasonOf(*exception).cStr());
         }

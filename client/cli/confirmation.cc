@@ -12,10 +12,15 @@ kj::Promise<std::string> ask(Context& context, schema::Member::Reader member,
     // The least that there is to ask for: one auction, if there is any.
     auto request = peer->auctioneer().listRequest();
     request.setLimit(1);
+    auto& asked = *peer;
     return request.send()
-        .then([](auto&& response) -> std::string {
-          if (!response.hasFailure()) return "";
-          return response.getFailure().getDetail().cStr();
+        .then([&asked](auto&& response) -> kj::Promise<std::string> {
+          if (response.hasFailure()) {
+            return std::string(response.getFailure().getDetail().cStr());
+          }
+          // A path that drops large packets lets that pass, and stops bids.
+          return asked.topology().tryLinksRequest().send().then(
+              [](auto&&) { return std::string(); });
         })
         .attach(kj::mv(peer));
   });

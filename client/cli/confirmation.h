@@ -8,8 +8,9 @@
 namespace gavel::client::cli {
 
 // Whether the chain works, by asking it: each serving member has to answer a query within a time,
-// for which the whole chain has to confirm (R10).  So the links between all members are tried, in
-// both directions, and not only whether somebody hears each of them.
+// for which the whole chain has to confirm (R10), and then to have a large message answered by each
+// of its neighbours.  So the links between all members are tried as bids need them, in both
+// directions, and not only whether somebody hears each of them.
 struct Confirmation {
   bool asked = false;
   // Of each member that did not answer, its name and why.

@@ -57,6 +57,19 @@ TEST_F(TurnMeterTest, CountsWhatOthersTookAsNoTimeOfItsOwn) {
   EXPECT_LT(meter.longest().ownTime, 60 * kj::MILLISECONDS);
 }
 
+TEST_F(TurnMeterTest, SaysByHowMuchTicksAreLate) {
+  for (int i = 0; i < 5; ++i) {
+    timer.afterDelay(1 * kj::MILLISECONDS).then([]() { usleep(120'000); }).wait(io.waitScope);
+  }
+  runOn();
+  auto ticks = meter.ticks();
+  EXPECT_GE(ticks.count, 6u);
+  EXPECT_GE(ticks.sum, std::chrono::milliseconds(5 * (120 - 25)));
+  for (int i = 0; i < 20; ++i) runOn();
+  EXPECT_GE(meter.ticks().count, ticks.count + 20);
+  EXPECT_LT(meter.ticks().median, std::chrono::milliseconds(60));
+}
+
 TEST_F(TurnMeterTest, TakesWorkInSlicesForSeveralTurns) {
   unsigned slices = 0;
   kj::Function<kj::Promise<void>()> next = [&]() -> kj::Promise<void> {

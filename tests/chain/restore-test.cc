@@ -99,6 +99,18 @@ TEST_F(RestoreTest, BringsBackAllThatWasThere) {
   expectAll(*store, auctioneer);
 }
 
+TEST_F(RestoreTest, TellsThatTheChainDidNotConfirmIt) {
+  EXPECT_FALSE(restore().unconfirmed);
+  fs::remove_all(target);
+  auto header = messages[0]->getRoot<schema::SnapshotPart>().getHeader();
+  header.setUnconfirmed(true);
+  header.setCommitted(42);
+  write();
+  auto restored = restore();
+  EXPECT_TRUE(restored.unconfirmed);
+  EXPECT_EQ(restored.committed, 42u);
+}
+
 TEST_F(RestoreTest, RefusesADirectoryThatIsNotEmpty) {
   restore();
   EXPECT_THAT(restoreError(), AllOf(HasSubstr("is not empty"), HasSubstr(target)));

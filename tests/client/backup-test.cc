@@ -19,6 +19,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 
 constexpr std::size_t NONE = 1000;
 
@@ -31,7 +32,11 @@ struct SourceScript {
   std::size_t lostAt = NONE;    // or the connection breaks,
   std::size_t failsAt = NONE;   // or the node gives up.
   std::uint64_t partsTold = 3;
+  std::uint64_t epoch = 7;  // That the node knows.
+  std::uint64_t committed = 1230;
   bool lostAfterwards = false;  // The connection breaks when all is finished.
+  bool cannotConfirm = false;
+  bool alsoFirst = false;  // It is the member n1 as well, and n2 cannot be reached.
   std::function<void(std::size_t)> beforePart = [](std::size_t) {};
   std::string port;
 };
@@ -46,9 +51,9 @@ public:
     configuration.setEpoch(7);
     auto members = configuration.initMembers(2);
     members[0].setName("n1");
-    members[0].setAddress("127.0.0.1:1");
+    members[0].setAddress(script.alsoFirst ? script.port.c_str() : "127.0.0.1:1");
     members[1].setName("n2");
-    members[1].setAddress(script.port.c_str());
+    members[1].setAddress(script.alsoFirst ? "127.0.0.1:1" : script.port.c_str());
     return kj::READY_NOW;
   }
 
@@ -59,6 +64,12 @@ public:
     header.setClusterId(77);
     header.getPosition().setEpoch(7);
     header.getPosition().setIndex(1234);
+    header.setConfigurationEpoch(script.epoch);
+    header.setUnconfirmed(context.getParams().getUnconfirmed());
+    header.setCommitted(script.committed);
+    if (script.cannotConfirm && !context.getParams().getUnconfirmed()) {
+      return KJ_EXCEPTION(OVERLOADED, "the chain does not confirm");
+    }
     auto sink = begin.send().getSink();
     return send(sink, 0, 0)
         .then([this, sink]() mutable {
@@ -167,6 +178,43 @@ TEST_F(BackupTest, ReportsInJson) {
   EXPECT_THAT(ran.out, AllOf(HasSubstr("{\"v\":1,\"file\":\"" + directory + "/snapshot\","),
                              HasSubstr("\"node\":\"n2\""), HasSubstr("\"index\":\"1234\""),
                              HasSubstr("\"parts\":\"3\"")));
+}
+
+TEST_F(BackupTest, SaysWhatAnUnconfirmedOneMeans) {
+  script.cannotConfirm = true;
+  auto refused = backup();
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("the chain does not confirm"),
+                    HasSubstr("--unconfirmed takes a backup that it need not confirm")));
+  expectNothingLeft();
+  auto ran = backup({"--unconfirmed"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out,
+              HasSubstr("backup from n2 as of entry 1234 of epoch 7, unconfirmed: 3 parts"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("It has all that was acknowledged up to epoch 7; if the master made a "
+                        "later one, what was acknowledged in that is missing.  Of its entries, "
+                        "4, from 1231 on, are perhaps such as nobody was told of."));
+}
+
+TEST_F(BackupTest, UnconfirmedIsTakenFromAnyMemberThatIsReached) {
+  script.alsoFirst = true;
+  EXPECT_EQ(backup().code, 4);
+  script.committed = 1234;
+  auto ran = backup({"--unconfirmed"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("backup from n1"));
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("n2 at 127.0.0.1:1 is not reached: Connection refused"),
+                             Not(HasSubstr("nobody was told of"))));
+}
+
+TEST_F(BackupTest, UnconfirmedIsNotTakenFromAMemberOfAnOlderConfiguration) {
+  script.epoch = 6;
+  auto ran = backup({"--unconfirmed"});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.err, HasSubstr("it knows of epoch 6 only, and there is epoch 7"));
+  expectNothingLeft();
 }
 
 TEST_F(BackupTest, TakesAnEmptyState) {

@@ -153,7 +153,7 @@ std::string Cluster::servers() const {
   return result;
 }
 
-Finished Cluster::gavel(const std::string& as, Flags arguments) {
+Flags Cluster::gavelCommand(const std::string& as, const Flags& arguments) const {
   Flags command = {"/usr/bin/env",
                    "XDG_CONFIG_HOME=" + directory() + "/" + as,
                    binary("gavel"),
@@ -162,7 +162,15 @@ Finished Cluster::gavel(const std::string& as, Flags arguments) {
                    "--as",
                    as};
   append(command, arguments);
-  return runToEnd(io, command);
+  return command;
+}
+
+Finished Cluster::gavel(const std::string& as, Flags arguments) {
+  return runToEnd(io, gavelCommand(as, arguments));
+}
+
+std::unique_ptr<Process> Cluster::startGavel(const std::string& as, Flags arguments) {
+  return std::make_unique<Process>(io, gavelCommand(as, arguments), directory() + "/gavel.log");
 }
 
 std::unique_ptr<client::Client> Cluster::newClient(kj::Duration timeout) {

@@ -68,6 +68,8 @@ public:
 
   // Runs the CLI as a bidder with a credential of its own.  It knows all nodes and the master.
   Finished gavel(const std::string& as, Flags arguments);
+  // The same, without waiting for its end.
+  std::unique_ptr<Process> startGavel(const std::string& as, Flags arguments);
 
   // A client that knows all nodes and the master.
   std::unique_ptr<client::Client> newClient() override { return newClient(options.clientTimeout); }
@@ -129,6 +131,7 @@ private:
   std::vector<kj::String> seeds;
 
   std::string dataOf(const std::string& name) const;
+  Flags gavelCommand(const std::string& as, const Flags& arguments) const;
   std::string newAddressOf(std::size_t i) const;
   void spawnNode(std::size_t i, const Flags& flags);
   kj::Own<Connection> connect(const std::string& address);

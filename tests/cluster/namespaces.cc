@@ -84,10 +84,24 @@ std::vector<std::string> Namespaces::launcher(std::size_t machine) const {
 }
 
 void Namespaces::cut(std::size_t from, std::size_t to, Kind kind) {
-  std::string what = kind == Kind::reject ? "reject" : "drop";
-  std::string which = kind == Kind::large ? "meta length gt 1000 " : "";
-  runOn(to, std::string("nft add rule ") + TABLE + " input ip saddr " + host(from) + " " + which +
-                what);
+  // Of TCP only where something is to be told: the words come from the other end, which may be cut
+  // as well.
+  std::string what;
+  switch (kind) {
+    case Kind::drop:
+      what = "drop";
+      break;
+    case Kind::reject:
+      what = "meta l4proto tcp reject";
+      break;
+    case Kind::reset:
+      what = "meta l4proto tcp reject with tcp reset";
+      break;
+    case Kind::large:
+      what = "meta length gt 1000 drop";
+      break;
+  }
+  runOn(to, std::string("nft add rule ") + TABLE + " input ip saddr " + host(from) + " " + what);
 }
 
 void Namespaces::heal() {

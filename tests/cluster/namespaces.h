@@ -30,7 +30,8 @@ public:
 
   enum class Kind {
     drop,    // Packets vanish.
-    reject,  // The sender is told that there is no way.
+    reject,  // The sender is told that there is no way (ICMP).
+    reset,   // Connections are broken, and refused.
     large,   // Those above 1000 bytes vanish.
   };
   // Packets on their way from one machine to another, until heal(): on arrival.

@@ -200,7 +200,7 @@ void Enumerator::runRestore() {
   {
     TestDisk disk(contents);
     disk.makeDirectories("/backup");
-    auto file = disk.open("/backup/snapshot", chain::FileSystem::Missing::make);
+    auto file = disk.open("/backup/snapshot", FileSystem::Missing::make);
     auto put = [&](capnp::MallocMessageBuilder& message) {
       auto words = capnp::messageToFlatArray(message);
       file->write(file->size(), words.asBytes());
@@ -215,7 +215,7 @@ void Enumerator::runRestore() {
     for (auto& part: world.snapshot) {
       capnp::MallocMessageBuilder message;
       auto records = message.initRoot<schema::SnapshotPart>().initRecords();
-      auto bytes = chain::bytesOfText(part);
+      auto bytes = bytesOfText(part);
       records.setData(bytes);
       records.setChecksum(last = chain::partChecksum(bytes, last));
       put(message);

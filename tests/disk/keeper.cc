@@ -281,7 +281,7 @@ void Keeper::install() {
   });
   store->beginInstall().wait(waitScope);
   for (auto& part: world.snapshot) {
-    store->install(kj::heapArray(chain::bytesOfText(part))).wait(waitScope);
+    store->install(kj::heapArray(bytesOfText(part))).wait(waitScope);
   }
   auto log = std::make_shared<Branch>(Branch{world.snapshotAt, nullptr});
   expect([&](Expected& expected) { expected.logs = {log, std::make_shared<Branch>()}; });

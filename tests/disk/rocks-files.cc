@@ -35,7 +35,7 @@ kj::ArrayPtr<const kj::byte> bytesOf(const Slice& slice) {
   return {reinterpret_cast<const kj::byte*>(slice.data()), slice.size()};
 }
 
-IOStatus readFrom(const chain::File& file, std::uint64_t offset, std::size_t bytes, Slice* result,
+IOStatus readFrom(const File& file, std::uint64_t offset, std::size_t bytes, Slice* result,
                   char* scratch) {
   return trying([&]() {
     auto into = kj::arrayPtr(reinterpret_cast<kj::byte*>(scratch), bytes);
@@ -45,7 +45,7 @@ IOStatus readFrom(const chain::File& file, std::uint64_t offset, std::size_t byt
 
 class SequentialFile final: public rocksdb::FSSequentialFile {
 public:
-  explicit SequentialFile(std::unique_ptr<chain::File> file): file(std::move(file)) {}
+  explicit SequentialFile(std::unique_ptr<File> file): file(std::move(file)) {}
 
   IOStatus Read(std::size_t bytes, const IOOptions&, Slice* result, char* scratch,
                 IODebugContext*) override {
@@ -59,13 +59,13 @@ public:
   }
 
 private:
-  std::unique_ptr<chain::File> file;
+  std::unique_ptr<File> file;
   std::uint64_t offset = 0;
 };
 
 class RandomFile final: public rocksdb::FSRandomAccessFile {
 public:
-  explicit RandomFile(std::unique_ptr<chain::File> file): file(std::move(file)) {}
+  explicit RandomFile(std::unique_ptr<File> file): file(std::move(file)) {}
 
   IOStatus Read(std::uint64_t offset, std::size_t bytes, const IOOptions&, Slice* result,
                 char* scratch, IODebugContext*) const override {
@@ -73,12 +73,12 @@ public:
   }
 
 private:
-  std::unique_ptr<chain::File> file;
+  std::unique_ptr<File> file;
 };
 
 class WritableFile final: public rocksdb::FSWritableFile {
 public:
-  WritableFile(TestDisk& disk, std::string path, std::unique_ptr<chain::File> file)
+  WritableFile(TestDisk& disk, std::string path, std::unique_ptr<File> file)
       : disk(disk), path(std::move(path)), file(std::move(file)), end(this->file->size()) {}
 
   using FSWritableFile::Append;
@@ -109,7 +109,7 @@ public:
 private:
   TestDisk& disk;
   const std::string path;
-  std::unique_ptr<chain::File> file;
+  std::unique_ptr<File> file;
   std::uint64_t end;
 };
 
@@ -129,10 +129,10 @@ private:
 
 class HeldLock final: public rocksdb::FileLock {
 public:
-  explicit HeldLock(std::unique_ptr<chain::File> file): file(std::move(file)) {}
+  explicit HeldLock(std::unique_ptr<File> file): file(std::move(file)) {}
 
 private:
-  std::unique_ptr<chain::File> file;
+  std::unique_ptr<File> file;
 };
 
 class Files final: public rocksdb::FileSystem {
@@ -161,7 +161,7 @@ public:
                               std::unique_ptr<rocksdb::FSWritableFile>* result,
                               IODebugContext*) override {
     return trying([&]() {
-      auto file = disk.open(path, chain::FileSystem::Missing::make);
+      auto file = disk.open(path, gavel::FileSystem::Missing::make);
       *result = std::make_unique<WritableFile>(disk, path, std::move(file));
     });
   }

@@ -176,8 +176,8 @@ TEST_F(StartTest, NotesThatItsOwnSyncFailed) {
 TEST_F(StartTest, TakesAMarkerThatWasCutShortForNone) {
   for (std::size_t size: {0, 1, 88, 4095, 4096, 4200, 8191}) {
     TestDisk disk(fresh());
-    auto file = disk.open("/durable", chain::FileSystem::Missing::make);
-    if (size > 0) file->write(0, chain::bytesOfText(std::string(size, '\0')));
+    auto file = disk.open("/durable", FileSystem::Missing::make);
+    if (size > 0) file->write(0, bytesOfText(std::string(size, '\0')));
     chain::MarkerFile marker("/durable", disk);
     EXPECT_TRUE(marker.recovered() == nullptr) << size;
     EXPECT_FALSE(marker.unreadable()) << size;

@@ -18,7 +18,7 @@ namespace {
 
 }  // namespace
 
-class TestDisk::OpenFile final: public chain::File {
+class TestDisk::OpenFile final: public File {
 public:
   OpenFile(TestDisk& disk, std::string path, Contents::Id id)
       : disk(disk), path(std::move(path)), id(id) {}
@@ -118,7 +118,7 @@ Contents::Id TestDisk::required(const std::string& path) const {
   return id;
 }
 
-std::unique_ptr<chain::File> TestDisk::open(const std::string& path, Missing missing) {
+std::unique_ptr<File> TestDisk::open(const std::string& path, Missing missing) {
   std::lock_guard<std::mutex> lock(mutex);
   auto id = contents_.find(path);
   if (id == Contents::NONE) {
@@ -130,11 +130,11 @@ std::unique_ptr<chain::File> TestDisk::open(const std::string& path, Missing mis
   return std::make_unique<OpenFile>(*this, path, id);
 }
 
-std::unique_ptr<chain::File> TestDisk::openToRead(const std::string& path) {
+std::unique_ptr<File> TestDisk::openToRead(const std::string& path) {
   return open(path, Missing::fail);
 }
 
-std::unique_ptr<chain::File> TestDisk::openAnew(const std::string& path) {
+std::unique_ptr<File> TestDisk::openAnew(const std::string& path) {
   std::lock_guard<std::mutex> lock(mutex);
   auto place = contents_.placeOf(path);
   if (place.directory == Contents::NONE) required(path);
@@ -142,7 +142,7 @@ std::unique_ptr<chain::File> TestDisk::openAnew(const std::string& path) {
   return std::make_unique<OpenFile>(*this, path, contents_.make(place, false));
 }
 
-std::unique_ptr<chain::File> TestDisk::lock(const std::string& path) {
+std::unique_ptr<File> TestDisk::lock(const std::string& path) {
   auto file = open(path, Missing::make);
   std::lock_guard<std::mutex> lock(mutex);
   if (!locked.insert(path).second) return nullptr;

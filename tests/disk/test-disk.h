@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "chain/file-system.h"
+#include "base/file-system.h"
 #include "tests/disk/contents.h"
 
 namespace gavel::disk {
@@ -23,7 +23,7 @@ struct Operation {
 // A disk in memory as one process uses it: its files, and those of RocksDB.
 //
 // Used from several threads.
-class TestDisk final: public chain::FileSystem {
+class TestDisk final: public FileSystem {
 public:
   // Is called before each operation, one at a time, with what is there so far.
   using Before = std::function<void(const Operation&, Contents&)>;
@@ -40,11 +40,11 @@ public:
   // The next sync of a file with this in its path fails.
   void failNextSync(std::string path);
 
-  // -- chain::FileSystem
+  // -- FileSystem
 
-  std::unique_ptr<chain::File> open(const std::string& path, Missing missing) override;
-  std::unique_ptr<chain::File> openToRead(const std::string& path) override;
-  std::unique_ptr<chain::File> lock(const std::string& path) override;
+  std::unique_ptr<File> open(const std::string& path, Missing missing) override;
+  std::unique_ptr<File> openToRead(const std::string& path) override;
+  std::unique_ptr<File> lock(const std::string& path) override;
   bool exists(const std::string& path) override;
   bool isDirectory(const std::string& path) override;
   std::vector<std::string> list(const std::string& path) override;
@@ -57,7 +57,7 @@ public:
   // -- besides, for RocksDB
 
   // An empty file in place of what there is.
-  std::unique_ptr<chain::File> openAnew(const std::string& path);
+  std::unique_ptr<File> openAnew(const std::string& path);
   void resize(const std::string& path, std::uint64_t size);
   // False if it is not there.
   bool remove(const std::string& path);

@@ -199,6 +199,69 @@ TEST_F(DeadPairsTest, KeepsTheJoinerWhereTheNewTailCanTalkToIt) {
   EXPECT_THAT(without(chain({"n1", "n2", "n3"}, "n4")), HasSubstr("n1 n2 ("));
 }
 
+TEST_F(DeadPairsTest, LeavesNoDeadPairWhereALossMakesNeighbours) {
+  auto current = chain({"n1", "n2", "n3", "n4"}, "n5");
+  auto after = [&](const std::string& lost) {
+    std::set<std::uint64_t> heard;
+    for (auto& each: current.members) {
+      if (each.name != lost) heard.insert(each.incarnation);
+    }
+    auto decision = withoutLost(current, {{member(lost).incarnation, "refused"}}, heard);
+    auto next = withoutNewDeadPairs(current, std::get<Configuration>(decision), pairs, heard, now);
+    EXPECT_EQ(next.epoch, current.epoch + 1);
+    return next.describe() + " (" + next.cause + ")";
+  };
+  found("n1", "n2");
+  EXPECT_EQ(after("n3"), "n1 n2 n4 n5(syncing) (n3 lost: refused)")
+      << "who are neighbours already may work: nothing is reported of them";
+  found("n2", "n4");
+  EXPECT_EQ(after("n3"),
+            "n1 n2 n5(syncing) (n3 lost: refused; n2 and n4 cannot talk to each other: n4 taken "
+            "out)");
+  EXPECT_EQ(after("n1"), "n2 n3 n4 n5(syncing) (n1 lost: refused)");
+  found("n3", "n5");
+  EXPECT_EQ(after("n4"),
+            "n1 n2 n3 (n4 lost: refused; n3 and n5 cannot talk to each other: n5 taken out)");
+}
+
+// All graphs, all sets of nodes that are lost together: what remains is the longest that talks.
+TEST_F(DeadPairsTest, ALossGoesOnWithTheLongestThatTalks) {
+  constexpr std::size_t COUNT = 4;
+  auto current = chain({"n1", "n2", "n3", "n4"});
+  forAllGraphs(COUNT, [&](const Graph& dead, const std::vector<bool>& stays) {
+    DeadPairs found(RETRY);
+    Graph rest;  // Among those that stay, and were no neighbours.
+    std::vector<std::size_t> left;
+    std::vector<Loss> losses;
+    std::set<std::uint64_t> heard;
+    for (std::size_t i = 0; i < COUNT; ++i) {
+      for (std::size_t j = i + 1; j < COUNT; ++j) {
+        if (!dead[i][j]) continue;
+        found.found(current.members[i].name, current.members[j].name, "a test", now, now);
+      }
+      auto incarnation = current.members[i].incarnation;
+      if (!stays[i]) {
+        losses.push_back({incarnation, "refused"});
+        continue;
+      }
+      heard.insert(incarnation);
+      left.push_back(i);
+    }
+    auto decision = withoutLost(current, losses, heard);
+    auto* next = std::get_if<Configuration>(&decision);
+    if (next == nullptr) return;
+    for (auto i: left) {
+      rest.emplace_back();
+      for (auto j: left) rest.back().push_back(dead[i][j] && i + 1 != j && j + 1 != i);
+    }
+    std::string wanted;
+    for (auto kept: bySearch(rest, std::vector<bool>(left.size(), true))) {
+      wanted += (wanted.empty() ? "" : " ") + current.members[left[kept]].name;
+    }
+    EXPECT_EQ(withoutNewDeadPairs(current, *next, found, heard, now).describe(), wanted);
+  });
+}
+
 TEST_F(DeadPairsTest, LeavesAChainAloneWhoseNeighboursCanTalk) {
   found("n1", "n3");
   EXPECT_EQ(without(chain({"n1", "n2", "n3"})), "all neighbours can talk to each other");

@@ -89,7 +89,7 @@ TEST_F(LinkReportsTest, WhatWasConfirmedLongAgoIsNot) {
     reports.answered(end, now);
   }
   EXPECT_TRUE(confirmed());
-  now += SUSPECT_AFTER / 2;
+  now += SUSPECT_AFTER / 2 + MOMENT;
   report(1, 2);
   EXPECT_FALSE(confirmed()) << "either may be gone by now";
   EXPECT_THAT(reports.toProbe(now), UnorderedElementsAre(1, 2));

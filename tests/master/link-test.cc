@@ -112,6 +112,20 @@ TEST_F(LinkTest, TakesOnePairApartAtATime) {
   checkHistory();
 }
 
+// A second of standstill, as it takes to find out again, would come of it.
+TEST_F(LinkTest, ALossDoesNotMakeNeighboursOfADeadPair) {
+  world.startChain(4);
+  reportsFrom(node(2), node(3));
+  world.runUntil(chainIs("n1 n2 n4 n3"));
+  stopReports();
+  node(4).kill();
+  world.runUntil([&]() { return world.members() != "n1 n2 n4 n3"; });
+  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_THAT(world.master->current().cause, HasSubstr("n4 lost: "));
+  EXPECT_THAT(world.master->current().cause, HasSubstr("n2 and n3 cannot talk to each other"));
+  checkHistory();
+}
+
 // -- joining
 
 TEST_F(LinkTest, AGateIsNotTakenWhileTheTailCannotTalkToTheJoiner) {

@@ -176,15 +176,22 @@ TEST_F(EmbeddedStoreTest, RefusesALogThatIsDamagedInTheMiddle) {
 
 // As after a loss of power during a write, which nobody was told of.
 TEST_F(EmbeddedStoreTest, DropsARecordThatWasNotWrittenToItsEnd) {
+  auto durable = directory.path() + "/durable-document";
+  auto before = directory.path() + "/before";
   {
     EmbeddedStore store(directory.path().c_str());
     store.compareAndSwap(0, bytes("first")).wait(io.waitScope);
+    std::filesystem::copy_file(durable, before);
     store.compareAndSwap(1, bytes("second")).wait(io.waitScope);
   }
   for (auto& entry: std::filesystem::directory_iterator(directory.path())) {
     if (entry.path().extension() != ".log") continue;
     std::filesystem::resize_file(entry.path(), entry.file_size() - 3);
   }
+  // It had been told.
+  EXPECT_THAT(openError(), AllOf(HasSubstr("version 2 of the document was stored"),
+                                 HasSubstr("ends with 1"), HasSubstr("--rebuild")));
+  std::filesystem::rename(before, durable);
   EmbeddedStore store(directory.path().c_str());
   EXPECT_EQ(text(store.get().wait(io.waitScope)), "first");
 }

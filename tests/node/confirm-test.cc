@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "auction/records.h"
 #include "tests/node/chain-fixture.h"
 
 // R8, R10: what is told about committed state, by whom, and when not.
@@ -156,6 +157,74 @@ TEST_F(Confirm, RemovedTailGivesNoSnapshot) {
                                                    [](kj::Exception&&) { return true; }),
                         "the snapshot to be refused");
   EXPECT_TRUE(refused);
+}
+
+// -- a backup of a chain that cannot confirm
+
+class Unconfirmed: public Confirm {
+protected:
+  // What is bid on "lamp", by the snapshot alone.
+  std::int64_t highestIn(chain::SnapshotReader& reader) {
+    auction::Loader loader;
+    std::vector<kj::Array<kj::byte>> parts;
+    for (;;) {
+      auto part = within(reader.next(), "a part");
+      if (part.size() == 0) break;
+      auction::RecordReader records(std::string_view(part.asChars().begin(), part.size()));
+      while (auto record = records.next()) loader.add(record->key, *record->value);
+      parts.push_back(kj::mv(part));
+    }
+    auto state = loader.finish(nodes.back()->store.ended());
+    return KJ_ASSERT_NONNULL(state.findAuction("lamp")).highest;
+  }
+  std::string refusal(std::size_t i) {
+    return within(replica(i).unconfirmedSnapshot().then(
+                      [](auto&&) { return std::string(); },
+                      [](kj::Exception&& e) { return std::string(e.getDescription().cStr()); }),
+                  "an answer");
+  }
+};
+
+// The tail tells the head at once what is committed, and its predecessor later: so a member's log
+// may hold what was acknowledged long ago though that member knows of no commit.
+TEST_F(Unconfirmed, HasWhatWasAcknowledgedAndPerhapsMore) {
+  prepare(3);
+  auto client = connect(0);
+  auto committed = replica(0).commit();
+  kill(2);
+  auto knownBetween = replica(1).commit();
+  auto pending = bid(client, session, 3, 200, "bob");
+  until("the bid to be in both logs", [&]() {
+    return replica(1).logEnd().index > committed && replica(1).durable() > committed;
+  });
+  EXPECT_FALSE(pending.poll(io.waitScope));
+  for (std::size_t i: {0, 1}) {
+    auto refused = within(replica(i).snapshot().then([](auto&&) { return false; },
+                                                     [](kj::Exception&&) { return true; }),
+                          "the snapshot to be refused");
+    EXPECT_TRUE(refused);
+    auto reader = within(replica(i).unconfirmedSnapshot(), "the snapshot");
+    EXPECT_EQ(reader->position(), replica(i).logEnd());
+    EXPECT_EQ(replica(i).knownCommitted(), i == 0 ? committed : knownBetween);
+    EXPECT_EQ(highestIn(*reader), 200);
+  }
+  // The node itself goes on as before.
+  EXPECT_EQ(replica(1).commit(), knownBetween);
+  relink({0, 1});
+  ASSERT_TRUE(within(kj::mv(pending), "the bid").getOutcome().isSuccess());
+}
+
+TEST_F(Unconfirmed, IsRefusedByANodeThatMayLackSomething) {
+  prepare(3);
+  relink({0, 1});
+  // It is told of that.
+  within(replica(2).adopt(configuration), "the removed one to adopt");
+  EXPECT_THAT(refusal(2), ::testing::HasSubstr("no serving member of the newest configuration"));
+  EXPECT_EQ(refusal(1), "");
+  configuration = next({0, 1, 2});
+  configuration.members.back().serving = false;
+  within(replica(2).adopt(configuration), "the joiner to adopt");
+  EXPECT_THAT(refusal(2), ::testing::HasSubstr("no serving member of the newest configuration"));
 }
 
 TEST_F(Confirm, QueryThatWaitsWhileTheChainIsRelinkedIsToldToTryAgain) {

@@ -20,7 +20,7 @@ constexpr int USAGE = 2;
 
 struct Options {
   unsigned jobs = 2;
-  std::uint64_t first = 1;
+  std::uint64_t first = 0;
   std::uint64_t seeds = 0;
   std::vector<std::string> only;
   bool none = false;
@@ -36,17 +36,25 @@ std::string firstLines(std::string text) {
   return text.substr(0, text.find('\n'));
 }
 
+// The seed that is known to find it, and all if that does not any more.
+Finding find(const Plant& plant, const Options& options) {
+  auto bound = options.seeds != 0 ? options.seeds : plant.bound;
+  if (options.first != 0) return search(plant.bug, options.first, bound, options.jobs);
+  auto known = search(plant.bug, plant.known, 1, 1);
+  return known.found ? known : search(plant.bug, 1, bound, options.jobs);
+}
+
 int findAll(const std::vector<Plant>& wanted, const Options& options) {
-  std::printf("PLANTED %-25s %-4s %5s %11s %9s %8s  %s\n", "mistake", "rule", "seeds", "simulated",
-              "events", "took", "what the check said");
+  std::printf("PLANTED %-25s %-4s %5s %5s %11s %9s %8s  %s\n", "mistake", "rule", "seeds", "found",
+              "simulated", "events", "took", "what the check said");
   std::size_t found = 0;
   for (auto& plant: wanted) {
-    auto bound = options.seeds != 0 ? options.seeds : plant.bound;
-    auto finding = search(plant.bug, options.first, bound, options.jobs);
-    std::printf("PLANTED %-25s %-4s %5lu %9.1f s %9lu %6.1f s  %s%s\n", plant.name, plant.rule,
-                static_cast<unsigned long>(finding.seeds), finding.virtualSeconds,
-                static_cast<unsigned long>(finding.events), finding.wallSeconds,
-                finding.found ? "" : "NOT FOUND; ", firstLines(finding.check).c_str());
+    auto finding = find(plant, options);
+    std::printf("PLANTED %-25s %-4s %5lu %5lu %9.1f s %9lu %6.1f s  %s%s\n", plant.name, plant.rule,
+                static_cast<unsigned long>(finding.seeds), static_cast<unsigned long>(finding.seed),
+                finding.virtualSeconds, static_cast<unsigned long>(finding.events),
+                finding.wallSeconds, finding.found ? "" : "NOT FOUND; ",
+                firstLines(finding.check).c_str());
     std::fflush(stdout);
     if (finding.found) ++found;
   }
@@ -57,7 +65,8 @@ int findAll(const std::vector<Plant>& wanted, const Options& options) {
 // How many of the seeds find each: how well the simulation looks there.
 int countAll(const std::vector<Plant>& wanted, const Options& options) {
   for (auto& plant: wanted) {
-    auto found = countFinds(plant.bug, options.first, options.seeds, options.jobs);
+    auto found = countFinds(plant.bug, std::max<std::uint64_t>(1, options.first), options.seeds,
+                            options.jobs);
     std::printf("%-25s %-4s found by %zu of %lu seeds\n", plant.name, plant.rule, found,
                 static_cast<unsigned long>(options.seeds));
     std::fflush(stdout);
@@ -68,7 +77,7 @@ int countAll(const std::vector<Plant>& wanted, const Options& options) {
 // The same program finds nothing where nothing is planted.
 int findNone(const Options& options) {
   simulation::Seeds seeds;
-  seeds.first = options.first;
+  seeds.first = std::max<std::uint64_t>(1, options.first);
   seeds.count = options.seeds;
   seeds.jobs = options.jobs;
   auto summary = simulation::runSeeds(seeds);
@@ -81,7 +90,7 @@ int showTrace(Bug bug, const Options& options) {
   plantedBug = bug;
   simulation::Trace trace(simulation::Trace::Detail::events);
   trace.writeTo(stdout);
-  auto report = simulation::runSeed(options.first, trace);
+  auto report = simulation::runSeed(std::max<std::uint64_t>(1, options.first), trace);
   std::printf("%s\n", report.failure.empty() ? "nothing found" : report.failure.c_str());
   return report.failure.empty() ? FAILED : 0;
 }
@@ -90,7 +99,8 @@ int run(int argc, char** argv) {
   Options options;
   CLI::App app("Plants mistakes, one at a time, and runs the simulation until it finds each");
   app.add_option("--jobs", options.jobs, "Seeds at a time")->check(CLI::Range(1u, 64u));
-  app.add_option("--first", options.first, "The first seed");
+  app.add_option("--first", options.first,
+                 "The first seed; 0: the one known to find it, then from 1 on");
   app.add_option("--seeds", options.seeds, "How many at most; 0: as many as each one's bound says");
   app.add_option("--only", options.only, "Names of mistakes");
   auto* none = app.add_flag("--none", options.none, "Plant nothing, and expect to find nothing");

@@ -34,10 +34,12 @@ Finding search(Bug bug, std::uint64_t first, std::uint64_t bound, unsigned jobs)
     finding.events += summary.events;
     finding.wallSeconds += summary.wallSeconds;
     finding.seeds = bound;
+    finding.seed = 0;
     if (summary.failures.empty()) break;
     // Seeds are begun in order: all before the first that failed have passed.
     auto& [seed, failure] = *std::min_element(summary.failures.begin(), summary.failures.end());
     finding.seeds = seed - first + 1;
+    finding.seed = seed;
     finding.found = proves(failure);
     finding.check = failure;
   }

@@ -11,6 +11,7 @@ namespace gavel::plants {
 struct Finding {
   bool found = false;
   std::uint64_t seeds = 0;  // Up to the one that found it.
+  std::uint64_t seed = 0;   // That one.
   double virtualSeconds = 0;
   std::uint64_t events = 0;
   double wallSeconds = 0;

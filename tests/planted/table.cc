@@ -12,6 +12,7 @@ namespace gavel::plants {
 //   that one has to confirm as well.
 // - gate-behind-barrier: whatever a joiner lacks is on its way to it, and
 //   mostly comes before anybody asks.
+// - restart-untold: a watcher has to be late by more than a join takes, and then to ask the joiner.
 // - confirm-by-neighbour: the members that were removed together must still have each other and a
 //   reader, who must ask about something that has changed without them.
 // - join-confirm-as-asker: links keep their order, and who knows of a commit has mostly let the
@@ -20,6 +21,8 @@ namespace gavel::plants {
 //   other.
 // - stamp-by-clock-alone: the state machine refuses a stamp that goes back, and the head dies; it
 //   takes a new head whose clock is behind, by less than what keeps it from joining.
+// - bound-blocks-recover: the operator's order has to come while others hold more than it goes on
+//   from, which is rare.
 // - count-read-as-durable: planted at the store in memory, which takes the place of the real one.
 const std::vector<Plant>& allPlants() {
   static const std::vector<Plant> ALL = {
@@ -41,7 +44,9 @@ const std::vector<Plant>& allPlants() {
       {Bug::skipGate, "skip-gate", "R9", 300},
       {Bug::gateBeforeCaughtUp, "gate-before-caught-up", "R9", 300},
       {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000},
+      {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300},
+      {Bug::restartUntold, "restart-untold", "R9", 1000},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300},
       {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000},
       {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 1000},
@@ -51,6 +56,9 @@ const std::vector<Plant>& allPlants() {
       {Bug::closeAllOnReplay, "close-all-on-replay", "R16", 300},
       {Bug::stampByClockAlone, "stamp-by-clock-alone", "R15", 1000},
       {Bug::skewOfChainTime, "skew-of-chain-time", "R15", 300},
+      {Bug::boundAboveCommit, "bound-above-commit", "R11", 300},
+      {Bug::boundBlocksRecover, "bound-blocks-recover", "R11", 1000},
+      {Bug::ackInShortEpoch, "ack-in-short-epoch", "R18", 300},
   };
   return ALL;
 }

@@ -81,12 +81,22 @@ void Checks::turned(Process& process) {
     }
     known.servingCommit = commit;
   }
-  if (commit > known.commit) checkCommit(*machine, known.commit, commit);
-  known.commit = commit;
+  // What it takes for committed may have been given up since, and it may yet have to hear of that,
+  // or to drop it.
+  auto& newest = replica.newest();
+  bool stale = newest.restartedIn < cluster.configStore.current().restartedIn ||
+               (newest.restartedIn != 0 && !machine->node()->replica().bound().counts(newest));
+  if (!stale && commit > known.commit) checkCommit(*machine, known.commit, commit);
+  if (!stale || commit < known.commit) known.commit = commit;
   if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {
     checkPrefix(*machine, replica);
   }
   if (chain::isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica, known);
+  if (chain::isHead(role) && replica.assured() > known.assured) checkAssured(*machine, replica);
+  known.assured = replica.assured();
+  auto bound = machine->node()->replica().bound();
+  if (!(bound == known.bound)) checkBound(*machine, bound);
+  known.bound = bound;
   known.acting = serving;
   known.end = replica.logEnd();
   checkHash(*machine, replica, known);
@@ -174,6 +184,7 @@ void Checks::changed(const master::Document& before, const master::Document& aft
   cluster.engine.note(
       fmt::format("stored epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
   stored[next.epoch] = next;
+  if (next.restartedIn == next.epoch) gaveUp(next.restartedFrom);
   ++counts["epochs"];
   if (next.cause.find("total outage") != std::string::npos) ++counts["outages survived"];
   if (next.cause.find("has joined") != std::string::npos) ++counts["joined"];
@@ -252,6 +263,51 @@ void Checks::checkHolders(const master::Configuration& configuration) {
       fail(fmt::format("{} is committed, and {}, which serves, has something else there",
                        text(committed.back().end), member.name));
     }
+  }
+}
+
+// On so many disks, be their nodes members or not.
+void Checks::checkAssured(NodeMachine& machine, const chain::Replica& replica) {
+  auto least = replica.newest().minMembers;
+  // What enough members have committed may have lost a disk by the time that the head hears of it.
+  if (!replica.newest().isShort()) return;
+  auto found = std::lower_bound(
+      committed.begin(), committed.end(), replica.assured(),
+      [](const Committed& each, std::uint64_t index) { return each.end.index < index; });
+  if (found == committed.end()) return;
+  unsigned holders = 0;
+  for (auto& each: cluster.nodes) {
+    auto& store = each->disk().store();
+    if (store.durableEnd().index >= found->end.index && holds(store, found->end) != false) {
+      ++holders;
+    }
+  }
+  if (holders < least) {
+    fail(fmt::format("{} tells success up to {}, which {} disks hold, though {} have to",
+                     machine.name(), replica.assured(), holders, least));
+  }
+}
+
+void Checks::checkBound(NodeMachine& machine, const chain::Bound& bound) {
+  auto& current = cluster.configStore.current();
+  if (bound.madeIn == 0 || bound.madeIn < current.restartedIn) return;
+  auto found = std::lower_bound(
+      committed.begin(), committed.end(), bound.at.index,
+      [](const Committed& each, std::uint64_t index) { return each.end.index < index; });
+  bool is = found != committed.end() && (found->end == bound.at || found->gap);
+  if (!is) {
+    fail(fmt::format("{} calls {} committed, which it is not", machine.name(), text(bound.at)));
+  }
+}
+
+void Checks::gaveUp(const master::Position& end) {
+  auto before = committed.size();
+  std::erase_if(committed, [&](auto& each) { return each.end.index > end.index; });
+  hashes.erase(hashes.upper_bound(end.index), hashes.end());
+  ++counts["orders that gave up"];
+  if (committed.size() < before) {
+    lossy_ = true;
+    ++counts["orders that gave up what was committed"];
   }
 }
 

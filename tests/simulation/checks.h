@@ -25,6 +25,8 @@ namespace gavel::simulation {
 //   operator has accepted that, whatever is wrong with clocks (R15).
 // - Members are taken apart for a link only where something is amiss between the two, and both are
 //   there; no joiner is let in that the tail has long said it cannot talk to (R6).
+// - What a node calls committed, for times after it, is (R11).
+// - Where fewer members serve than have to, success is told only of what as many disks hold (R18).
 // - Nobody dies by himself but for a fault of his disk (R12).
 class Checks final {
 public:
@@ -41,6 +43,11 @@ public:
   void changed(const master::Document& before, const master::Document& after);
   // The current process, a master, is about to take members apart that cannot talk to each other.
   void takingApart();
+
+  // An operator's order has given up what follows `end`: it is no promise any more.
+  void gaveUp(const master::Position& end);
+  // Whether something was given up: bidders were told of what is not there any more.
+  bool lossy() const { return lossy_; }
 
   // Whether all members act in the stored configuration and have applied the same log to its end.
   bool allApplied() const;
@@ -67,6 +74,8 @@ private:
     std::uint64_t stampedIn = 0;  // Epoch.
     auction::Stamp stamp = 0;
     std::int64_t stampedAt = 0;
+    std::uint64_t assured = 0;
+    chain::Bound bound;
   };
 
   // The end of a batch that some node has taken for committed.
@@ -89,6 +98,7 @@ private:
   std::int64_t mastersAhead = 0;
   std::int64_t mastersBefore = 0;
   std::map<std::uint64_t, Time> gone;  // When the process with that incarnation ended.
+  bool lossy_ = false;
 
   void checkGate(const master::Configuration& before, const master::Configuration& after);
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
@@ -97,6 +107,8 @@ private:
   void checkCommitted(NodeMachine& machine, const chain::Position& end,
                       const chain::Position* previous);
   void checkHolders(const master::Configuration& configuration);
+  void checkAssured(NodeMachine& machine, const chain::Replica& replica);
+  void checkBound(NodeMachine& machine, const chain::Bound& bound);
   void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
   void checkStamp(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
   void checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t now);

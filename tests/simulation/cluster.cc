@@ -21,6 +21,10 @@ Plan Plan::draw(Dice& dice) {
   plan.master.outageWait = dice.skewed(300 * kj::MILLISECONDS, 3 * kj::SECONDS);
   plan.master.linkRetry = dice.skewed(300 * kj::MILLISECONDS, 2 * kj::SECONDS);
   if (dice.chance(0.5)) plan.node.linkPatience = 700 * kj::MILLISECONDS;
+  if (plan.replicas > 1 && dice.chance(0.35)) {
+    plan.master.minMembers = static_cast<unsigned>(dice.between(2, plan.replicas));
+  }
+  plan.node.replica.boundPeriod = dice.skewed(10 * kj::MILLISECONDS, 1 * kj::SECONDS);
   plan.longestStoreDelay = dice.skewed(1 * kj::MILLISECONDS, 150 * kj::MILLISECONDS);
 
   // Small, so that logs are truncated and snapshots are needed.
@@ -60,11 +64,11 @@ Plan Plan::draw(Dice& dice) {
 
 std::string Plan::describe() const {
   return fmt::format(
-      "plan: {} replicas, {} nodes, checkpoint {} memory {} retained {} part {}, sync up to {} us, "
-      "{} bidders, clocks off by {} h, ticks every {} ms, leaps up to {} s, {} ended an entry, {} "
-      "us for "
-      "{} units of work",
-      replicas, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
+      "plan: {} replicas, {} at least, {} nodes, checkpoint {} memory {} retained {} part {}, sync "
+      "up "
+      "to {} us, {} bidders, clocks off by {} h, ticks every {} ms, leaps up to {} s, {} ended an "
+      "entry, {} us for {} units of work",
+      replicas, master.minMembers, nodes, node.replica.checkpointBytes, node.replica.memoryBytes,
       disk.store.retainedBytes, disk.store.partBytes, disk.longestSync / kj::MICROSECONDS,
       bidding.clients, clocksOffAtStart / HOUR, node.limits.tickEvery / kj::MILLISECONDS,
       node.maxLeap / kj::SECONDS, node.limits.endedPerEntry, workPerLook / kj::MICROSECONDS,

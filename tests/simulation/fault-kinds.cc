@@ -15,11 +15,11 @@ constexpr auto HOUR = 3600 * kj::SECONDS;
 
 const char* name(Fault fault) {
   constexpr const char* NAMES[FAULTS] = {
-      "crash",        "power loss",  "total outage", "pause",           "one-way cut",
-      "two-way cut",  "isolation",   "split",        "cut from master", "slow link",
-      "reset",        "disk full",   "sync error",   "disk hang",       "disk crawl",
-      "clock step",   "clocks leap", "master step",  "second master",   "large packets",
-      "flapping link"};
+      "crash",         "power loss",      "total outage", "pause",           "one-way cut",
+      "two-way cut",   "isolation",       "split",        "cut from master", "slow link",
+      "reset",         "disk full",       "sync error",   "disk hang",       "disk crawl",
+      "clock step",    "clocks leap",     "master step",  "second master",   "large packets",
+      "flapping link", "killed together", "older copy"};
   return NAMES[static_cast<unsigned>(fault)];
 }
 
@@ -69,6 +69,10 @@ bool Faults::tryStrike(Fault fault) {
       return largePackets();
     case Fault::flappingLink:
       return flappingLink();
+    case Fault::killTogether:
+      return killTogether();
+    case Fault::olderCopy:
+      return olderCopy();
   }
   KJ_UNREACHABLE;
 }

@@ -27,6 +27,7 @@ unsigned weight(Fault fault) {
     case Fault::isolation:
     case Fault::split:
     case Fault::secondMaster:
+    case Fault::killTogether:
       return 2;
     case Fault::outage:
     case Fault::diskFull:
@@ -35,6 +36,7 @@ unsigned weight(Fault fault) {
     case Fault::diskCrawl:
     case Fault::clockStep:
     case Fault::clocksLeap:
+    case Fault::olderCopy:
       return 1;
   }
   KJ_UNREACHABLE;
@@ -98,58 +100,6 @@ void Faults::burst() {
   engine.after(at + dice.between(calm / 10, calm), [this]() { burst(); });
 }
 
-// What a re-link or a join leaves open for a moment is seldom hit by chance.
-void Faults::changed(const master::Configuration& next) {
-  if (healed || engine.now() >= end || !dice.chance(ambush)) return;
-  if (next.joiner() != nullptr && dice.chance(0.4)) delayGate(next);
-  if (next.joiner() != nullptr && dice.chance(0.3)) flapJoiner(next);
-  auto victim = next.members[dice.below(next.members.size())].storeId;
-  engine.after(dice.skewed(200 * kj::MICROSECONDS, 150 * kj::MILLISECONDS), [this, victim]() {
-    if (dice.chance(0.5)) {
-      strikeMember(victim);
-    } else {
-      strike(kinds[dice.below(kinds.size())]);
-    }
-  });
-}
-
-// The tail's word that it gates comes late: perhaps into another epoch.
-void Faults::delayGate(const master::Configuration& next) {
-  auto* tail = cluster.nodeWithStore(next.tail()->storeId);
-  if (tail == nullptr) return;
-  auto extra = dice.skewed(20 * kj::MILLISECONDS, 400 * kj::MILLISECONDS);
-  count(name(Fault::slowLink));
-  auto set = [this, host = tail->host()](Time value) {
-    for (auto& master: cluster.masters) cluster.wire.slow(host, master->host(), value);
-  };
-  set(extra);
-  repairAfter(1 * kj::SECONDS, [set]() { set(0 * kj::NANOSECONDS); });
-}
-
-// The tail and the joiner have time for what a gate takes, and none for more.
-void Faults::flapJoiner(const master::Configuration& next) {
-  auto* tail = cluster.nodeWithStore(next.tail()->storeId);
-  auto* joiner = cluster.nodeWithStore(next.joiner()->storeId);
-  if (tail == nullptr || joiner == nullptr) return;
-  count(name(Fault::flappingLink));
-  flap({tail->host(), joiner->host(), true, dice.between(900, 2000) * kj::MILLISECONDS,
-        dice.between(20, 400) * kj::MILLISECONDS, engine.now() + 6 * kj::SECONDS});
-}
-
-// Ends that process, if it runs.
-void Faults::strikeMember(std::uint64_t storeId) {
-  auto* machine = cluster.nodeWithStore(storeId);
-  bool power = dice.chance(0.5);
-  auto fault = power ? Fault::powerLoss : Fault::crash;
-  if (healed || machine == nullptr || !machine->runs()) return;
-  count(name(fault));
-  if (power) {
-    machine->losePower();
-  } else {
-    machine->kill("crash");
-  }
-}
-
 std::string Faults::breakLink(Time duration) {
   auto& members = cluster.configStore.current().members;
   if (members.size() < 2) return "";
@@ -191,6 +141,18 @@ std::string Faults::breakLink(Time duration) {
   }
   count("broken link");
   return fmt::format("{} > {} {}", before->name(), after->name(), what);
+}
+
+void Faults::pauseMasters(Time duration) {
+  for (auto& machine: cluster.masters) {
+    if (!machine->runs() || machine->paused()) continue;
+    auto& process = machine->process();
+    machine->pause();
+    repairAfter(duration, [&machine = *machine, &process]() {
+      if (machine.is(process) && machine.paused()) machine.resume();
+    });
+  }
+  engine.note("the masters stand still");
 }
 
 void Faults::strike(Fault fault) {
@@ -249,6 +211,8 @@ bool Faults::mayWipe(NodeMachine& machine) const {
   // each may be its only member.
   auto& members = cluster.configStore.current().members;
   if (members.empty()) return false;
+  // An operator is about to go on from it.
+  if (source == &machine) return false;
   auto store = machine.disk().store().recovered().storeId;
   for (auto& member: members) {
     if (member.storeId == store) return false;
@@ -259,6 +223,7 @@ bool Faults::mayWipe(NodeMachine& machine) const {
 void Faults::startAfter(Machine& machine, Time delay, bool empty) {
   repairAfter(delay, [this, &machine, empty]() {
     if (machine.runs()) return;
+    if (heldBack(machine)) return startAfter(machine, 200 * kj::MILLISECONDS, empty);
     for (auto& node: cluster.nodes) {
       if (node.get() != &machine || !empty || !mayWipe(*node)) continue;
       count("empty disk");

@@ -32,8 +32,12 @@ enum class Fault : unsigned {
   secondMaster,  // Two at a time.
   largePackets,  // Those above some size vanish between two nodes, one way or both.
   flappingLink,  // Between two nodes, off and on again, many times.
+  killTogether,  // All serving members but one, within 50 ms.
+  // A total outage, after which a member comes back on a copy of its directory from some time
+  // before; and perhaps an operator goes on from there, though the others have more.
+  olderCopy,
 };
-constexpr unsigned FAULTS = 21;
+constexpr unsigned FAULTS = 23;
 const char* name(Fault fault);
 
 // Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
@@ -54,6 +58,8 @@ public:
   // When all else is repaired: for `duration`, one pair of neighbours in the chain cannot talk to
   // each other, in a way that the seed says.  What that is; empty: there is no such pair.
   std::string breakLink(Time duration);
+  // Likewise: all masters stand still for `duration`.
+  void pauseMasters(Time duration);
 
   // A configuration is about to be stored: a good moment to strike.
   void changed(const master::Configuration& next);
@@ -61,6 +67,8 @@ public:
   void started(Machine& machine);
   // A process has ended: has it started again some time.
   void ended(Process& process);
+  // Whether an operator may give up what was committed, after which nothing is said of histories.
+  bool mayGiveUp = false;
   // Whether a clock is off, or was a moment ago.
   bool clocksOff() const;
 
@@ -89,11 +97,16 @@ private:
   std::vector<const Process*> startedWrong;  // While the clock of their machine was off.
   SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
   std::map<std::string, std::uint64_t> counts_;
+  std::vector<std::uint64_t> aged;  // Stores in whose place there is an older copy.
+  Machine* source = nullptr;        // From which an operator goes on, while the others stay down.
+  Time sourceUntil = 0 * kj::NANOSECONDS;
 
   void count(const char* what) { ++counts_[what]; }
   void burst();
   void strike(Fault fault);
   void delayGate(const master::Configuration& next);
+  void outdateGate(const master::Configuration& next);
+  void onceGating(NodeMachine& tail, Time until, std::function<void()> then);
   void strikeMember(std::uint64_t storeId);
   bool tryStrike(Fault fault);
   void repairAfter(Time delay, std::function<void()> repair);
@@ -122,6 +135,12 @@ private:
   bool largePackets();
   bool flappingLink();
   void flapJoiner(const master::Configuration& next);
+  bool killTogether();
+  bool olderCopy();
+  void putBack(NodeMachine& machine, kj::Own<chain::MemoryStore> copy);
+  void order(NodeMachine& machine);
+  bool heldBack(const Machine& machine) const;
+  void replaceAged(NodeMachine& machine);
 
   Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }
   void cutFor(Host from, Host to, Time duration);

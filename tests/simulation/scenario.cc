@@ -34,6 +34,7 @@ constexpr std::pair<std::string_view, const char*> COUNTED[] = {
     {"dropping entries that the chain does not have", "logs cut"},
     {"dropping everything for a snapshot", "snapshots begun"},
     {"snapshot installed", "snapshots installed"},
+    {"an operator's order gave up entries that this node holds: dropping them", "logs given up"},
     {"dropping what is left of a damaged log or an unfinished snapshot", "unfinished dropped"},
     {"gating: nothing is committed any more that the joiner has not on disk", "gates"},
     {"another master has changed the configuration", "swaps lost"},
@@ -51,6 +52,7 @@ public:
         faults(cluster, dice.fork()),
         engine(cluster.engine) {
     engine.onTurn = [this](Process& process) { checks.turned(process); };
+    faults.mayGiveUp = dice.chance(0.15);
     engine.onEnd = [this](Process& process) {
       checks.ended(process, faults.clocksOff());
       faults.ended(process);
@@ -120,7 +122,10 @@ private:
   void heal() {
     auto& counts = cluster.bidding->counts();
     auto before = counts.successes;
-    auto healed = [&]() { return counts.successes >= before + SUCCESSES_AFTER && cluster.whole(); };
+    // Bidders may be lost without what was given up.
+    auto healed = [&]() {
+      return (checks.lossy() || counts.successes >= before + SUCCESSES_AFTER) && cluster.whole();
+    };
     if (!until(engine.now() + TIME_TO_HEAL, healed) && !failed()) {
       checks.fail(fmt::format(
           "no progress within {} s after everything was repaired ({} successes, {} in all): {}",
@@ -132,11 +137,19 @@ private:
 
   // One link does not work for a while, and bids go on all the same (R6).
   void withBrokenLink() {
-    if (failed()) return;
+    if (failed() || checks.lossy()) return;
+    // One member fewer may be too few to take bids (R18).
+    if (cluster.plan.master.minMembers >= cluster.plan.replicas) return;
     auto duration = dice.between(4000, 12000) * kj::MILLISECONDS;
-    auto broken = faults.breakLink(duration);
+    // While the master is away, links do not heal, and what waits for others gets older.
+    auto away = dice.chance(0.3) ? dice.between(1000, 8000) * kj::MILLISECONDS : 0 * kj::SECONDS;
+    auto broken = faults.breakLink(away + duration);
     if (broken.empty()) return;
     engine.note("a link does not work: " + broken);
+    if (away > 0 * kj::SECONDS) {
+      faults.pauseMasters(away);
+      until(engine.now() + away, []() { return false; });
+    }
     auto end = engine.now() + duration;
     auto& counts = cluster.bidding->counts();
     while (engine.now() < end && !failed()) {
@@ -163,6 +176,10 @@ private:
       };
     };
     bidding.stop();
+    if (checks.lossy()) {
+      until(engine.now() + TIME_TO_END, in(Bidding::Phase::stopped));
+      return;
+    }
     bool stopped = until(engine.now() + TIME_TO_END, in(Bidding::Phase::stopped));
     if (stopped && bidding.phase() == Bidding::Phase::stopped) bidding.readFinals();
     if (!until(engine.now() + TIME_TO_END, in(Bidding::Phase::done)) ||
@@ -189,6 +206,7 @@ private:
                               longest / kj::MILLISECONDS));
     }
     if (failed()) return;
+    if (checks.lossy()) return;  // What was told, and then given up, is nowhere.
     auto verdict = history::check(cluster.bidding->history());
     if (!verdict.linearizable()) {
       checks.fail("the history is not linearizable:\n" + verdict.text());

@@ -9,6 +9,9 @@ namespace {
 
 constexpr auto LOOK = 20 * kj::MILLISECONDS;
 constexpr double WATCHED_ALONE = 0.3;
+// Some who watch have something else to do for a while, and find all that happened meanwhile.
+constexpr double BUSY = 0.1;
+constexpr auto LONGEST_BUSY = 4 * kj::SECONDS;
 
 }  // namespace
 
@@ -44,7 +47,9 @@ kj::Promise<void> Spectator::watchAll() {
       }
       take(auction, found->second, change.getVersion());
     }
-    return watchAll();
+    if (!dice.chance(BUSY)) return watchAll();
+    auto busy = dice.skewed(20 * kj::MILLISECONDS, LONGEST_BUSY);
+    return timer.afterDelay(busy).then([this]() { return watchAll(); });
   });
 }
 

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -8,8 +9,8 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// Disks that hang, as with fsfreeze, and one that crawls: the chain goes on without such a member,
-// unless all are alike (R12).
+// Disks that hang, as with fsfreeze, one that crawls, and a process that does: the chain goes on
+// without such a member, unless all are alike (R12).
 namespace gavel::cluster {
 namespace {
 
@@ -144,6 +145,53 @@ TEST_F(CrawlingDisk, IsTakenOutAndLetInAgainWhenItIsWell) {
   cluster.untilWhole(PATIENCE);
   printf("CRAWL a sync takes 2 s at one member: out after %.1f s, back %.1f s after it was well\n",
          crawled / kj::MILLISECONDS / 1000.0, (clockNow() - well) / kj::MILLISECONDS / 1000.0);
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  load.stop();
+  load.verify();
+  cluster.expectSameState();
+}
+
+class CrawlingLoop: public Seeded {
+protected:
+  ~CrawlingLoop() noexcept override = default;
+
+  // As a processor that has something else to do, until what is returned is dropped: less than
+  // makes a node silent, and too short to go on without being late again.
+  kj::Promise<void> holdUp(Process& process) {
+    auto& timer = io.provider->getTimer();
+    process.signal(SIGSTOP);
+    return timer.afterDelay(400 * kj::MILLISECONDS)
+        .then([&process, &timer]() {
+          process.signal(SIGCONT);
+          return timer.afterDelay(15 * kj::MILLISECONDS);
+        })
+        .then([this, &process]() { return holdUp(process); });
+  }
+};
+
+TEST_F(CrawlingLoop, IsTakenOutAndLetInAgainWhenItIsWell) {
+  Cluster::Options options;
+  options.clientTimeout = 120 * kj::SECONDS;
+  Cluster cluster(io, options);
+  gavel::testing::Workload load(io, cluster, gavel::testing::Workload::Options{4, 2, "", 200});
+  load.runUntilSteady(100 * kj::MILLISECONDS);
+  constexpr auto PATIENCE = 120 * kj::SECONDS;
+  auto begin = clockNow();
+  {
+    auto held = holdUp(cluster.node(1)).eagerlyEvaluate(nullptr);
+    cluster.until(
+        "the member that is held up to be out", [&]() { return !cluster.chain().serves(1); },
+        PATIENCE);
+    EXPECT_THAT(cluster.noteOn(1), HasSubstr("slow: a turn of its event loop"));
+  }
+  cluster.node(1).signal(SIGCONT);
+  load.runUntilSteady(100 * kj::MILLISECONDS, PATIENCE);
+  auto out = clockNow() - begin;
+  auto well = clockNow();
+  cluster.untilWhole(PATIENCE);
+  printf(
+      "CRAWL a turn takes 0.4 s at one member: out after %.1f s, back %.1f s after it was well\n",
+      out / kj::MILLISECONDS / 1000.0, (clockNow() - well) / kj::MILLISECONDS / 1000.0);
   load.runUntilSteady(100 * kj::MILLISECONDS);
   load.stop();
   load.verify();

@@ -1,4 +1,4 @@
-#include "chain/file-system.h"
+#include "base/file-system.h"
 
 #include <cerrno>
 #include <cstring>
@@ -13,7 +13,7 @@
 #include <kj/io.h>
 #include <kj/string.h>
 
-namespace gavel::chain {
+namespace gavel {
 namespace {
 
 namespace fs = std::filesystem;
@@ -163,6 +163,15 @@ FileSystem& machineFiles() {
   return files;
 }
 
+void syncParents(FileSystem& files, const std::string& directory) {
+  for (auto path = fs::path(directory).lexically_normal(); path.has_relative_path();
+       path = path.parent_path()) {
+    auto parent = path.parent_path();
+    kj::runCatchingExceptions(
+        [&]() { files.syncDirectory(parent.empty() ? "." : parent.string()); });
+  }
+}
+
 std::string readText(const File& file, std::uint64_t offset) {
   auto size = file.size();
   std::string text(static_cast<std::size_t>(size > offset ? size - offset : 0), '\0');
@@ -171,4 +180,4 @@ std::string readText(const File& file, std::uint64_t offset) {
   return text;
 }
 
-}  // namespace gavel::chain
+}  // namespace gavel

@@ -13,7 +13,7 @@ namespace rocksdb {
 class Env;
 }
 
-namespace gavel::chain {
+namespace gavel {
 
 // An open file.  Closed with this object.  All throw as FileSystem does.
 class File {
@@ -73,6 +73,10 @@ public:
 // The file systems of this machine.
 FileSystem& machineFiles();
 
+// Makes durable the names of the directory, and of those it is in, as far as it can be done: for
+// what has just been made there.
+void syncParents(FileSystem& files, const std::string& directory);
+
 // All that is in the file from `offset` on, as text.
 std::string readText(const File& file, std::uint64_t offset = 0);
 
@@ -80,4 +84,4 @@ inline kj::ArrayPtr<const kj::byte> bytesOfText(const std::string& text) {
   return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
 }
 
-}  // namespace gavel::chain
+}  // namespace gavel
