@@ -155,6 +155,7 @@ std::string Cluster::servers() const {
 Finished Cluster::gavel(const std::string& as, Flags arguments) {
   Flags command = {"/usr/bin/env",
                    "XDG_CONFIG_HOME=" + directory() + "/" + as,
+                   "XDG_STATE_HOME=" + directory() + "/" + as,
                    binary("gavel"),
                    "--server",
                    servers() + "," + masterAddress_,
