@@ -2,8 +2,8 @@
 
 #include <mutex>
 
-#include "chain/disk-activity.h"
 #include "base/file-system.h"
+#include "chain/disk-activity.h"
 
 namespace gavel::chain {
 

@@ -6,8 +6,8 @@
 
 #include <kj/common.h>
 
-#include "chain/bound.h"
 #include "base/file-system.h"
+#include "chain/bound.h"
 
 namespace gavel::chain {
 

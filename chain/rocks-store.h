@@ -7,9 +7,9 @@
 #include <kj/async.h>
 #include <kj/string.h>
 
+#include "base/file-system.h"
 #include "base/random.h"
 #include "base/worker-thread.h"
-#include "base/file-system.h"
 #include "chain/store.h"
 
 namespace gavel::chain {

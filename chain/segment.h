@@ -7,8 +7,8 @@
 #include <kj/array.h>
 #include <kj/common.h>
 
-#include "chain/batch.h"
 #include "base/file-system.h"
+#include "chain/batch.h"
 
 namespace gavel::chain {
 

@@ -1,5 +1,6 @@
 #include "client/chain-locator.h"
 
+#include <iterator>
 #include <set>
 
 #include <kj/debug.h>
@@ -10,6 +11,8 @@ namespace gavel::client {
 namespace {
 
 using State = schema::Member::State;
+
+constexpr kj::StringPtr SILENT = "no answer in time"_kj;
 
 kj::StringPtr text(const std::string& string) {
   return kj::StringPtr(string.c_str(), string.size());
@@ -110,7 +113,7 @@ kj::Promise<void> ChainLocator::ask(kj::StringPtr address) {
     return timer.timeoutAfter(limits.ask, asked.topology().configurationRequest().send())
         .then(
             [this, &asked](capnp::Response<schema::Topology::ConfigurationResults>&& response) {
-              adopt(asked.address(), response.getConfiguration());
+              adopt(asked, response.getConfiguration());
             },
             [this, &asked](kj::Exception&& exception) {
               complain(asked, exception);
@@ -120,20 +123,23 @@ kj::Promise<void> ChainLocator::ask(kj::StringPtr address) {
   });
 }
 
-void ChainLocator::adopt(kj::StringPtr address, schema::Configuration::Reader told) {
+void ChainLocator::adopt(Peer& peer, schema::Configuration::Reader told) {
+  auto address = peer.address();
   auto& standing = standings[address.cStr()];
   standing.problem = nullptr;
   if (told.getEpoch() == 0) {
     standing.problem = kj::str("knows of no chain yet");
     return;
   }
-  KJ_IF_MAYBE (known, newest) {
-    if (known->get().getClusterId() != told.getClusterId()) {
-      standing.problem = kj::str("belongs to another cluster");
-      return;
-    }
-    if (known->get().getEpoch() >= told.getEpoch()) return;
+  auto id = told.getClusterId();
+  peer.belongsTo(id);
+  if (cluster_ == 0) cluster_ = id;
+  if (id != cluster_) {
+    otherCluster_ = id;
+    standing.problem = strangerText(id);
+    return;
   }
+  if (epoch() >= told.getEpoch()) return;
   newest = Message<schema::Configuration>(told);
   logDebug("learned the chain", {{"epoch", told.getEpoch()},
                                  {"from", address},
@@ -157,6 +163,10 @@ kj::Promise<kj::Own<Peer>> ChainLocator::node(const Route& route, unsigned attem
 }
 
 kj::Maybe<kj::String> ChainLocator::refusal(const Route& route) const {
+  if (newest == nullptr && otherCluster_ != 0 && !isAsking()) {
+    return kj::str("cluster ", cluster_, " was at these addresses, and now it is cluster ",
+                   otherCluster_, ", which has nothing of the other one's auctions");
+  }
   auto members = serving();
   if (route.to != Route::To::only || members.empty()) return nullptr;
   if (choose(route, 0).size() > 0) return nullptr;
@@ -178,10 +188,17 @@ kj::Promise<kj::Own<Peer>> ChainLocator::pick(const Route& route, unsigned attem
     }
     return KJ_EXCEPTION(DISCONNECTED, "no serving chain is known", problems());
   }
-  auto connected = pool.get(address);
-  return connected.catch_(
-      [this, address = kj::mv(address)](kj::Exception&& exception) -> kj::Own<Peer> {
-        standings[address.cStr()].problem = reasonOf(exception);
+  KJ_IF_MAYBE (peer, pool.find(address)) {
+    if ((*peer)->cluster() == cluster_) return kj::mv(*peer);
+  }
+  return identified(address, Belonging::here)
+      .catch_([this, address = kj::mv(address)](kj::Exception&& exception) -> kj::Own<Peer> {
+        auto& problem = standings[address.cStr()].problem = reasonOf(exception);
+        // Whoever reads of the call wants to know whose it was.
+        if (problem == SILENT) {
+          kj::throwFatalException(kj::Exception(exception.getType(), __FILE__, __LINE__,
+                                                kj::str(address, " gave ", SILENT)));
+        }
         kj::throwFatalException(kj::mv(exception));
       });
 }
@@ -232,7 +249,66 @@ bool ChainLocator::hasProblem(kj::StringPtr address) const {
 }
 
 kj::Promise<kj::Own<Peer>> ChainLocator::peer(kj::StringPtr address) {
-  return pool.get(address);
+  return identified(address, Belonging::notElsewhere);
+}
+
+kj::Promise<kj::Own<Peer>> ChainLocator::identified(kj::StringPtr address, Belonging needed) {
+  return pool.get(address).then([this, needed](kj::Own<Peer> peer) -> kj::Promise<kj::Own<Peer>> {
+    if (peer->cluster() != 0) return admit(kj::mv(peer), needed);
+    auto& asked = *peer;
+    return identify(asked).then(
+        [this, needed, peer = kj::mv(peer)]() mutable { return admit(kj::mv(peer), needed); });
+  });
+}
+
+kj::Own<Peer> ChainLocator::admit(kj::Own<Peer> peer, Belonging needed) {
+  auto id = peer->cluster();
+  if (id == 0) {
+    if (needed == Belonging::here) {
+      kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "knows of no chain yet"));
+    }
+  } else if (id != cluster_) {
+    kj::throwFatalException(
+        kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, strangerText(id)));
+  }
+  return kj::mv(peer);
+}
+
+// However many calls wait for it, each connection is asked once at a time.
+kj::Promise<void> ChainLocator::identify(Peer& peer) {
+  for (auto each = identifying.begin(); each != identifying.end();) {
+    each = each->second.over ? identifying.erase(each) : std::next(each);
+  }
+  auto [found, isNew] = identifying.try_emplace(peer.serial());
+  auto& question = found->second;
+  if (isNew) {
+    question.answered =
+        timer.timeoutAfter(limits.ask, peer.topology().configurationRequest().send())
+            .then(
+                [this, &peer, &question](auto&& response) {
+                  question.over = true;
+                  adopt(peer, response.getConfiguration());
+                },
+                [this, &peer, &question](kj::Exception&& exception) {
+                  question.over = true;
+                  complain(peer, exception);
+                  kj::throwFatalException(kj::mv(exception));
+                })
+            .attach(peer.addRef())
+            .fork();
+  }
+  return question.answered.addBranch();
+}
+
+kj::String ChainLocator::strangerText(std::uint64_t other) const {
+  return kj::str("belongs to cluster ", other, ", not to cluster ", cluster_);
+}
+
+bool ChainLocator::isAsking() const {
+  for (auto& each: standings) {
+    if (each.second.beingAsked) return true;
+  }
+  return false;
 }
 
 void ChainLocator::complain(Peer& peer, const kj::Exception& exception) {
@@ -252,7 +328,7 @@ void ChainLocator::complain(Peer& peer, const kj::Exception& exception) {
 }
 
 void ChainLocator::overdue(Peer& peer) {
-  standings[peer.address().cStr()].problem = kj::str("no answer in time");
+  standings[peer.address().cStr()].problem = kj::str(SILENT);
   pool.giveUp(peer);
 }
 
@@ -287,7 +363,7 @@ kj::String reasonOf(const kj::Exception& exception) {
   std::string description = exception.getDescription().cStr();
   auto contains = [&](const char* part) { return description.find(part) != std::string::npos; };
   if (exception.getType() == kj::Exception::Type::OVERLOADED && contains("timed out")) {
-    return kj::str("no answer in time");
+    return kj::str(SILENT);
   }
   // KJ appends the values that a check was given after a semicolon, and puts the failed system call
   // before a colon: "connect(sockfd, addr, addrlen): Connection refused; toString() = ...".

@@ -30,8 +30,13 @@ struct Route {
 // Knows who is in the chain, from any one address.
 //
 // Every node and every master tells the newest configuration it knows; the highest epoch wins, and
-// the addresses given at the start are never forgotten.  Only configurations of one cluster count,
-// the first that was met: a session of one cluster means nothing, or worse, in another.
+// the addresses given at the start are never forgotten.
+//
+// Only one cluster counts for as long as this object lives (R11): the one it was told to expect, or
+// the first that was met.  A session of one cluster means nothing, or worse, in another, and an
+// empty chain at the addresses of one that was lost would say "no such auction" of everything.  So
+// each connection is first asked what it belongs to, and no call goes to a process of another
+// cluster, or of none yet.
 //
 // Nothing here is trusted for correctness: a call that goes to the wrong node is forwarded or
 // refused there.  A paused or cut-off process never answers, so each question has its own time
@@ -54,6 +59,13 @@ public:
   ~ChainLocator() noexcept(false);
   KJ_DISALLOW_COPY(ChainLocator);
 
+  // From now on only this one counts.  Before anything else.
+  void expectCluster(std::uint64_t id) { cluster_ = id; }
+  // The one that counts; 0: none yet.
+  std::uint64_t cluster() const { return cluster_; }
+  // Another one that was met, last; 0: none.
+  std::uint64_t otherCluster() const { return otherCluster_; }
+
   // The newest configuration heard of; null while there is none.  Good until the next event.
   kj::Maybe<schema::Configuration::Reader> configuration() const;
   // 0 while there is none.
@@ -70,11 +82,13 @@ public:
   // reached, or none is known; then nothing of the call has left this process.
   kj::Promise<kj::Own<Peer>> node(const Route& route, unsigned attempt);
 
-  // Why `route` leads nowhere in the newest configuration, for people: the only node that it allows
-  // is no serving member.  Null if it leads somewhere, or no configuration is known.
+  // Why `route` leads nowhere, for people: the only node that it allows is no serving member of the
+  // newest configuration; or, where none is known, all who have answered belong to another cluster.
+  // Null if it leads somewhere, or that may still come.
   kj::Maybe<kj::String> refusal(const Route& route) const;
 
-  // A connection to one address, for asking that very process.
+  // A connection to one address, for asking that very process.  Fails if that belongs to another
+  // cluster.
   kj::Promise<kj::Own<Peer>> peer(kj::StringPtr address);
 
   // A call on `peer` failed.  Unless the peer itself said so, its connection is not used again.
@@ -103,14 +117,29 @@ private:
   Limits limits;
   kj::Array<kj::String> seeds;
   ConnectionPool pool;
+  std::uint64_t cluster_ = 0;
+  std::uint64_t otherCluster_ = 0;
   kj::Maybe<Message<schema::Configuration>> newest;
   std::map<std::string, Standing> standings;
   kj::Maybe<kj::Own<Round>> round;
   kj::ForkedPromise<void> roundOver = nullptr;
+  // What connections are being asked that have not told yet what they belong to, by serial number.
+  struct Identifying {
+    kj::ForkedPromise<void> answered = nullptr;
+    bool over = false;
+  };
+  std::map<std::uint64_t, Identifying> identifying;
   kj::TaskSet tasks;
 
   kj::Promise<void> ask(kj::StringPtr address);
-  void adopt(kj::StringPtr address, schema::Configuration::Reader told);
+  void adopt(Peer& peer, schema::Configuration::Reader told);
+  kj::Promise<void> identify(Peer& peer);
+  // Also of none yet, or only this one: for calls of the auction service.
+  enum class Belonging { notElsewhere, here };
+  kj::Promise<kj::Own<Peer>> identified(kj::StringPtr address, Belonging needed);
+  kj::Own<Peer> admit(kj::Own<Peer> peer, Belonging needed);
+  kj::String strangerText(std::uint64_t other) const;
+  bool isAsking() const;
   // Of the newest configuration, from head to tail; empty while none is known.
   kj::Vector<schema::Member::Reader> serving() const;
   kj::Promise<kj::Own<Peer>> pick(const Route& route, unsigned attempt);

@@ -81,6 +81,7 @@ bool isFailure(Page page) {
 struct Client::Opening: public kj::Refcounted {
   kj::Maybe<kj::Own<Session>> session;  // Null: not in time.
   kj::String problem;
+  bool refused = false;  // Nothing is to be waited for.
 
   kj::Own<Opening> addRef() { return kj::addRef(*this); }
 };
@@ -283,7 +284,8 @@ kj::Promise<kj::Own<Client::Opening>> Client::openSession(kj::TimePoint deadline
       .exclusiveJoin(kj::mv(late))
       .then([this, deadline](kj::Own<Opening> opened) -> kj::Promise<kj::Own<Opening>> {
         // Whoever started it may have had less time.
-        if (opened->session == nullptr && timer.now() < deadline) return openSession(deadline);
+        bool again = opened->session == nullptr && !opened->refused && timer.now() < deadline;
+        if (again) return openSession(deadline);
         return kj::mv(opened);
       });
 }
@@ -315,6 +317,7 @@ kj::Promise<kj::Own<Client::Opening>> Client::startOpening(kj::TimePoint deadlin
         } else if (opened->problem.size() == 0) {
           opened->problem = kj::str(r.lastProblem());
         }
+        opened->refused = r.refusal() != nullptr;
         return kj::mv(opened);
       })
       .attach(kj::mv(retry));
@@ -419,6 +422,9 @@ kj::Promise<HistoryPage> Client::history(kj::StringPtr auction, std::uint64_t fr
 kj::String Client::blame(kj::StringPtr problem, kj::StringPtr at) const {
   auto time = formatDuration(limits.timeout);
   if (locator_.epoch() == 0) {
+    KJ_IF_MAYBE (refusal, locator_.refusal({})) {
+      return kj::mv(*refusal);
+    }
     return kj::str("no chain was found within ", time, " (", locator_.problems(), ")");
   }
   auto what = at.size() == 0 ? kj::str("no outcome within ", time)

@@ -12,6 +12,12 @@ Peer::Peer(kj::StringPtr address, std::uint64_t serial, kj::Own<Connection> conn
 ConnectionPool::ConnectionPool(kj::Network& network, kj::Timer& timer, kj::Duration connectTimeout)
     : network(network), timer(timer), connectTimeout(connectTimeout), tasks(*this) {}
 
+kj::Maybe<kj::Own<Peer>> ConnectionPool::find(kj::StringPtr address) {
+  auto found = slots.find(address.cStr());
+  if (found == slots.end()) return nullptr;
+  return found->second.peer.map([](kj::Own<Peer>& peer) { return peer->addRef(); });
+}
+
 kj::Promise<kj::Own<Peer>> ConnectionPool::get(kj::StringPtr address) {
   std::string key = address.cStr();
   auto& slot = slots[key];

@@ -25,6 +25,11 @@ public:
   std::uint64_t serial() const { return serial_; }
   kj::Promise<void> onDisconnect() { return connection->onDisconnect(); }
 
+  // The cluster that the process belongs to, for as long as it runs; 0: it has not told, or belongs
+  // to none yet.
+  std::uint64_t cluster() const { return cluster_; }
+  void belongsTo(std::uint64_t cluster) { cluster_ = cluster; }
+
   // Only nodes serve the first; masters answer UNIMPLEMENTED.
   schema::Auctioneer::Client& auctioneer() { return auctioneer_; }
   schema::Topology::Client& topology() { return topology_; }
@@ -37,6 +42,7 @@ public:
 private:
   kj::String address_;
   std::uint64_t serial_;  // Tells it from the pool's other connections.
+  std::uint64_t cluster_ = 0;
   kj::Own<Connection> connection;
   schema::Auctioneer::Client auctioneer_;
   schema::Topology::Client topology_;
@@ -48,6 +54,9 @@ public:
   // `network` and `timer` must outlive this object.
   ConnectionPool(kj::Network& network, kj::Timer& timer, kj::Duration connectTimeout);
   KJ_DISALLOW_COPY(ConnectionPool);
+
+  // The connection to `address`, if there is one.
+  kj::Maybe<kj::Own<Peer>> find(kj::StringPtr address);
 
   // The connection to `address` ("host:port").  Fails as Connection::open() does.
   kj::Promise<kj::Own<Peer>> get(kj::StringPtr address);

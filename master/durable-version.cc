@@ -56,12 +56,16 @@ void DurableVersion::write(std::uint64_t version) {
   file->write(nextSlot * SLOT_BYTES,
               kj::arrayPtr(reinterpret_cast<const kj::byte*>(&slot), sizeof(slot)));
   nextSlot = (nextSlot + 1) % SLOTS;
+  version_ = version;
+}
+
+void DurableVersion::sync() {
+  file->syncData();
 }
 
 void DurableVersion::note(std::uint64_t version) {
   write(version);
-  file->syncData();
-  version_ = version;
+  sync();
 }
 
 void DurableVersion::noteAnew(std::uint64_t version) {

@@ -12,15 +12,16 @@ namespace gavel::master {
 //
 // A log that ends in a record which cannot be read may have been cut off by a crash, and nobody was
 // told of that record; or it has been damaged, and somebody was.  Only the note tells these apart.
-// It is written when the version is durable, and synced before anybody is told: so it is never
-// above what a crash leaves, and never below what was told.
+// It is written when the version is durable, before anybody is told, and synced at once or soon
+// after: so it is never above what a crash leaves, and below what was told only if power was lost
+// in that moment.
 //
 // The file holds two slots of a page each, written in turn: 8 bytes that name the format, 8 bytes
 // version, 8 bytes XXH3-64 of those; little-endian.  All is in one sector, which is written as a
 // whole or not at all.  So one slot may rot, and the other still says what was durable before the
 // last version.
 //
-// For one thread at a time.
+// For one thread at a time, but for sync().
 class DurableVersion {
 public:
   // Opens the file, or makes it, durably but for its name.  Throws as FileSystem does.
@@ -34,7 +35,10 @@ public:
   // How many slots hold something that is not sound.
   unsigned damagedSlots() const { return damagedSlots_; }
 
-  // Durable when it returns.
+  // Without waiting for the disk; durable when sync() returns, which any thread may call.
+  void write(std::uint64_t version);
+  void sync();
+  // Both.
   void note(std::uint64_t version);
   // In both slots, at a start: what was read there may never have been synced (R2).
   void noteAnew(std::uint64_t version);
@@ -46,8 +50,6 @@ private:
   unsigned nextSlot = 0;
   unsigned damagedSlots_ = 0;
   bool known_ = false;
-
-  void write(std::uint64_t version);
 };
 
 }  // namespace gavel::master

@@ -218,9 +218,7 @@ Stored EmbeddedStore::read(const char* key) const {
                                   value.size() - sizeof(frame))};
 }
 
-// Noted only once it is durable: the other way round, a crash between the two would look like
-// damage.
-void EmbeddedStore::write(const char* key, DurableVersion& durable, std::uint64_t version,
+void EmbeddedStore::write(const char* key, std::uint64_t version,
                           kj::ArrayPtr<const kj::byte> document) {
   std::string value(sizeof(Frame) + document.size(), '\0');
   std::memcpy(value.data() + sizeof(Frame), document.begin(), document.size());
@@ -238,7 +236,19 @@ void EmbeddedStore::write(const char* key, DurableVersion& durable, std::uint64_
     fail(kj::str("cannot write the configuration ", key, " in ", directory, ": ",
                  status.ToString().c_str()));
   }
-  durable.note(version);
+}
+
+// Only once it is durable: the other way round, a crash between the two would look like damage. The
+// swap does not wait for the note's own sync, as the chain waits for the swap.
+void EmbeddedStore::noteDocument(std::uint64_t version) {
+  if (versionUnsynced) fail(kj::str("cannot sync ", durableDocument->path().c_str()));
+  durableDocument->write(version);
+  noteThread.post([this]() {
+    KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { durableDocument->sync(); })) {
+      logError("a sync failed", {{"error", exception->getDescription()}});
+      versionUnsynced = true;
+    }
+  });
 }
 
 kj::Promise<Stored> EmbeddedStore::get() {
@@ -254,7 +264,10 @@ kj::Promise<kj::Maybe<std::uint64_t>> EmbeddedStore::compareAndSwap(
   return thread
       .compute<Swapped>([this, expectedVersion, document = kj::mv(document)]() mutable {
         bool done = read(DOCUMENT).version == expectedVersion;
-        if (done) write(DOCUMENT, *durableDocument, expectedVersion + 1, document);
+        if (done) {
+          write(DOCUMENT, expectedVersion + 1, document);
+          noteDocument(expectedVersion + 1);
+        }
         return Swapped{done, kj::mv(document)};
       })
       .then([this, expectedVersion](Swapped&& swapped) -> kj::Maybe<std::uint64_t> {
@@ -273,7 +286,8 @@ kj::Promise<Stored> EmbeddedStore::watch(std::uint64_t version) {
 kj::Promise<void> EmbeddedStore::putNote(kj::Array<const kj::byte> note) {
   return noteThread
       .compute<bool>([this, note = kj::mv(note)]() {
-        write(NOTE, *durableNote, ++newestNote, note);
+        write(NOTE, ++newestNote, note);
+        durableNote->note(newestNote);
         return true;
       })
       .ignoreResult();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -59,8 +60,9 @@ private:
   std::unique_ptr<File> lock;
   std::unique_ptr<DurableVersion> durableDocument, durableNote;
   std::unique_ptr<rocksdb::DB> db;
-  std::uint64_t newest = 0;      // The version last read or written, as far as this thread knows.
-  std::uint64_t newestNote = 0;  // On its thread.
+  std::uint64_t newest = 0;  // The version last read or written, as far as this thread knows.
+  std::atomic<bool> versionUnsynced = false;  // A sync has failed: nothing may be told any more.
+  std::uint64_t newestNote = 0;               // On its thread.
   Watchers watchers;
   WorkerThread noteThread;
   WorkerThread
@@ -81,8 +83,8 @@ private:
 
   // On a thread.
   Stored read(const char* key) const;
-  void write(const char* key, DurableVersion& durable, std::uint64_t version,
-             kj::ArrayPtr<const kj::byte> content);
+  void write(const char* key, std::uint64_t version, kj::ArrayPtr<const kj::byte> content);
+  void noteDocument(std::uint64_t version);
 };
 
 }  // namespace gavel::master

@@ -7,6 +7,7 @@
 #include "base/protection.h"
 #include "client/cli/arguments.h"
 #include "client/cli/credential.h"
+#include "client/cli/known-clusters.h"
 
 namespace gavel::client::cli {
 namespace {
@@ -99,7 +100,9 @@ Client& Context::client() {
   KJ_IF_MAYBE (client, ownClient) {
     return **client;
   }
-  return *ownClient.emplace(clientFor(settings.servers));
+  auto& made = *ownClient.emplace(clientFor(settings.servers));
+  if (!settings.newCluster) made.locator().expectCluster(KnownClusters::at(settings.servers));
+  return made;
 }
 
 kj::Own<Client> Context::clientFor(const std::vector<std::string>& addresses) {
@@ -117,6 +120,22 @@ Identity Context::identity(const std::string& name) {
     credential = loadCredential(path, random, &warn);
   }
   return Identity{kj::StringPtr(name.c_str(), name.size()), KJ_ASSERT_NONNULL(credential)};
+}
+
+void Context::noteCluster() {
+  KJ_IF_MAYBE (client, ownClient) {
+    auto& locator = (*client)->locator();
+    if (locator.epoch() != 0) {
+      KnownClusters::remember(settings.servers, locator.cluster());
+    } else if (locator.otherCluster() != 0) {
+      auto before = std::to_string(locator.cluster());
+      print.error("cluster " + before + " was found at these addresses before, and now it is " +
+                  "cluster " + std::to_string(locator.otherCluster()) +
+                  ".  Was a new chain started there on purpose?  Then repeat this with " +
+                  "--new-cluster.  If not, nothing of the other one is lost: look for the " +
+                  "processes, and the master, that ran on the directories of cluster " + before);
+    }
+  }
 }
 
 void Context::noteIfLost() {

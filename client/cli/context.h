@@ -49,6 +49,10 @@ public:
   const std::string& self() const { return self_; }
   void actAs(std::string name) { self_ = std::move(name); }
 
+  // At the end of a command: remembers which cluster was found, or says why another one than before
+  // was refused, and what to do.
+  void noteCluster();
+
   // Tells the user if the chain was not found yet, and why.
   void noteIfLost();
 

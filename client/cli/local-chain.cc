@@ -15,6 +15,7 @@
 
 #include "base/certificates.h"
 #include "base/secret.h"
+#include "client/cli/known-clusters.h"
 #include "client/cli/survey.h"
 
 namespace gavel::client::cli {
@@ -118,6 +119,8 @@ kj::Promise<void> LocalChain::start() {
                   "--tls-ca",   plan.directory + "/ca.pem"};
     context.useTls(plan.directory + "/ca.pem");
   }
+  // Who starts a chain means that one.
+  KnownClusters::forget(addresses());
   client_ = context.clientFor(addresses());
   if (plan.protect) {
     for (std::string what: {"peer-secret", "admin-token"}) {

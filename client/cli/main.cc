@@ -45,6 +45,8 @@ void addGlobalOptions(CLI::App& app, Flags& flags) {
       ->add_option("--tls-ca", flags.tlsCa,
                    "Call by TLS, and believe certificates of this authority (PEM file)")
       ->multi_option_policy(last);
+  group->add_flag("--new-cluster", flags.newCluster,
+                  "Another cluster than before at these addresses is meant; remember it");
   group->add_flag("-v,--verbose", flags.verbose, "Say on stderr what is tried");
   group->add_flag("-q,--quiet", flags.quiet, "Nothing on stderr but errors");
 }
@@ -129,6 +131,7 @@ int carryOut(const Command& command, const Run& run, const Settings& settings,
                   .then([&context]() { context.noteIfLost(); })
                   .eagerlyEvaluate(nullptr);
   auto code = promise.wait(io.waitScope);
+  context.noteCluster();
   if (int error = outputError(); error != 0) {
     context.print.error(std::string("cannot write the result: ") + strerror(error));
     if (code == DONE) return INTERNAL_ERROR;
@@ -161,8 +164,9 @@ int main(int argc, char** argv) {
   addManualPage(app);
   // Last, as commands would inherit it.
   app.footer(
-      "Each global option but -v and -q may also be given as GAVEL_SERVER and so on in the\n"
-      "environment, or in $XDG_CONFIG_HOME/gavel/config.toml (server = \"...\").\n"
+      "Each global option but --new-cluster, -v and -q may also be given as GAVEL_SERVER and so on "
+      "in\n"
+      "the environment, or in $XDG_CONFIG_HOME/gavel/config.toml (server = \"...\").\n"
       "Exit codes: 0 done, 1 internal error, 2 usage, 3 bid failed, 4 unavailable (certainly\n"
       "not applied), 5 outcome unknown, 6 no such auction, over, not permitted, or refused by a\n"
       "master, 7 degraded, 8 not serving (both: chain status --check), 130 interrupted.");

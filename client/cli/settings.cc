@@ -147,6 +147,7 @@ Settings resolveSettings(const Flags& flags) {
   result.credentialFile = sources.get("credential-file", flags.credentialFile, "").value;
   result.adminTokenFile = sources.get("admin-token-file", flags.adminTokenFile, "").value;
   result.tlsCa = sources.get("tls-ca", flags.tlsCa, "").value;
+  result.newCluster = flags.newCluster;
   result.verbose = flags.verbose;
   result.quiet = flags.quiet;
   return result;

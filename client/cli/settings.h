@@ -17,6 +17,7 @@ struct Flags {
   std::string credentialFile;
   std::string adminTokenFile;
   std::string tlsCa;
+  bool newCluster = false;
   bool verbose = false;
   bool quiet = false;
 };
@@ -29,6 +30,7 @@ struct Settings {
   kj::Duration timeout = 0 * kj::SECONDS;
   bool json = false;
   bool color = false;
+  bool newCluster = false;  // Whatever cluster is at these addresses is right.
   bool verbose = false;
   bool quiet = false;
   std::string credentialFile;

@@ -31,6 +31,7 @@ public:
       : arguments(std::move(arguments)), environment(std::move(environment)) {
     this->arguments.insert(this->arguments.begin(), GAVEL_BINARY);
     this->environment.push_back("XDG_CONFIG_HOME=" + configHome);
+    this->environment.push_back("XDG_STATE_HOME=" + configHome);
     this->environment.push_back("PATH=/usr/bin:/bin");
     argumentPointers = pointers(this->arguments);
     environmentPointers = pointers(this->environment);

@@ -27,8 +27,12 @@ protected:
   gavel::testing::TemporaryDirectory home;
 
   std::vector<std::string> commandOf(std::vector<std::string> arguments) {
-    std::vector<std::string> command = {"/usr/bin/env", "XDG_CONFIG_HOME=" + home.path(),
-                                        "TMPDIR=" + home.path(), binary("gavel"), "bench"};
+    std::vector<std::string> command = {"/usr/bin/env",
+                                        "XDG_CONFIG_HOME=" + home.path(),
+                                        "XDG_STATE_HOME=" + home.path(),
+                                        "TMPDIR=" + home.path(),
+                                        binary("gavel"),
+                                        "bench"};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return command;
   }

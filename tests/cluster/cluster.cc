@@ -156,6 +156,7 @@ std::string Cluster::servers() const {
 Flags Cluster::gavelCommand(const std::string& as, const Flags& arguments) const {
   Flags command = {"/usr/bin/env",
                    "XDG_CONFIG_HOME=" + directory() + "/" + as,
+                   "XDG_STATE_HOME=" + directory() + "/" + as,
                    binary("gavel"),
                    "--server",
                    servers() + "," + masterAddress_,

@@ -25,6 +25,7 @@ protected:
   Finished gavel(Cluster& cluster, const std::string& as, std::vector<std::string> arguments) {
     std::vector<std::string> command = {"/usr/bin/env",
                                         "XDG_CONFIG_HOME=" + cluster.directory() + "/" + as,
+                                        "XDG_STATE_HOME=" + cluster.directory() + "/" + as,
                                         binary("gavel"),
                                         "--server",
                                         cluster.servers(),
@@ -165,7 +166,8 @@ TEST_F(Lifecycle, NodeBeyondTheTargetLengthWaits) {
             2u);
   // It is no member, but whoever asks it is served all the same.
   auto bid =
-      runToEnd(io, {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(), binary("gavel"), "-s",
+      runToEnd(io, {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(),
+                    "XDG_STATE_HOME=" + cluster.directory(), binary("gavel"), "-s",
                     cluster.nodeAddress(2), "auctions", "create", "lamp", "--duration", "10m"});
   EXPECT_EQ(bid.status, 0) << bid.errors;
 }
@@ -213,11 +215,11 @@ TEST_F(Lifecycle, EveryNodeAnswersTheCommandLine) {
 
 TEST_F(Lifecycle, ReplayGoesOnWhileNodesAreKilled) {
   Cluster cluster(io, 3);
-  Process replay(
-      io,
-      {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(), binary("gavel"), "-s",
-       cluster.servers(), "replay", GAVEL_SMALL_CSV, "--verify", "-o", "json", "--in-flight", "2"},
-      cluster.directory() + "/replay.log");
+  Process replay(io,
+                 {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(),
+                  "XDG_STATE_HOME=" + cluster.directory(), binary("gavel"), "-s", cluster.servers(),
+                  "replay", GAVEL_SMALL_CSV, "--verify", "-o", "json", "--in-flight", "2"},
+                 cluster.directory() + "/replay.log");
   cluster.until("the replay to have begun",
                 [&]() { return cluster.status(2).getStatus().getCommit() > 20; });
   cluster.node(1).kill();

@@ -123,6 +123,17 @@ std::string Process::log() const {
   return contents(logPath, logBegin);
 }
 
+unsigned freePorts(kj::AsyncIoContext& io, unsigned count) {
+  auto& network = io.provider->getNetwork();
+  auto isFree = [&](unsigned port) {
+    auto address = network.parseAddress("127.0.0.1", port).wait(io.waitScope);
+    return kj::runCatchingExceptions([&]() { address->listen(); }) == nullptr;
+  };
+  unsigned port = 7600;
+  for (unsigned found = 0; found < count; ++port) found = isFree(port) ? found + 1 : 0;
+  return port - count;
+}
+
 std::string binary(const std::string& name) {
   return std::string(GAVEL_BINARIES "/") + name;
 }

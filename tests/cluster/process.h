@@ -47,6 +47,10 @@ private:
   std::string buffered;
 };
 
+// The first of so many ports in a row on 127.0.0.1 that nobody listens on.  Below those that the
+// system chooses, of which an outgoing connection may take one any moment.
+unsigned freePorts(kj::AsyncIoContext& io, unsigned count);
+
 // Where this build's programs are.
 std::string binary(const std::string& name);
 

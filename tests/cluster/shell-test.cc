@@ -24,7 +24,9 @@ protected:
                                         cluster.servers() + "," + cluster.masterAddress()};
     command.insert(command.end(), arguments.begin(), arguments.end());
     config = "XDG_CONFIG_HOME=" + cluster.directory() + "/" + home;
-    return std::make_unique<Terminal>(io, command, std::vector<std::string>{config, "NO_COLOR=1"});
+    state = "XDG_STATE_HOME=" + cluster.directory() + "/" + home;
+    return std::make_unique<Terminal>(io, command,
+                                      std::vector<std::string>{config, state, "NO_COLOR=1"});
   }
 
   // What is to be seen, without what is another time each time.
@@ -40,7 +42,7 @@ protected:
     return lines;
   }
 
-  std::string config;
+  std::string config, state;
 };
 
 TEST_F(Shell, ShowsWhatHappensAboveTheHalfTypedLineAcrossAKill) {

@@ -33,18 +33,6 @@ protected:
   }
 
   std::string path(const std::string& name) { return directory.path() + "/" + name; }
-  // The first of so many in a row that nobody listens on.  Below those that the system chooses, of
-  // which an outgoing connection may take one any moment.
-  unsigned freePorts(unsigned count) {
-    auto& network = io.provider->getNetwork();
-    auto isFree = [&](unsigned port) {
-      auto address = network.parseAddress("127.0.0.1", port).wait(io.waitScope);
-      return kj::runCatchingExceptions([&]() { address->listen(); }) == nullptr;
-    };
-    unsigned port = 7600;
-    for (unsigned found = 0; found < count; ++port) found = isFree(port) ? found + 1 : 0;
-    return port - count;
-  }
   void openssl(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "/usr/bin/openssl");
     auto ran = runToEnd(io, arguments);
@@ -77,8 +65,12 @@ TEST_F(Tls, BidsAreMadeAndPlainTextIsRefused) {
   addressOf(*second);
 
   auto gavel = [&](Flags arguments) {
-    std::vector<std::string> command = {"/usr/bin/env", "XDG_CONFIG_HOME=" + path("config"),
-                                        binary("gavel"), "-s", server + "," + masterAddress};
+    std::vector<std::string> command = {"/usr/bin/env",
+                                        "XDG_CONFIG_HOME=" + path("config"),
+                                        "XDG_STATE_HOME=" + path("config"),
+                                        binary("gavel"),
+                                        "-s",
+                                        server + "," + masterAddress};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return runToEnd(io, command);
   };
@@ -107,6 +99,7 @@ TEST_F(Tls, BidsAreMadeAndPlainTextIsRefused) {
 TEST_F(Tls, ChainThatIsJustTriedMakesItsOwnCertificates) {
   std::vector<std::string> command = {"/usr/bin/env",
                                       "XDG_CONFIG_HOME=" + path("config"),
+                                      "XDG_STATE_HOME=" + path("config"),
                                       binary("gavel"),
                                       "-o",
                                       "json",
@@ -117,15 +110,19 @@ TEST_F(Tls, ChainThatIsJustTriedMakesItsOwnCertificates) {
                                       "--nodes",
                                       "2",
                                       "--port",
-                                      std::to_string(freePorts(3))};
+                                      std::to_string(freePorts(io, 3))};
   Process up(io, command, path("up.log"));
   auto line = up.readLine();
   constexpr const char NAME[] = "\"address\":\"";
   auto at = line.find(NAME) + sizeof(NAME) - 1;
   auto server = line.substr(at, line.find('"', at) - at);
   auto gavel = [&](Flags arguments) {
-    std::vector<std::string> command = {"/usr/bin/env", "XDG_CONFIG_HOME=" + path("config"),
-                                        binary("gavel"), "-s", server};
+    std::vector<std::string> command = {"/usr/bin/env",
+                                        "XDG_CONFIG_HOME=" + path("config"),
+                                        "XDG_STATE_HOME=" + path("config"),
+                                        binary("gavel"),
+                                        "-s",
+                                        server};
     command.insert(command.end(), arguments.begin(), arguments.end());
     return runToEnd(io, command);
   };

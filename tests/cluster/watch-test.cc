@@ -27,9 +27,13 @@ protected:
   ~Watching() noexcept override = default;
 
   Flags command(Cluster& cluster, const Flags& arguments) {
-    Flags all = {"/usr/bin/env",    "XDG_CONFIG_HOME=" + cluster.directory() + "/watcher",
-                 binary("gavel"),   "--server",
-                 cluster.servers(), "watch"};
+    Flags all = {"/usr/bin/env",
+                 "XDG_CONFIG_HOME=" + cluster.directory() + "/watcher",
+                 "XDG_STATE_HOME=" + cluster.directory() + "/watcher",
+                 binary("gavel"),
+                 "--server",
+                 cluster.servers(),
+                 "watch"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return all;
   }

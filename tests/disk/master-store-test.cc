@@ -128,6 +128,7 @@ protected:
       }
       swap(*store);
       result.version = get(*store).version;
+      getNote(*store);  // Comes after the sync of what the swap has noted.
       result.contents = disk.contents().afterPowerLoss(nothing);
     }
     return result;
