@@ -9,6 +9,8 @@ namespace {
 
 // Changed auctions, bidders and sessions: about 10 ms of the storage thread.
 constexpr std::size_t MOST_CHANGES = 8192;
+// To store them early costs nothing more, and the log waits for less.
+constexpr std::size_t MOST_CLOSED = 2048;
 // What is encoded or forgotten takes some microseconds each.
 constexpr std::size_t PER_STEP = 16;
 constexpr std::size_t UNITS_EACH = 4;
@@ -34,11 +36,18 @@ kj::Promise<void> Checkpointer::whenStored(std::uint64_t index) {
   return kj::mv(paf.promise);
 }
 
+bool Checkpointer::isDue() const {
+  if (step != Step::none) return false;
+  bool enough = pendingBytes >= everyBytes || state.uncaptured() >= MOST_CHANGES ||
+                closedSince >= MOST_CLOSED;
+  return enough || !waiters.empty();
+}
+
 void Checkpointer::consider(const Log& log, std::uint64_t commit) {
   if (step == Step::none) {
-    const bool due = pendingBytes >= everyBytes || state.uncaptured() >= MOST_CHANGES;
-    if (!due && waiters.empty()) return;
+    if (!isDue()) return;
     pendingBytes = 0;
+    closedSince = 0;
     at = log.at(state.lastIndex());
     step = Step::capturing;
     state.beginCapture();
@@ -115,6 +124,7 @@ void Checkpointer::restart(std::uint64_t index, std::size_t bytes) {
   step = Step::none;
   changes = {};
   pendingBytes = bytes;
+  closedSince = 0;
   stored = begun = index;
   for (auto& waiter: waiters) {
     waiter.fulfiller->reject(

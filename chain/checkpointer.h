@@ -16,7 +16,8 @@ namespace gavel::chain {
 
 // Decides when a new checkpoint of the state is made (design.md §6): whenever enough log has come
 // since the last one, as what is bid on often is then stored once for many bids; or so many
-// different things have changed that storing them would hold up the log for long.  What has changed
+// different things have changed that storing them would hold up the log for long, or so many
+// auctions were closed, which nobody will bid on again.  What has changed
 // is encoded at once, since the state goes on, but stored only when it is committed: the head's
 // state is ahead of that.  What is stored need not stay in memory.
 //
@@ -32,6 +33,13 @@ public:
 
   // Index of the newest checkpoint that was stored, or is being written.
   std::uint64_t newest() const { return begun; }
+
+  // There is enough for a checkpoint, and none is under way: the next one begins as soon as the
+  // state is as of a batch's end.
+  bool isDue() const;
+
+  // So many auctions were closed by their deadlines.
+  void closed(std::size_t auctions) { closedSince += auctions; }
 
   // So much log was added.
   void logged(std::size_t bytes) { pendingBytes += bytes; }
@@ -68,6 +76,7 @@ private:
   kj::Function<void()> again;
   TurnBudget budget;
   std::size_t pendingBytes = 0;  // Of log since the last capture.
+  std::size_t closedSince = 0;   // Auctions, likewise.
   std::uint64_t round = 0;       // Grows with each restart().
   std::uint64_t stored = 0;      // Index of the newest checkpoint.
   std::uint64_t begun = 0;       // Of the newest that was given to the store.

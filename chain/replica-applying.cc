@@ -44,11 +44,15 @@ bool Replica::applySome() {
     if (expired != nullptr && planted(Bug::closeAllOnReplay)) expired->limit = 0;
     auto before = events.size();
     state_.apply(entry, &events);
+    if (expired != nullptr) checkpointer.closed(events.size() - before);
     more = applyBudget.spend(1 + events.size() - before);
     if (!more) break;
   }
-  if (state_.lastIndex() == applying->lastIndex()) applying = nullptr;
-  return more;
+  if (state_.lastIndex() != applying->lastIndex()) return more;
+  applying = nullptr;
+  // With more to apply than fits into turns, most of them end within a batch, and a checkpoint that
+  // had to wait for another end would hold all of it, in one write (R16).
+  return more && !checkpointer.isDue();
 }
 
 // By the timer, so that links and heartbeats get their turn before it.

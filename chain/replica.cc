@@ -276,6 +276,9 @@ void Replica::considerCheckpoint() {
 
 auction::Outcome Replica::applyAhead(const auction::Entry& entry) {
   auto outcome = state_.apply(entry, &events);
+  if (std::holds_alternative<auction::CloseExpired>(entry.command)) {
+    checkpointer.closed(events.size());
+  }
   tellApplied();
   return outcome;
 }

@@ -20,6 +20,16 @@ constexpr std::size_t BYTES_PER_ENTRY = 256;
 constexpr auto JUDGING_PER_TURN = 5 * kj::MILLISECONDS;
 constexpr auto CLOSING_PER_TURN = 4 * kj::MILLISECONDS;
 constexpr std::size_t REQUESTS_PER_TURN = 1'000;
+// Of entries that close, or end sessions: at most one in such a time, in the long run, so that all
+// nodes keep up, with their states and with their checkpoints, which are one write each that bids
+// wait for; and so many at once.
+constexpr auto CLOSING_PAUSE = 4 * kj::MILLISECONDS;
+constexpr std::int64_t CLOSING_BURST = 10;
+// So many are not committed at most: some member is busy.
+constexpr std::size_t MOST_UNCOMMITTED = 20;
+// With so many changes since the checkpoint under way began, there are fewer of them.
+constexpr std::size_t MOST_UNCAPTURED = 2 * 8192;
+constexpr auto CROWDED_PAUSE = 20 * kj::MILLISECONDS;
 constexpr const char* NOT_BELIEVED =
     "the head's clock is far above the newest entry's time: set the clocks right, or look with "
     "'gavel chain clock'";
@@ -42,6 +52,7 @@ Admission::Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime
       time(time),
       limits(limits),
       closing(limits.pace, CLOSING_PER_TURN),
+      closingDue(timer.now()),
       judging(limits.pace, JUDGING_PER_TURN),
       alarm(timer, time, [this]() { scheduleFlush(); }),
       tasks(*this) {}
@@ -79,7 +90,7 @@ void Admission::flush() {
     return;
   }
   judging.restart();
-  bool moreDue = housekeeping();
+  auto due = housekeeping();
   // One at least, so that those who ask are not held up by those who are due.
   auto left = judging.spent() ? 1 : REQUESTS_PER_TURN;
   std::size_t ready = 0;  // Calls that are judged as a whole.
@@ -101,8 +112,13 @@ void Admission::flush() {
     arrived.pop_front();
   }
   confirmRejected();
-  alarm.set(replica.state().nextDeadline());
-  if (!arrived.empty() || moreDue) {
+  if (due == Due::later) {
+    alarm.set(std::nullopt);
+    goOnClosing();
+  } else {
+    alarm.set(replica.state().nextDeadline());
+  }
+  if (!arrived.empty() || due == Due::more) {
     // By the timer, so that what has come in over the network meanwhile gets its turn as well.
     flushing = true;
     tasks.add(timer.afterDelay(0 * kj::SECONDS).then([this]() {
@@ -161,9 +177,31 @@ kj::Promise<std::string> Admission::acceptClock(auction::Stamp limit) {
   });
 }
 
+// Whether another entry that closes may be logged now; takes note of it if so.
+bool Admission::othersKeepUp() {
+  auto now = timer.now();
+  while (!closings.empty() && closings.front() <= replica.commit()) closings.pop_front();
+  if (closings.size() >= MOST_UNCOMMITTED) return false;
+  bool crowded = replica.state().uncaptured() >= MOST_UNCAPTURED;
+  if (closingDue > now + (crowded ? 0 : CLOSING_BURST) * CLOSING_PAUSE) return false;
+  closingDue = kj::max(closingDue, now) + (crowded ? CROWDED_PAUSE : CLOSING_PAUSE);
+  closings.push_back(replica.state().lastIndex() + 1);
+  return true;
+}
+
+// When the others have kept up.
+void Admission::goOnClosing() {
+  if (pausing) return;
+  pausing = true;
+  tasks.add(timer.afterDelay(CLOSING_PAUSE).then([this]() {
+    pausing = false;
+    scheduleFlush();
+  }));
+}
+
 // Closes auctions that are due, ends sessions, and says that an idle chain is still there, as far
-// as that fits into the turn; true if more are left.
-bool Admission::housekeeping() {
+// as that fits into the turn, and all others keep up.
+Admission::Due Admission::housekeeping() {
   auto& state = replica.state();
   auto idleTime = limits.sessionIdle / kj::NANOSECONDS;
   // After a leap, everybody's session looks idle.
@@ -177,14 +215,15 @@ bool Admission::housekeeping() {
       if (leapt || !idlest || *idlest >= idleSince) break;
       entry.command = auction::ExpireSessions{idleSince, limits.endedPerEntry};
     }
+    if (!othersKeepUp()) return Due::later;
     log(entry, BYTES_PER_ENTRY);
     judging.spend(limits.endedPerEntry);
-    if (!closing.spend(limits.endedPerEntry)) return true;
+    if (!closing.spend(limits.endedPerEntry)) return Due::more;
   }
   if (time.sinceEntry(givenAt) >= limits.tickEvery / kj::NANOSECONDS && state.lastIndex() > 0) {
     log(nextEntry({}, auction::Tick{}), BYTES_PER_ENTRY);
   }
-  return false;
+  return Due::none;
 }
 
 // Judges up to `most` of its requests that are not judged yet, and returns how many.
@@ -311,6 +350,7 @@ void Admission::started() {
     for (auto* calls: {&arrived, &rejected, &awaiting}) abandon(*calls, REMOVED);
   }
   leading = now;
+  closings.clear();
   if (leading && isShort()) {
     alarm.set(std::nullopt);
     abandon(arrived, TOO_SHORT);

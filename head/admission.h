@@ -48,7 +48,8 @@ struct Answer {
 // retries find their outcomes.
 //
 // Closing auctions and judging requests share a part of each turn (R16), so that neither many
-// deadlines at once nor many requests hold up the event loop.  So auctions may be due and not
+// deadlines at once nor many requests hold up the event loop; and closings go on no faster than all
+// nodes keep up with.  So auctions may be due and not
 // closed yet; such a one is closed before anything that is asked of it is judged.
 class Admission final: private kj::TaskSet::ErrorHandler {
 public:
@@ -92,6 +93,12 @@ public:
   void committed(std::uint64_t index);
 
 private:
+  // Of what there is to close and to end by itself.
+  enum class Due : std::uint8_t {
+    none,
+    more,   // In the next turn.
+    later,  // When the others have kept up.
+  };
   struct Call {
     std::vector<Request> requests;
     std::size_t bytes = 0;
@@ -120,7 +127,10 @@ private:
   std::size_t batchBytes = 0;
   bool flushing = false;
   TurnBudget closing;
-  TurnBudget judging;  // With the closings of the turn.
+  std::deque<std::uint64_t> closings;  // Indexes of entries that close, and may be uncommitted.
+  kj::TimePoint closingDue;            // Another one, were they logged at their pace.
+  bool pausing = false;                // As the others have to keep up.
+  TurnBudget judging;                  // With the closings of the turn.
   DeadlineAlarm alarm;
   kj::TaskSet tasks;
 
@@ -128,7 +138,9 @@ private:
   void flush();
   bool clockIsBelieved();
   void refuseArrived();
-  bool housekeeping();
+  bool othersKeepUp();
+  void goOnClosing();
+  Due housekeeping();
   std::size_t judge(Call& call, std::size_t most);
   auction::Entry nextEntry(auction::RequestId id, const auction::Command& command);
   auction::Outcome log(const auction::Entry& entry, std::size_t bytes);

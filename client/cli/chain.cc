@@ -82,7 +82,7 @@ Remarks remarksOn(const Survey& survey, const Confirmation& confirmation, const 
   std::set<std::string> serving;
   if (survey.configuration == nullptr) remarks.outage.push_back("no chain has formed");
   if (!confirmation.failures.empty()) {
-    remarks.outage.push_back("the chain does not confirm: no answer by " +
+    remarks.outage.push_back("the chain does not confirm: no answer to a query by " +
                              listed(confirmation.failures));
   }
   if (!survey.master) result.push_back("no master answers: " + survey.whyNoMaster);

@@ -228,6 +228,15 @@ TEST_F(OperateTest, AlarmsAboutAChainThatDoesNotConfirm) {
   EXPECT_EQ(chain({"status", "--check"}).code, 0);
 }
 
+TEST_F(OperateTest, AlarmsAboutALinkThatCarriesNoLargeMessage) {
+  script.before = {{"n1"}, {"n2"}};
+  script.nodes = {{"n1"}, {"n2"}};
+  script.linkTrouble = "its link with n9 carries no large message";
+  auto ran = chain({"status", "--check"});
+  EXPECT_EQ(ran.code, 8);
+  EXPECT_THAT(ran.err, HasSubstr("its link with n9 carries no large message"));
+}
+
 TEST_F(OperateTest, ShowsNoMemberAsWaiting) {
   script.before = {{"n1"}, {"n2"}};
   script.nodes = {{"n1"}, {"n2"}, {"n3"}};

@@ -44,6 +44,7 @@ struct MasterScript {
   std::string refusal;                  // Of any change; empty: it is done.
   std::string members = "127.0.0.1:1";  // Where all members are found.
   std::string unconfirmed;              // Why they answer no query; empty: they do.
+  std::string linkTrouble;              // What they say of a link that they try; empty: it works.
   bool deaf = false;                    // They say nothing to it.
   bool silent = false;                  // To changes.
   bool breaks = false;                  // When a change is asked for.
@@ -69,6 +70,10 @@ public:
     failure.setReason(schema::QueryFailure::Reason::UNAVAILABLE);
     failure.setDetail(script.unconfirmed.c_str());
     return kj::READY_NOW;
+  }
+  kj::Promise<void> tryLinks(TryLinksContext) override {
+    if (script.linkTrouble.empty()) return kj::READY_NOW;
+    return KJ_EXCEPTION(OVERLOADED, script.linkTrouble.c_str());
   }
 
 private:

@@ -109,6 +109,8 @@ public:
     return kj::READY_NOW;
   }
 
+  kj::Promise<void> tryLinks(TryLinksContext) override { return kj::READY_NOW; }
+
   kj::Promise<void> openSession(OpenSessionContext context) override {
     auto index = 100 * ++script.sessionsOpened;
     context.getResults().initOutcome().initSuccess().setIndex(index);

@@ -232,7 +232,8 @@ TEST_F(Links, ALinkThatFlapsIsTakenOut) {
 // Who goes dark looks like a link that does not work first: the neighbour must not pay for it.
 TEST_F(Links, TheSuccessorOfADeadHeadStays) {
   SKIP_WITHOUT_NAMESPACES();
-  start(3, {"--link-patience", "1s"}, {"--suspect-after", "1s"});
+  // Or a node that is lost that often had to wait for minutes until it is let in again.
+  start(3, {"--link-patience", "1s"}, {"--suspect-after", "1s", "--flap-delay", "10ms"});
   auto* given = getenv("GAVEL_DEAD_HEADS");
   int times = given != nullptr ? atoi(given) : all() ? 200 : 5;
   for (int i = 0; i < times && !HasFailure(); ++i) {

@@ -6,6 +6,8 @@
 #include <kj/debug.h>
 
 #include "base/process.h"
+#include "base/random.h"
+#include "client/watch.h"
 #include "tests/cluster/cluster.h"
 
 // That a state however large holds nobody up (R16), on real processes.
@@ -117,6 +119,39 @@ private:
   }
 };
 
+// Told of all that happens, and counts the auctions that end, each of which it has to see once.
+class Watcher {
+public:
+  Watcher(Cluster& cluster, kj::Timer& timer)
+      : client(cluster.newClient()),
+        patience(
+            timer, [](kj::StringPtr) {}, []() {}),
+        watch(*client, patience, random, client::ChainWatch::NOW) {
+    watching = go().eagerlyEvaluate(
+        [](kj::Exception&& exception) { ADD_FAILURE() << kj::str(exception).cStr(); });
+  }
+
+  std::size_t closings = 0;
+  std::size_t gaps = 0;
+
+private:
+  std::unique_ptr<client::Client> client;
+  SystemRandom random;
+  client::Patience patience;
+  client::ChainWatch watch;
+  kj::Promise<void> watching = nullptr;
+
+  kj::Promise<void> go() {
+    return watch.next().then([this](client::ChangesPage page) {
+      gaps += page.get().getGap() ? 1 : 0;
+      for (auto change: page.get().getChanges()) {
+        closings += change.getVersion().getKind() == schema::Version::Kind::CLOSED ? 1 : 0;
+      }
+      return go();
+    });
+  }
+};
+
 struct Longest {
   Nanoseconds turn = 0;
   Nanoseconds own = 0;
@@ -149,6 +184,7 @@ TEST(Turns, ManyAuctionsWithOneDeadlineHoldNobodyUp) {
   while (state().get().getAuction().getNow() < deadline - 2 * SECOND) {
     timer.afterDelay(200 * kj::MILLISECONDS).wait(io.waitScope);
   }
+  Watcher watcher(cluster, timer);
   for (auto& bidder: bidders) bidder->latencies.clear();
   std::vector<Longest> longest(cluster.size());
   auto look = [&]() {
@@ -171,6 +207,9 @@ TEST(Turns, ManyAuctionsWithOneDeadlineHoldNobodyUp) {
   timer.afterDelay(3 * kj::SECONDS).wait(io.waitScope);
   look();
 
+  cluster.until("all closings to be told", [&]() { return watcher.closings >= AUCTIONS; });
+  EXPECT_EQ(watcher.closings, AUCTIONS);
+  EXPECT_EQ(watcher.gaps, 0u);
   EXPECT_EQ(cluster.chain().epoch, epoch) << cluster.logs();
   EXPECT_TRUE(cluster.whole());
   std::vector<Nanoseconds> own;
