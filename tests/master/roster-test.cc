@@ -58,6 +58,24 @@ TEST(Admission, RefusesAnotherCluster) {
   EXPECT_EQ(refusal(application), "");
 }
 
+// R3: the store of a lost master was made anew.
+TEST(Admission, RefusesWhoFollowsAMasterOfAnotherReign) {
+  auto application = newcomer();
+  application.candidate.clusterId = 0xabc;
+  application.epoch = 5;
+  application.reign = 0x77;
+  EXPECT_THAT(refusal(application), HasSubstr("follows the master of reign 77, in epoch 5"));
+  application.epoch = 1 << 20;
+  EXPECT_THAT(refusal(application), HasSubstr("one of the two is over"));
+  // It gets the newer configuration, of this reign.
+  application.epoch = 4;
+  EXPECT_EQ(refusal(application), "");
+  auto anew = chain();
+  anew.reign = 0x77;
+  application.epoch = 5;
+  EXPECT_EQ(refusal(application, anew), "");
+}
+
 TEST(Admission, RefusesAnotherProtocolVersion) {
   auto application = newcomer();
   application.protocolVersion = schema::PROTOCOL_VERSION + 1;

@@ -74,6 +74,10 @@ void Checks::turned(Process& process) {
     known.epoch = replica.newest().epoch;
   }
   auto commit = replica.commit();
+  if (serving && overdue.count(replica.newest().epoch) > 0) {
+    fail(fmt::format("{} serves in epoch {}, of a master that was lost and made anew",
+                     machine->name(), replica.newest().epoch));
+  }
   if (serving) {
     if (commit < known.servingCommit) {
       fail(fmt::format("{} went back from commit index {} to {}", machine->name(),
@@ -113,6 +117,11 @@ void Checks::ended(Process& process, bool clocksOff) {
   // A node that belongs to no cluster and is refused by its master is ended, for the operator.
   if (machine != nullptr && process.lastWords().find("refuses this node") != std::string::npos) {
     ++counts["refused"];
+    return;
+  }
+  // Of two that were started with --rebuild, the other one came to its end.
+  if (process.lastWords().find("holds a configuration already") != std::string::npos) {
+    ++counts["rebuilds refused"];
     return;
   }
   fail(fmt::format("{} died without a reason: {}", process.name(), process.lastWords()));
@@ -173,6 +182,7 @@ void Checks::changed(const master::Document& before, const master::Document& aft
   auto& old = before.current();
   auto& next = after.current();
   if (old == next) return;
+  if (next.reign != old.reign) return rebuilt(next);
   if (next.epoch != old.epoch + 1) {
     fail(fmt::format("epoch {} is followed by {}", old.epoch, next.epoch));
   }
@@ -189,6 +199,33 @@ void Checks::changed(const master::Document& before, const master::Document& aft
   if (next.cause.find("total outage") != std::string::npos) ++counts["outages survived"];
   if (next.cause.find("has joined") != std::string::npos) ++counts["joined"];
   checkHolders(next);
+}
+
+// From one that was stored, by whomever; all that was ever committed has to be there.
+void Checks::rebuilt(const master::Configuration& next) {
+  cluster.engine.note(
+      fmt::format("rebuilt with epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
+  bool known = std::any_of(stored.begin(), stored.end(),
+                           [&](auto& each) { return each.second.members == next.members; });
+  if (!known) fail(fmt::format("rebuilt with members that never were: {}", next.describe()));
+  if (!stored.emplace(next.epoch, next).second) {
+    fail(fmt::format("epoch {} is made a second time", next.epoch));
+  }
+  ++counts["masters rebuilt"];
+  checkHolders(next);
+}
+
+void Checks::changedInLost(const master::Document& before, const master::Document& after) {
+  if (cluster.configStore.lost()) return changed(before, after);
+  auto& next = after.current();
+  if (before.current() == next) return;
+  cluster.engine.note(
+      fmt::format("the lost master stores epoch {}: {}", next.epoch, next.describe()));
+  if (!stored.emplace(next.epoch, next).second) {
+    fail(fmt::format("epoch {} is made a second time", next.epoch));
+  }
+  overdue.insert(next.epoch);
+  ++counts["epochs of lost masters"];
 }
 
 void Checks::checkEpoch(const std::string& name, const chain::Configuration& configuration) {

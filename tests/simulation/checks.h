@@ -2,6 +2,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ public:
   void turned(Process& process);
   void ended(Process& process, bool clocksOff);
   void changed(const master::Document& before, const master::Document& after);
+  // The same of the store that was lost: nothing of that may come into force once it is made anew.
+  void changedInLost(const master::Document& before, const master::Document& after);
   // The current process, a master, is about to take members apart that cannot talk to each other.
   void takingApart();
 
@@ -86,9 +89,10 @@ private:
 
   Cluster& cluster;
   std::string failure_;
-  std::map<std::uint32_t, Seen> seen;                            // By process.
-  std::map<std::uint64_t, master::Configuration> stored;         // By epoch.
-  std::vector<Committed> committed;                              // By index.
+  std::map<std::uint32_t, Seen> seen;                     // By process.
+  std::map<std::uint64_t, master::Configuration> stored;  // By epoch.
+  std::set<std::uint64_t> overdue;   // Epochs that were stored in the lost store once it was over.
+  std::vector<Committed> committed;  // By index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
 
   // The highest stamp that was given so far, and when.
@@ -100,6 +104,7 @@ private:
   std::map<std::uint64_t, Time> gone;  // When the process with that incarnation ended.
   bool lossy_ = false;
 
+  void rebuilt(const master::Configuration& next);
   void checkGate(const master::Configuration& before, const master::Configuration& after);
   void checkEpoch(const std::string& name, const chain::Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);

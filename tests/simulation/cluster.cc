@@ -80,7 +80,8 @@ Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
       toil(plan.workPerLook),
       engine(trace),
       wire(engine, dice.fork()),
-      configStore(engine, dice.fork(), plan.longestStoreDelay) {
+      configStore(engine, dice.fork(), plan.longestStoreDelay),
+      lostStore(engine, Dice(dice), plan.longestStoreDelay) {
   std::vector<std::string> masterAddresses;
   for (unsigned i = 0; i < plan.masters; ++i) {
     auto name = "m" + std::to_string(i + 1);
@@ -100,6 +101,7 @@ Cluster::Cluster(Trace& trace, Dice& dice, Plan clusterPlan)
     clients.seeds.push_back(nodes.back()->address());
     clients.nodes.push_back(nodes.back()->address());
   }
+  for (auto& master: masters) master->clusterNodes = clients.nodes;
   clients.seeds.push_back(masterAddresses[0]);
   bidding = std::make_unique<Bidding>(engine, wire, dice.fork(), std::move(clients));
 }

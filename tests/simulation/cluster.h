@@ -55,6 +55,8 @@ public:
   Engine engine;
   Wire wire;
   SharedConfigStore configStore;
+  // What the masters had before their store was lost, if it was: a master may turn up on it again.
+  SharedConfigStore lostStore;
   std::vector<std::unique_ptr<NodeMachine>> nodes;
   std::vector<std::unique_ptr<MasterMachine>> masters;
   std::unique_ptr<Bidding> bidding;

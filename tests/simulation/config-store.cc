@@ -92,7 +92,20 @@ kj::Own<master::ConfigStore> SharedConfigStore::open(Process& process) {
   return kj::heap<View>(*this, process);
 }
 
+void SharedConfigStore::lose(SharedConfigStore& other) {
+  other.version = std::exchange(version, 0);
+  other.bytes = kj::mv(bytes);
+  other.note = kj::mv(note);
+  other.document_ = std::exchange(document_, {});
+  other.watchers.clear();
+  watchers.clear();
+  bytes = nullptr;
+  note = nullptr;
+  heir = &other;
+}
+
 master::Bound SharedConfigStore::bound() const {
+  if (lost()) return heir->bound();
   return master::Bound::highest(document_.bound, master::decodeBound(document_.clusterId, note),
                                 current().restartedIn);
 }
@@ -117,7 +130,7 @@ kj::Maybe<std::uint64_t> SharedConfigStore::swap(std::uint64_t expected,
                                                  kj::Array<const kj::byte> next) {
   if (expected != version) return nullptr;
   auto after = master::Document::decode(next);
-  if (onChange) onChange(document_, after);
+  if (onChange) onChange(document(), after);
   document_ = std::move(after);
   bytes = kj::mv(next);
   ++version;

@@ -36,8 +36,15 @@ public:
   // Told each change, before anybody hears of it.
   std::function<void(const master::Document& before, const master::Document& after)> onChange;
 
-  const master::Document& document() const { return document_; }
-  const master::Configuration& current() const { return document_.current(); }
+  // What is in force, as far as the world knows: while this store is lost, what the lost one holds.
+  const master::Document& document() const { return lost() ? heir->document() : document_; }
+  const master::Configuration& current() const { return document().current(); }
+
+  // The disk is gone: all that is here goes to `other`, of which nobody knows but a master that
+  // turns up on it again, and here is nothing.  No master may run on either.
+  void lose(SharedConfigStore& other);
+  // That was so, and nothing was stored since.
+  bool lost() const { return heir != nullptr && version == 0; }
   // The highest position that is recorded as committed, in the document or beside it (R11).
   master::Bound bound() const;
 
@@ -56,6 +63,7 @@ private:
   kj::Array<const kj::byte> bytes;
   kj::Array<const kj::byte> note;
   master::Document document_;
+  SharedConfigStore* heir = nullptr;  // Where what was here has gone.
   std::vector<Watcher> watchers;
 
   Time delay() { return dice.skewed(20 * kj::MICROSECONDS, longestDelay); }

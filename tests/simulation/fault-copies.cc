@@ -51,7 +51,9 @@ void Faults::putBack(NodeMachine& machine, kj::Own<chain::MemoryStore> copy) {
                cluster.nodeWithStore(member.storeId) != nullptr &&
                std::find(aged.begin(), aged.end(), member.storeId) == aged.end();
       });
-  if (!lacks || !same || !others || source != nullptr) return;
+  // It may lack a promise.
+  bool lost = cluster.lostStore.current().epoch != 0;
+  if (!lacks || !same || !others || source != nullptr || lost) return;
   count(name(Fault::olderCopy));
   for (auto& each: cluster.nodes) {
     if (each->runs()) each->losePower();

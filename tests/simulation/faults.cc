@@ -8,6 +8,9 @@
 namespace gavel::simulation {
 namespace {
 
+// Any number: for another source than the seed's own.
+constexpr std::uint64_t LOSS = 0x6d61737465720a15;
+
 // Relative to each other, in a run that has them.
 unsigned weight(Fault fault) {
   switch (fault) {
@@ -52,7 +55,8 @@ Faults::Faults(Cluster& cluster, Dice faultDice)
       ambush(dice.chance(0.4)   ? 0
              : dice.chance(0.5) ? 0.3
                                 : 0.7),
-      wipes(dice.chance(0.5) ? 0.3 : 0) {
+      wipes(dice.chance(0.5) ? 0.3 : 0),
+      lossDice(Dice(faultDice).next() ^ LOSS) {
   // All kinds, some, or few.
   constexpr double SHARES[] = {1, 0.4, 0.4, 0.12, 0.12};
   auto share = SHARES[dice.below(kj::size(SHARES))];
@@ -77,6 +81,7 @@ Faults::Faults(Cluster& cluster, Dice faultDice)
 void Faults::begin(Time lastStrike) {
   end = lastStrike;
   superviseClocks();
+  planLoss();
   if (cluster.plan.clocksOffAtStart != 0) {
     for (auto& node: cluster.nodes) started(*node);
     repairAfter(dice.between(500, 6000) * kj::MILLISECONDS, [this]() {
@@ -213,6 +218,8 @@ bool Faults::mayWipe(NodeMachine& machine) const {
   if (members.empty()) return false;
   // An operator is about to go on from it.
   if (source == &machine) return false;
+  // Its promise is needed, perhaps: the nodes know of older configurations than were stored.
+  if (cluster.configStore.lost()) return false;
   auto store = machine.disk().store().recovered().storeId;
   for (auto& member: members) {
     if (member.storeId == store) return false;
@@ -255,11 +262,15 @@ void Faults::ended(Process& process) {
   }
   for (auto& master: cluster.masters) {
     if (!master->is(process)) continue;
-    bool another = std::any_of(cluster.masters.begin(), cluster.masters.end(),
-                               [](auto& each) { return each->runs(); });
+    // One that came back after its store was lost is recognized for what it is.
+    master->use(cluster.configStore);
+    bool another = std::any_of(cluster.masters.begin(), cluster.masters.end(), [this](auto& each) {
+      return each->runs() && each->uses(cluster.configStore);
+    });
     // Or whichever of them takes its place.
     auto& next = *cluster.masters[dice.below(cluster.masters.size())];
-    if (!another) startAfter(dice.chance(0.7) ? *master : next, delay, false);
+    bool same = dice.chance(0.7) || next.runs();
+    if (!another) startAfter(same ? *master : next, delay, false);
   }
 }
 

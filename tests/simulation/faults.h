@@ -100,6 +100,11 @@ private:
   std::vector<std::uint64_t> aged;  // Stores in whose place there is an older copy.
   Machine* source = nullptr;        // From which an operator goes on, while the others stay down.
   Time sourceUntil = 0 * kj::NANOSECONDS;
+  // In a run of its own kind: the masters' store is gone for good, and is made anew from what nodes
+  // promise; the old one may turn up again, or not be lost at all.  Drawn apart, so that other runs
+  // are as they were without this fault.
+  Dice lossDice;
+  unsigned held = 0;  // So many looks in a row found a member that has promised another master.
 
   void count(const char* what) { ++counts_[what]; }
   void burst();
@@ -141,6 +146,12 @@ private:
   void order(NodeMachine& machine);
   bool heldBack(const Machine& machine) const;
   void replaceAged(NodeMachine& machine);
+  void planLoss();
+  bool loseMaster();
+  void loseStore();
+  void bringBack();
+  void superviseRebuild();
+  bool isHeldByPromise() const;
 
   Time shortOrLong(Time longest) { return dice.skewed(20 * kj::MILLISECONDS, longest); }
   void cutFor(Host from, Host to, Time duration);

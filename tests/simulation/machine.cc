@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 
+#include "master/rebuilder.h"
 #include "master/service.h"
 
 namespace gavel::simulation {
@@ -109,10 +110,13 @@ class MasterMachine::Program final {
 public:
   Program(MasterMachine& machine, Process& process)
       : network(machine.wire.network(process, machine.host())),
-        store(machine.store.open(process)),
+        store(machine.store->open(process)),
         running(listen(*network, machine.address())
                     .then([this, &machine, &process](kj::Own<kj::ConnectionReceiver> opened) {
                       listener = kj::mv(opened);
+                      return rebuild(machine, process);
+                    })
+                    .then([this, &machine, &process]() {
                       return master::Master::open(process.timer(), *network, *store,
                                                   process.clock(), process.random(),
                                                   machine.settings);
@@ -133,10 +137,20 @@ public:
 private:
   kj::Own<kj::Network> network;
   kj::Own<master::ConfigStore> store;
+  kj::Own<master::Rebuilder> rebuilder;
   kj::Own<kj::ConnectionReceiver> listener;
   kj::Own<master::Master> master;
   kj::Own<Server> server;
   kj::Promise<void> running;
+
+  // Its operator starts it with --rebuild while there is nothing in its store any more.
+  kj::Promise<void> rebuild(MasterMachine& machine, Process& process) {
+    if (!machine.store->lost()) return kj::READY_NOW;
+    rebuilder =
+        kj::heap<master::Rebuilder>(*network, process.timer(), process.clock(), process.random(),
+                                    *store, master::Rebuilder::Options{machine.clusterNodes, {}});
+    return rebuilder->run().ignoreResult();
+  }
 };
 
 void MasterMachine::run(Process& process) {

@@ -104,7 +104,13 @@ class MasterMachine final: public Machine {
 public:
   MasterMachine(Engine& engine, Wire& wire, Dice dice, std::string name, SharedConfigStore& store,
                 master::Settings settings)
-      : Machine(engine, wire, dice, std::move(name)), store(store), settings(settings) {}
+      : Machine(engine, wire, dice, std::move(name)), store(&store), settings(settings) {}
+
+  // From its next start on.
+  void use(SharedConfigStore& other) { store = &other; }
+  bool uses(const SharedConfigStore& other) const { return store == &other; }
+  // Where nodes are, for making a lost store anew.
+  std::vector<std::string> clusterNodes;
 
   // Null while it does not run, or has not read what is stored yet.
   master::Master* master() { return runs() ? master_ : nullptr; }
@@ -112,7 +118,7 @@ public:
 private:
   class Program;
 
-  SharedConfigStore& store;
+  SharedConfigStore* store;
   master::Settings settings;
   master::Master* master_ = nullptr;
 

@@ -40,6 +40,8 @@ constexpr std::pair<std::string_view, const char*> COUNTED[] = {
     {"another master has changed the configuration", "swaps lost"},
     {"the disk does not answer: this node confirms nothing until it does", "disks found hanging"},
     {"taking a member out that makes all others wait", "slow members taken out"},
+    {"asking all members for a promise", "rounds of promises"},
+    {"refused a configuration", "configurations refused for a promise"},
     {"this process was paused or starved: all nodes get a fresh grace", "masters woken"},
 };
 
@@ -66,6 +68,9 @@ public:
     cluster.configStore.onChange = [this](auto& before, auto& after) {
       checks.changed(before, after);
       faults.changed(after.current());
+    };
+    cluster.lostStore.onChange = [this](auto& before, auto& after) {
+      checks.changedInLost(before, after);
     };
   }
   KJ_DISALLOW_COPY(Scenario);
