@@ -6,25 +6,38 @@
 namespace gavel::simulation {
 
 void Faults::planLoss() {
-  if (!lossDice.chance(0.2)) return;
+  if (!lossDice.chance(0.35)) return;
   superviseRebuild();
   auto times = lossDice.between(1, 3);
   for (int i = 0; i < times; ++i) {
-    engine.after(lossDice.between(500 * kj::MILLISECONDS, end - engine.now()), [this]() {
-      if (!healed && loseMaster()) count("master lost");
-    });
+    engine.after(lossDice.between(500 * kj::MILLISECONDS, end - engine.now()),
+                 [this]() { awaitLoss(); });
   }
 }
 
-// Nothing is told of what only the lost store says: a member that it names and nobody has heard of
-// may have lost its disk, and then no promise of all can be had.
+// At the first moment from now on at which it can be made up for.
+void Faults::awaitLoss() {
+  if (healed || engine.now() >= end) return;
+  if (loseMaster()) return count("master lost");
+  engine.after(20 * kj::MILLISECONDS, [this]() { awaitLoss(); });
+}
+
+// Only while all members act in what is stored: one that only the store knows of may have lost its
+// disk already, and then no promise of all can be had.
 bool Faults::loseMaster() {
   if (!cluster.whole() || cluster.configStore.lost() || source != nullptr || !aged.empty()) {
     return false;
   }
   loseStore();
+  if (lossDice.chance(0.8)) {
+    engine.after(lossDice.skewed(1 * kj::MILLISECONDS, 2 * kj::SECONDS), [this]() { bringBack(); });
+  }
+  // So that there is something to decide.
+  auto& members = cluster.configStore.current().members;
+  auto victim = members[lossDice.below(members.size())].storeId;
   if (lossDice.chance(0.6)) {
-    engine.after(lossDice.skewed(1 * kj::MILLISECONDS, 4 * kj::SECONDS), [this]() { bringBack(); });
+    engine.after(lossDice.between(0 * kj::SECONDS, 2 * kj::SECONDS),
+                 [this, victim]() { strikeMember(victim); });
   }
   return true;
 }

@@ -147,6 +147,7 @@ private:
   bool heldBack(const Machine& machine) const;
   void replaceAged(NodeMachine& machine);
   void planLoss();
+  void awaitLoss();
   bool loseMaster();
   void loseStore();
   void bringBack();
