@@ -10,6 +10,7 @@
 
 #include <kj/debug.h>
 
+#include "base/file-system.h"
 #include "base/random.h"
 #include "chain/rocks-store.h"
 #include "tests/cluster/disk.h"
@@ -40,7 +41,7 @@ private:
   std::atomic<std::uint64_t> count{0};
 };
 
-class MortalFile final: public chain::File {
+class MortalFile final: public File {
 public:
   MortalFile(std::unique_ptr<File> inner, Death& death): inner(std::move(inner)), death(death) {}
 
@@ -70,17 +71,17 @@ private:
   Death& death;
 };
 
-class MortalFiles final: public chain::FileSystem {
+class MortalFiles final: public FileSystem {
 public:
   explicit MortalFiles(Death& death): death(death) {}
 
-  std::unique_ptr<chain::File> open(const std::string& path, Missing missing) override {
+  std::unique_ptr<File> open(const std::string& path, Missing missing) override {
     return std::make_unique<MortalFile>(inner.open(path, missing), death);
   }
-  std::unique_ptr<chain::File> openToRead(const std::string& path) override {
+  std::unique_ptr<File> openToRead(const std::string& path) override {
     return inner.openToRead(path);
   }
-  std::unique_ptr<chain::File> lock(const std::string& path) override { return inner.lock(path); }
+  std::unique_ptr<File> lock(const std::string& path) override { return inner.lock(path); }
   bool exists(const std::string& path) override { return inner.exists(path); }
   bool isDirectory(const std::string& path) override { return inner.isDirectory(path); }
   std::vector<std::string> list(const std::string& path) override { return inner.list(path); }
@@ -97,7 +98,7 @@ public:
   rocksdb::Env* environment() override { return inner.environment(); }
 
 private:
-  chain::FileSystem& inner = chain::machineFiles();
+  FileSystem& inner = machineFiles();
   Death& death;
 };
 
