@@ -63,6 +63,9 @@ std::uint64_t Replica::committedFloor() const {
 
 void Replica::requireBound(const Position& tailEnd) const {
   auto& at = bound_.at;
+  // What was committed in this epoch this very tail has committed: it tells of an earlier moment,
+  // in an attachment that was long on its way.
+  if (bound_.madeIn == configuration.epoch) return;
   if (mayGiveUp() || at.index < tailEnd.index || at == tailEnd || at.index == 0) return;
   die("the chain lacks entries that this node knows to be committed: it goes on from an older copy "
       "of a data directory. This node stays out, and keeps its directory as it is. To go on from "

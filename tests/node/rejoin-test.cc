@@ -66,5 +66,46 @@ TEST_F(Rejoin, TellsWhatWasCommittedSinceItsCheckpoint) {
   EXPECT_EQ(position, replica(0).commit());
 }
 
+class NoAcks final: public schema::Acks::Server {};
+
+// A tail whose connection had come to nothing says where its log ended when it tried: before what
+// the joiner has heard by another one to be committed.
+TEST_F(Rejoin, AttachmentThatWasLongOnItsWayIsNoSignOfALoss) {
+  startChain(2);
+  auto client = connect(0);
+  auto session = openSession(client);
+  createAuction(client, session, 1, "lamp");
+  relink({0});
+  auto joining = next({0, 1});
+  joining.members.back().serving = false;
+  for (std::size_t i: {0, 1}) within(replica(i).adopt(joining), "the joiner to be named");
+  configuration = joining;
+  auto ended = replica(0).logEnd();
+  for (std::uint64_t i = 2; i <= 5; ++i) {
+    ASSERT_TRUE(
+        within(bid(client, session, i, 100 * std::int64_t(i)), "the bid").getOutcome().isSuccess());
+  }
+  until("the joiner to know it to be committed", [&]() {
+    auto bound = replica(1).bound();
+    return bound.madeIn == joining.epoch && bound.at.index > ended.index;
+  });
+
+  auto late = connect(1);
+  auto request = late.attachRequest();
+  auto header = request.initHeader();
+  header.setClusterId(joining.clusterId);
+  header.setEpoch(joining.epoch);
+  header.setSender(replica(0).incarnation());
+  header.setReceiver(replica(1).incarnation());
+  request.setProtocolVersion(schema::PROTOCOL_VERSION);
+  joining.write(request.initConfiguration());
+  chain::writePosition(ended, request.initEnd());
+  request.setAcks(kj::heap<NoAcks>());
+  EXPECT_TRUE(within(request.send(), "an answer").getResult().isAttached());
+
+  ASSERT_TRUE(within(bid(client, session, 6, 1000), "the bid").getOutcome().isSuccess());
+  until("the joiner to have it", [&]() { return replica(1).durable() == replica(0).commit(); });
+}
+
 }  // namespace
 }  // namespace gavel::node
