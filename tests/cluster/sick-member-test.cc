@@ -171,6 +171,8 @@ protected:
 
 TEST_F(CrawlingLoop, IsTakenOutAndLetInAgainWhenItIsWell) {
   Cluster::Options options;
+  // Much longer than it is held up for, so that it is never silent.
+  options.masterFlags = {"--suspect-after", "10s"};
   options.clientTimeout = 120 * kj::SECONDS;
   Cluster cluster(io, options);
   gavel::testing::Workload load(io, cluster, gavel::testing::Workload::Options{4, 2, "", 200});
