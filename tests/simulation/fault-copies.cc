@@ -105,18 +105,22 @@ void Faults::order(NodeMachine& machine) {
 // Its operator learns that the directory is too old, and gives it an empty one; unless it has
 // caught up with the chain.
 void Faults::replaceAged(NodeMachine& machine) {
-  if (source == &machine) {
+  auto id = machine.disk().store().recovered().storeId;
+  if (std::find(aged.begin(), aged.end(), id) == aged.end()) return;
+  auto& members = cluster.configStore.current().members;
+  auto* node = machine.node();
+  bool acts = node != nullptr && std::any_of(members.begin(), members.end(), [&](auto& each) {
+                return each.incarnation == node->replica().incarnation();
+              });
+  // Whether or not it runs at this moment, the chain may yet go on from it.
+  bool named =
+      std::any_of(members.begin(), members.end(), [&](auto& each) { return each.storeId == id; });
+  if (!acts && (named || source == &machine)) {
     engine.after(500 * kj::MILLISECONDS, [this, &machine]() { replaceAged(machine); });
     return;
   }
-  auto& members = cluster.configStore.current().members;
-  auto id = machine.disk().store().recovered().storeId;
-  if (std::find(aged.begin(), aged.end(), id) == aged.end()) return;
   std::erase(aged, id);
-  // Whether or not it runs at this moment: the chain may have gone on from it.
-  bool member =
-      std::any_of(members.begin(), members.end(), [&](auto& each) { return each.storeId == id; });
-  if (member) return;
+  if (acts) return;
   if (machine.runs()) machine.kill("its directory is too old");
   engine.note(machine.name() + " gets an empty disk");
   machine.disk().wipe();
