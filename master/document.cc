@@ -155,8 +155,8 @@ Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes) {
   Bound bound;
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-                 std::memcpy(words.begin(), bytes.begin(), words.asBytes().size());
                  if (words.size() == 0) return;
+                 std::memcpy(words.begin(), bytes.begin(), words.asBytes().size());
                  capnp::FlatArrayMessageReader message(words);
                  auto record = message.getRoot<schema::BoundRecord>();
                  if (record.getClusterId() == clusterId) bound = readBound(record.getBound());
