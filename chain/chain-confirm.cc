@@ -11,15 +11,15 @@ namespace {
 // Above the time in which a silent member is noticed and removed, which ends the confirm sooner.
 constexpr auto TIMEOUT = 2 * kj::SECONDS;
 
-kj::Exception relinked() {
-  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
-}
-
 kj::Exception hanging() {
   return KJ_EXCEPTION(OVERLOADED, "the disk of a member does not answer: try again");
 }
 
 }  // namespace
+
+kj::Exception relinked() {
+  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
+}
 
 ChainConfirm::ChainConfirm(Host& host, kj::Timer& timer): host(host), timer(timer), tasks(*this) {}
 

@@ -9,6 +9,9 @@
 
 namespace gavel::chain {
 
+// For who waited for something of an epoch that is over for this node.
+kj::Exception relinked();
+
 // Chain confirm (R10): how a node learns, without trusting any clock, that no configuration after
 // its own can have committed anything yet, and what is committed in its own.
 //

@@ -16,10 +16,6 @@ constexpr auto COMMIT_PAUSE = 2 * kj::MILLISECONDS;
 // For a neighbour to answer a large message that somebody wants to see answered.
 constexpr auto TRIAL_TIMEOUT = 2 * kj::SECONDS;
 
-kj::Exception relinked() {
-  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
-}
-
 }  // namespace
 
 // Answered at once: the predecessor takes silence for a link that does not work (R6).  While this

@@ -19,10 +19,6 @@ constexpr auto APPLY_SLICE = 2 * kj::MILLISECONDS;
 // Anybody may ask for the links to be tried, which takes 64 KiB each way.
 constexpr auto TRIAL_PAUSE = 200 * kj::MILLISECONDS;
 
-kj::Exception relinked() {
-  return KJ_EXCEPTION(OVERLOADED, "the chain is being re-linked: try again");
-}
-
 kj::Exception tooManyWaiters() {
   return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
 }
@@ -367,7 +363,13 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::unconfirmedSnapshot() {
   if (incomplete || rebuilding > 0 || !stored.damage.empty()) {
     return KJ_EXCEPTION(OVERLOADED, "what this node's disk holds is not complete", stored.damage);
   }
-  return canceler.wrap(openUnconfirmedSnapshot(store_, timer, options.pace));
+  // What a later epoch acknowledges without this node is not in it, and nobody is to be told so.
+  return canceler.wrap(openUnconfirmedSnapshot(store_, timer, options.pace)
+                           .then([this, epoch = configuration.epoch](kj::Own<SnapshotReader> reader)
+                                     -> kj::Promise<kj::Own<SnapshotReader>> {
+                             if (configuration.epoch != epoch) return relinked();
+                             return kj::mv(reader);
+                           }));
 }
 
 std::uint64_t Replica::knownCommitted() const {

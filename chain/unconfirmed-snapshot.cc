@@ -20,17 +20,6 @@ constexpr std::size_t UNITS_EACH = 4;
 // By key; null: there is no such record any more.
 using Changed = std::map<std::string, std::optional<std::string>, std::less<>>;
 
-Changed readChanges(std::string_view records) {
-  Changed changed;
-  auction::RecordReader reader(records);
-  while (auto record = reader.next()) {
-    auto& value = changed[std::string(record->key)];
-    value.reset();
-    if (record->value) value.emplace(*record->value);
-  }
-  return changed;
-}
-
 // The records of a snapshot, some of them changed; in the order of their keys.
 class ChangedSnapshot final: public SnapshotReader {
 public:
@@ -110,10 +99,14 @@ public:
           image.state.beginCapture();
           return capture();
         })
-        .then([this]() -> kj::Own<SnapshotReader> {
+        .then([this]() {
           // What was looked up in the store meanwhile was as of the same checkpoint.
           requireSame(store.openSnapshot()->position());
-          auto changed = readChanges(image.state.endCapture().records);
+          records = image.state.endCapture().records;
+          reader.emplace(records);
+          return readChanges();
+        })
+        .then([this]() -> kj::Own<SnapshotReader> {
           return kj::heap<ChangedSnapshot>(kj::mv(before), kj::mv(changed), image.end());
         });
   }
@@ -128,6 +121,9 @@ private:
   std::size_t batch = 0;  // The next one of the log.
   std::vector<auction::Entry> upcoming;
   std::vector<auction::Event> events;
+  std::string records;                          // That have changed since the checkpoint.
+  std::optional<auction::RecordReader> reader;  // Of those.
+  Changed changed;
 
   void requireSame(const Position& checkpoint) const {
     if (checkpoint == before->position()) return;
@@ -162,6 +158,15 @@ private:
     while (!image.state.continueCapture(PER_STEP)) {
       if (budget.spend(PER_STEP * UNITS_EACH)) continue;
       return later().then([this]() { return capture(); });
+    }
+    return kj::READY_NOW;
+  }
+  kj::Promise<void> readChanges() {
+    while (auto record = reader->next()) {
+      auto& value = changed[std::string(record->key)];
+      value.reset();
+      if (record->value) value.emplace(*record->value);
+      if (!budget.spend(UNITS_EACH)) return later().then([this]() { return readChanges(); });
     }
     return kj::READY_NOW;
   }

@@ -10,6 +10,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// By which each look finds that a millisecond has passed.
+class SteppingClock final: public WorkClock {
+public:
+  std::int64_t now() const override { return time += 1'000'000; }
+  mutable std::int64_t time = 0;
+};
+
 class UnconfirmedSnapshot: public StoreFixture {
 protected:
   ~UnconfirmedSnapshot() noexcept override = default;
@@ -78,11 +85,7 @@ TEST_F(UnconfirmedSnapshot, ItsPartsAreBounded) {
 
 // A step at a time, with turns between them.
 TEST_F(UnconfirmedSnapshot, IsMadeInSlices) {
-  class Clock final: public WorkClock {
-  public:
-    std::int64_t now() const override { return time += 1'000'000; }
-    mutable std::int64_t time = 0;
-  } clock;
+  SteppingClock clock;
   auto store = open();
   append(*store, auctioneer, 20, 50);
   checkpoint(*store, auctioneer);
@@ -95,8 +98,12 @@ TEST_F(UnconfirmedSnapshot, IsMadeInSlices) {
 TEST_F(UnconfirmedSnapshot, IsRefusedIfACheckpointIsMadeMeanwhile) {
   auto store = open();
   append(*store, auctioneer, 20, 50);
-  auto opening = openUnconfirmedSnapshot(*store, io.provider->getTimer(), {});
+  // Its next slice comes only when this timer says so.
+  kj::TimerImpl timer(kj::origin<kj::TimePoint>());
+  SteppingClock clock;
+  auto opening = openUnconfirmedSnapshot(*store, timer, {&clock, 1});
   checkpoint(*store, auctioneer);
+  while (!opening.poll(io.waitScope)) timer.advanceTo(timer.now() + 1 * kj::SECONDS);
   EXPECT_THAT(errorOf([&]() { wait(kj::mv(opening)); }),
               HasSubstr("a checkpoint was made meanwhile"));
 }

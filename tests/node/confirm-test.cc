@@ -215,6 +215,16 @@ TEST_F(Unconfirmed, HasWhatWasAcknowledgedAndPerhapsMore) {
   ASSERT_TRUE(within(kj::mv(pending), "the bid").getOutcome().isSuccess());
 }
 
+// What the chain acknowledges from then on it lacks, and it would claim not to.
+TEST_F(Unconfirmed, IsRefusedWhereTheNodeLearnsMeanwhileThatItWasRemoved) {
+  prepare(3);
+  auto opening = replica(1).unconfirmedSnapshot().then([](auto&&) { return false; },
+                                                       [](kj::Exception&&) { return true; });
+  configuration = next({0, 2});
+  within(replica(1).adopt(configuration), "the removed one to adopt");
+  EXPECT_TRUE(within(kj::mv(opening), "an answer"));
+}
+
 TEST_F(Unconfirmed, IsRefusedByANodeThatMayLackSomething) {
   prepare(3);
   relink({0, 1});
