@@ -10,34 +10,29 @@ std::chrono::nanoseconds now() {
   return std::chrono::steady_clock::now().time_since_epoch();
 }
 
-class MonitoredFile final: public File {
+class MonitoredFile final: public PassingFile {
 public:
   MonitoredFile(std::unique_ptr<File> inner, DiskMonitor& monitor)
-      : inner(std::move(inner)), monitor(monitor) {}
+      : PassingFile(std::move(inner)), monitor(monitor) {}
 
-  std::uint64_t size() const override { return inner->size(); }
-  std::size_t read(std::uint64_t offset, kj::ArrayPtr<kj::byte> into) const override {
-    return inner->read(offset, into);
-  }
   void write(std::uint64_t offset, kj::ArrayPtr<const kj::byte> bytes) override {
     DiskMonitor::Call call(monitor, DiskMonitor::Kind::write);
-    inner->write(offset, bytes);
+    PassingFile::write(offset, bytes);
   }
   void allocate(std::uint64_t size) override {
     DiskMonitor::Call call(monitor, DiskMonitor::Kind::write);
-    inner->allocate(size);
+    PassingFile::allocate(size);
   }
   void syncData() override {
     DiskMonitor::Call call(monitor, DiskMonitor::Kind::sync);
-    inner->syncData();
+    PassingFile::syncData();
   }
   void sync() override {
     DiskMonitor::Call call(monitor, DiskMonitor::Kind::sync);
-    inner->sync();
+    PassingFile::sync();
   }
 
 private:
-  std::unique_ptr<File> inner;
   DiskMonitor& monitor;
 };
 
@@ -69,12 +64,12 @@ void DiskMonitor::ended(Kind kind) {
 }
 
 std::unique_ptr<File> MonitoredFiles::open(const std::string& path, Missing missing) {
-  return std::make_unique<MonitoredFile>(inner.open(path, missing), monitor);
+  return std::make_unique<MonitoredFile>(PassingFiles::open(path, missing), monitor);
 }
 
 void MonitoredFiles::syncDirectory(const std::string& path) {
   DiskMonitor::Call call(monitor, DiskMonitor::Kind::sync);
-  inner.syncDirectory(path);
+  PassingFiles::syncDirectory(path);
 }
 
 }  // namespace gavel::chain

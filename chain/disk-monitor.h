@@ -2,7 +2,7 @@
 
 #include <mutex>
 
-#include "base/file-system.h"
+#include "base/passing-files.h"
 #include "chain/disk-activity.h"
 
 namespace gavel::chain {
@@ -45,27 +45,15 @@ private:
 };
 
 // Passes everything on, and tells a monitor of what is written and synced.
-class MonitoredFiles final: public FileSystem {
+class MonitoredFiles final: public PassingFiles {
 public:
   // Both outlive this object and its files.
-  MonitoredFiles(FileSystem& inner, DiskMonitor& monitor): inner(inner), monitor(monitor) {}
+  MonitoredFiles(FileSystem& inner, DiskMonitor& monitor): PassingFiles(inner), monitor(monitor) {}
 
   std::unique_ptr<File> open(const std::string& path, Missing missing) override;
-  std::unique_ptr<File> openToRead(const std::string& path) override {
-    return inner.openToRead(path);
-  }
-  std::unique_ptr<File> lock(const std::string& path) override { return inner.lock(path); }
-  bool exists(const std::string& path) override { return inner.exists(path); }
-  bool isDirectory(const std::string& path) override { return inner.isDirectory(path); }
-  std::vector<std::string> list(const std::string& path) override { return inner.list(path); }
-  bool makeDirectories(const std::string& path) override { return inner.makeDirectories(path); }
-  void rename(const std::string& from, const std::string& to) override { inner.rename(from, to); }
-  void removeAll(const std::string& path) override { inner.removeAll(path); }
   void syncDirectory(const std::string& path) override;
-  rocksdb::Env* environment() override { return inner.environment(); }
 
 private:
-  FileSystem& inner;
   DiskMonitor& monitor;
 };
 

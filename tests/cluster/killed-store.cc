@@ -10,7 +10,7 @@
 
 #include <kj/debug.h>
 
-#include "base/file-system.h"
+#include "base/passing-files.h"
 #include "base/random.h"
 #include "chain/rocks-store.h"
 #include "tests/cluster/disk.h"
@@ -41,64 +41,49 @@ private:
   std::atomic<std::uint64_t> count{0};
 };
 
-class MortalFile final: public File {
+class MortalFile final: public PassingFile {
 public:
-  MortalFile(std::unique_ptr<File> inner, Death& death): inner(std::move(inner)), death(death) {}
+  MortalFile(std::unique_ptr<File> inner, Death& death)
+      : PassingFile(std::move(inner)), death(death) {}
 
-  std::uint64_t size() const override { return inner->size(); }
-  std::size_t read(std::uint64_t offset, kj::ArrayPtr<kj::byte> into) const override {
-    return inner->read(offset, into);
-  }
   void write(std::uint64_t offset, kj::ArrayPtr<const kj::byte> bytes) override {
     death.operation();
-    inner->write(offset, bytes);
+    PassingFile::write(offset, bytes);
   }
   void allocate(std::uint64_t size) override {
     death.operation();
-    inner->allocate(size);
+    PassingFile::allocate(size);
   }
   void syncData() override {
     death.operation();
-    inner->syncData();
+    PassingFile::syncData();
   }
   void sync() override {
     death.operation();
-    inner->sync();
+    PassingFile::sync();
   }
 
 private:
-  std::unique_ptr<File> inner;
   Death& death;
 };
 
-class MortalFiles final: public FileSystem {
+class MortalFiles final: public PassingFiles {
 public:
-  explicit MortalFiles(Death& death): death(death) {}
+  explicit MortalFiles(Death& death): PassingFiles(machineFiles()), death(death) {}
 
   std::unique_ptr<File> open(const std::string& path, Missing missing) override {
-    return std::make_unique<MortalFile>(inner.open(path, missing), death);
+    return std::make_unique<MortalFile>(PassingFiles::open(path, missing), death);
   }
-  std::unique_ptr<File> openToRead(const std::string& path) override {
-    return inner.openToRead(path);
-  }
-  std::unique_ptr<File> lock(const std::string& path) override { return inner.lock(path); }
-  bool exists(const std::string& path) override { return inner.exists(path); }
-  bool isDirectory(const std::string& path) override { return inner.isDirectory(path); }
-  std::vector<std::string> list(const std::string& path) override { return inner.list(path); }
-  bool makeDirectories(const std::string& path) override { return inner.makeDirectories(path); }
   void rename(const std::string& from, const std::string& to) override {
     death.operation();
-    inner.rename(from, to);
+    PassingFiles::rename(from, to);
   }
-  void removeAll(const std::string& path) override { inner.removeAll(path); }
   void syncDirectory(const std::string& path) override {
     death.operation();
-    inner.syncDirectory(path);
+    PassingFiles::syncDirectory(path);
   }
-  rocksdb::Env* environment() override { return inner.environment(); }
 
 private:
-  FileSystem& inner = machineFiles();
   Death& death;
 };
 
