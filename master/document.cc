@@ -185,7 +185,8 @@ Candidate readCandidate(schema::NodeStatus::Reader status) {
   candidate.end = readPosition(status.getEnd());
   candidate.bound = readBound(status.getBound());
   candidate.stored = status.getDurable() >= status.getLast();
-  candidate.damage = toString(status.getDamage());
+  auto damage = status.getDamage();
+  candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
   candidate.unsynced = status.getUnsynced();
   candidate.promised = status.getPromisedEpoch();
   return candidate;

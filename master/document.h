@@ -74,6 +74,9 @@ Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes);
 
 Position readPosition(schema::Position::Reader reader);
 Bound readBound(schema::Bound::Reader reader);
+// What is kept of a reason that somebody else gives.
+constexpr std::size_t MAX_REASON = 200;
+
 // What a node that is asked, or registers, says of itself.
 Candidate readCandidate(schema::NodeStatus::Reader status);
 

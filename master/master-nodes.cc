@@ -14,7 +14,6 @@ namespace {
 constexpr std::int64_t ALARMING_SKEW = 500'000'000;  // R15
 // How many nodes that are neither members nor connected are remembered, for the operator.
 constexpr std::size_t GONE_KEPT = 32;
-constexpr std::size_t MAX_REASON = 200;
 // A node that is refused for its clock tries again within this, also where it has to wait for other
 // masters in between.
 constexpr auto TRIES_AGAIN = 10 * kj::SECONDS;
@@ -196,15 +195,12 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
 void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int64_t skew) {
   node.status = capnp::clone(status);
   auto& candidate = node.candidate;
-  candidate.generation = status.getGeneration();
-  candidate.last = status.getLast();
-  candidate.end = readPosition(status.getEnd());
-  candidate.bound = readBound(status.getBound());
-  candidate.stored = status.getDurable() >= status.getLast();
-  auto damage = status.getDamage();
-  candidate.damage = std::string(damage.begin(), kj::min(damage.size(), MAX_REASON));
-  candidate.unsynced = status.getUnsynced();
-  candidate.promised = status.getPromisedEpoch();
+  // Who it is, and what it came with, it has told when it registered.
+  auto told = readCandidate(status);
+  told.member = candidate.member;
+  told.clusterId = candidate.clusterId;
+  told.empty = candidate.empty;
+  candidate = std::move(told);
   if (!status.getDiskHangs()) {
     node.diskHangsSince = nullptr;
   } else if (node.diskHangsSince == nullptr) {

@@ -114,18 +114,11 @@ public:
     application.protocolVersion = params.getProtocolVersion();
     application.clock = status.getWallClock();
     application.skew = skewOf(status.getWallClock(), target.wallClock());
+    application.candidate = readCandidate(status);
     application.candidate.clusterId = params.getClusterId();
     application.candidate.empty = params.getEmpty();
-    application.candidate.member = Member{toString(status.getName()), toString(status.getAddress()),
-                                          status.getIncarnation(), status.getStoreId()};
-
     application.epoch = status.getEpoch();
     application.reign = status.getReign();
-    application.candidate.promised = status.getPromisedEpoch();
-    application.candidate.generation = status.getGeneration();
-    application.candidate.last = status.getLast();
-    application.candidate.end = readPosition(status.getEnd());
-    application.candidate.bound = readBound(status.getBound());
 
     // The continuation holds the context, and with it the status.
     return target.registerNode(kj::mv(application), status, params.getControl())
