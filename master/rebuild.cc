@@ -209,8 +209,7 @@ std::vector<std::string> whatIsForgotten() {
   return {
       "which nodes were drained: drain those again that are to stay out (gavel chain drain)",
       "which nodes flapped or were slow, and which pairs could not talk to each other: that is "
-      "found "
-      "out again",
+      "found out again",
       "which data directories were older copies, but for those of the members: do not start any",
       "the configurations before, and how long re-links took",
   };

@@ -16,14 +16,13 @@
 // has made".  All have to.  Then n is followed by epoch F with the same members.  Why nothing comes
 // into force between the two:
 //
-// - A configuration m between n and F has at least one serving member.  Those are stores that
-// served
-//   in the one before it, or a joiner that the tail of that one has gated while it acted in it
-//   (R9). Back to n, all of them are stores of members of n; they have promised, and act in none of
-//   those in between, so that none of them gates, commits or answers anything.  A joiner of n
-//   counts, as the tail may have gated it in n already.
-// - Each round has an epoch F of its own, as a node gives a later promise only for a higher one. So
-//   of two masters that are rebuilt at a time, one at most gets all promises for its F; and a
+// - A configuration m between n and F has at least one serving member.  Those are stores that have
+//   served in the one before it, or a joiner that the tail of that one has gated while it acted in
+//   it (R9).  Back to n, all of them are stores of members of n; they have promised, and act in
+//   none of those in between, so that none of them gates, commits or answers anything.  A joiner of
+//   n counts, as the tail may have gated it in n already.
+// - Each round has an epoch F of its own, as a node gives a later promise only for a higher one.
+//   So of two masters that are rebuilt at a time, one at most gets all promises for its F; and a
 //   master that is done with F is known by it: it is newer than n.
 //
 // A promise that was not given by all binds nobody in the end.  A node that has promised at k does

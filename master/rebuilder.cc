@@ -164,8 +164,7 @@ void Rebuilder::notePromise(const RebuildPlan::Question& question,
   if (!promised.back().unsynced) return;
   logWarning(
       "a node runs with --sync=never: it forgets its promise if its machine loses power.  Make "
-      "sure "
-      "that the lost master is never started again",
+      "sure that the lost master is never started again",
       {{"node", question.name}});
 }
 

@@ -25,7 +25,7 @@ public:
     KJ_IF_MAYBE (session, owner->get()) {
       auto configuration = chain::Configuration::read(context.getParams().getConfiguration());
       KJ_IF_MAYBE (why, session->host.whyNotAdopt(configuration)) {
-        return KJ_EXCEPTION(FAILED, *why);
+        return kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(*why));
       }
       return session->host.adopt(configuration);
     }

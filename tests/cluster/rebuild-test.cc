@@ -113,7 +113,7 @@ TEST_F(Rebuild, WithoutAMemberThatIsLostAsWell) {
   fs::remove_all(cluster.dataOf(1));
 
   // Nothing is promised while a member is missing, and a rebuild that ends in the middle leaves
-  // nothing behind that would be in the way of the next one.
+  // nothing that would be in the way of the next one.
   Process first(io,
                 {binary("gavel-master"), "--listen", cluster.masterAddress(), "--data",
                  cluster.dataOfMaster(), "--rebuild", "--node", cluster.nodeAddress(0)},
