@@ -24,7 +24,7 @@ std::string nonce() {
   return {reinterpret_cast<const char*>(words), sizeof(words)};
 }
 
-std::string text(const char* who, Role role, const std::string& a, const std::string& b) {
+std::string text(const char* who, ConnectionRole role, const std::string& a, const std::string& b) {
   return std::string(who) + static_cast<char>(role) + a + b;
 }
 
@@ -32,8 +32,8 @@ kj::ArrayPtr<const kj::byte> bytesOf(const std::string& text, std::size_t from) 
   return kj::StringPtr(text.data(), text.size()).asBytes().slice(from, text.size());
 }
 
-const char* nameOf(Role role) {
-  return role == Role::peer ? "peer secret" : "admin token";
+const char* nameOf(ConnectionRole role) {
+  return role == ConnectionRole::peer ? "peer secret" : "admin token";
 }
 
 [[noreturn]] void fail(kj::String text) {
@@ -65,44 +65,45 @@ void requireAdmin(const Access& access, kj::StringPtr what) {
                "(--admin-token-file)"));
 }
 
-kj::Promise<Role> acceptRole(BufferedStream& stream, const Secrets& secrets) {
-  return stream.peek(MAGIC_BYTES).then([&stream, &secrets](bool there) -> kj::Promise<Role> {
-    if (!there || std::memcmp(stream.peeked().begin(), MAGIC, MAGIC_BYTES) != 0)
-      return Role::anyone;
-    auto exchange = kj::heap<Exchange>();
-    auto& io = *exchange;
-    io.in.resize(HELLO_BYTES);
-    return stream.read(io.in.data(), HELLO_BYTES)
-        .then([&stream, &secrets, &io]() -> kj::Promise<Role> {
-          auto role = static_cast<Role>(io.in[MAGIC_BYTES]);
-          if (role != Role::peer && role != Role::admin)
-            fail(kj::str("an unknown role was claimed"));
-          auto& secret = secrets.of(role);
-          if (secret.empty()) {
-            fail(
-                kj::str("somebody would prove the ", nameOf(role), ", which this process has not"));
-          }
-          auto a = io.in.substr(MAGIC_BYTES + 1);
-          auto b = nonce();
-          auto proof = secret.prove(text("server", role, a, b));
-          io.out = MAGIC + b + std::string(proof.asChars().begin(), proof.size());
-          io.in.resize(PROOF_BYTES);
-          return stream.write(io.out.data(), io.out.size())
-              .then([&stream, &io]() { return stream.read(io.in.data(), PROOF_BYTES); })
-              .then([&secret, &io, role, a, b]() {
-                if (!secret.proves(text("caller", role, a, b), bytesOf(io.in, 0))) {
-                  fail(kj::str("somebody does not know the ", nameOf(role)));
-                }
-                return role;
-              });
-        })
-        .attach(kj::mv(exchange));
-  });
+kj::Promise<ConnectionRole> acceptRole(BufferedStream& stream, const Secrets& secrets) {
+  return stream.peek(MAGIC_BYTES)
+      .then([&stream, &secrets](bool there) -> kj::Promise<ConnectionRole> {
+        if (!there || std::memcmp(stream.peeked().begin(), MAGIC, MAGIC_BYTES) != 0)
+          return ConnectionRole::anyone;
+        auto exchange = kj::heap<Exchange>();
+        auto& io = *exchange;
+        io.in.resize(HELLO_BYTES);
+        return stream.read(io.in.data(), HELLO_BYTES)
+            .then([&stream, &secrets, &io]() -> kj::Promise<ConnectionRole> {
+              auto role = static_cast<ConnectionRole>(io.in[MAGIC_BYTES]);
+              if (role != ConnectionRole::peer && role != ConnectionRole::admin)
+                fail(kj::str("an unknown role was claimed"));
+              auto& secret = secrets.of(role);
+              if (secret.empty()) {
+                fail(kj::str("somebody would prove the ", nameOf(role),
+                             ", which this process has not"));
+              }
+              auto a = io.in.substr(MAGIC_BYTES + 1);
+              auto b = nonce();
+              auto proof = secret.prove(text("server", role, a, b));
+              io.out = MAGIC + b + std::string(proof.asChars().begin(), proof.size());
+              io.in.resize(PROOF_BYTES);
+              return stream.write(io.out.data(), io.out.size())
+                  .then([&stream, &io]() { return stream.read(io.in.data(), PROOF_BYTES); })
+                  .then([&secret, &io, role, a, b]() {
+                    if (!secret.proves(text("caller", role, a, b), bytesOf(io.in, 0))) {
+                      fail(kj::str("somebody does not know the ", nameOf(role)));
+                    }
+                    return role;
+                  });
+            })
+            .attach(kj::mv(exchange));
+      });
 }
 
 class ProvingNetwork::Address final: public kj::NetworkAddress {
 public:
-  Address(kj::Own<kj::NetworkAddress> inner, Role role, const Secret& secret)
+  Address(kj::Own<kj::NetworkAddress> inner, ConnectionRole role, const Secret& secret)
       : inner(kj::mv(inner)), role(role), secret(secret) {}
 
   kj::Promise<kj::Own<kj::AsyncIoStream>> connect() override {
@@ -142,7 +143,7 @@ public:
 
 private:
   kj::Own<kj::NetworkAddress> inner;
-  Role role;
+  ConnectionRole role;
   Secret secret;
 };
 

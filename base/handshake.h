@@ -21,7 +21,7 @@
 // Both show that they know the role's secret, for this connection only.
 namespace gavel {
 
-enum class Role : std::uint8_t {
+enum class ConnectionRole : std::uint8_t {
   anyone = 0,
   peer = 1,   // A node or master of the cluster.
   admin = 2,  // An operator.
@@ -32,7 +32,9 @@ struct Secrets {
   Secret peer;
   Secret admin;
 
-  const Secret& of(Role role) const { return role == Role::peer ? peer : admin; }
+  const Secret& of(ConnectionRole role) const {
+    return role == ConnectionRole::peer ? peer : admin;
+  }
 };
 
 // What a connection may do: what its role allows, and what needs none here.
@@ -43,10 +45,10 @@ struct Access {
   // does not know.
   std::function<kj::Maybe<TcpProgress>()> progress = []() { return nullptr; };
 
-  static Access of(Role role, const Secrets& secrets) {
+  static Access of(ConnectionRole role, const Secrets& secrets) {
     Access access;
-    access.peer = secrets.peer.empty() || role == Role::peer;
-    access.admin = secrets.admin.empty() || role == Role::admin;
+    access.peer = secrets.peer.empty() || role == ConnectionRole::peer;
+    access.admin = secrets.admin.empty() || role == ConnectionRole::admin;
     return access;
   }
 };
@@ -57,14 +59,14 @@ void requireAdmin(const Access& access, kj::StringPtr what);
 
 // The server's part.  Resolves to the role that was proved.  Fails with FAILED, in words for the
 // log, if it was not.  `secrets` must outlive the promise.
-kj::Promise<Role> acceptRole(BufferedStream& stream, const Secrets& secrets);
+kj::Promise<ConnectionRole> acceptRole(BufferedStream& stream, const Secrets& secrets);
 
 // A network on which every connection proves `role` first.  Connecting fails with FAILED, in words
 // for the operator, where the other end does not know the secret.
 class ProvingNetwork final: public kj::Network {
 public:
   // References must outlive this object.
-  ProvingNetwork(kj::Network& inner, Role role, Secret secret)
+  ProvingNetwork(kj::Network& inner, ConnectionRole role, Secret secret)
       : inner(inner), role(role), secret(kj::mv(secret)) {}
 
   kj::Promise<kj::Own<kj::NetworkAddress>> parseAddress(kj::StringPtr address,
@@ -77,7 +79,7 @@ private:
   class Address;
 
   kj::Network& inner;
-  Role role;
+  ConnectionRole role;
   Secret secret;
 };
 

@@ -113,7 +113,7 @@ Protection::Protection(const ProtectionOptions& options, kj::StringPtr listen, k
   }
   if (!secrets_.peer.empty()) {
     auto& below = tlsNetwork.get() == nullptr ? network : *tlsNetwork;
-    proving = kj::heap<ProvingNetwork>(below, Role::peer, secrets_.peer);
+    proving = kj::heap<ProvingNetwork>(below, ConnectionRole::peer, secrets_.peer);
   }
 }
 

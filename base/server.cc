@@ -30,7 +30,7 @@ public:
   KJ_DISALLOW_COPY(Served);
 
   // What a caller who has proved `role` may do over this connection.
-  Access accessOf(Role role, const Secrets& secrets) {
+  Access accessOf(ConnectionRole role, const Secrets& secrets) {
     auto access = Access::of(role, secrets);
     access.progress = [handle = handle]() -> kj::Maybe<TcpProgress> {
       return *handle == nullptr ? kj::Maybe<TcpProgress>(nullptr) : tcpProgressOf(**handle);
@@ -97,9 +97,9 @@ kj::Promise<void> Server::serve(kj::Own<kj::AsyncIoStream> stream) {
     auto served = kj::heap<Served>(kj::mv(stream), timer, budget);
     auto& connection = *served;
     return timer.timeoutAfter(HANDSHAKE_TIMEOUT, acceptRole(connection.stream, secrets))
-        .then([this, &connection](Role role) -> kj::Promise<void> {
+        .then([this, &connection](ConnectionRole role) -> kj::Promise<void> {
           auto access = connection.accessOf(role, secrets);
-          if (role != Role::anyone) return connection.serve(bootstrap(kj::mv(access)));
+          if (role != ConnectionRole::anyone) return connection.serve(bootstrap(kj::mv(access)));
           // Who may be anybody must leave room for those on whom the chain rests.
           if (open + limits.reserved > limits.connections) {
             sayFull();

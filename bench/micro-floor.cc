@@ -11,8 +11,8 @@
 #include <kj/async-io.h>
 
 #include "auction/records.h"
-#include "chain/rocks-store.h"
-#include "tests/chain/auctioneer.h"
+#include "store/rocks-store.h"
+#include "tests/store/auctioneer.h"
 #include "tests/support/fakes.h"
 
 namespace gavel::bench {
@@ -47,14 +47,14 @@ void storeRecord(benchmark::State& run) {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   gavel::testing::TemporaryDirectory directory;
   gavel::testing::SeededRandom random{1};
-  chain::RocksStore store(directory.path().c_str(), chain::SyncMode::never, random);
+  RocksStore store(directory.path().c_str(), SyncMode::never, random);
   auction::AuctionId id = 0;
-  chain::Position end;
+  Position end;
   std::uint64_t count = 0;
   for (auto _: run) {
     auto index = end.index + 1;
     auction::Entry entry{index, static_cast<auction::Stamp>(index), {}, auction::OpenSession{}};
-    auto batch = chain::Batch::make(1, end, {&entry, 1});
+    auto batch = Batch::make(1, end, {&entry, 1});
     end = batch->end();
     store.append(batch);
     auction::Changes changes;

@@ -8,18 +8,18 @@
 #include <capnp/message.h>
 #include <kj/async-io.h>
 
-#include "chain/batch.h"
-#include "chain/rocks-store.h"
+#include "log/batch.h"
 #include "schema/peer.capnp.h"
-#include "tests/chain/auctioneer.h"
+#include "store/rocks-store.h"
+#include "tests/store/auctioneer.h"
 #include "tests/support/fakes.h"
 
 namespace gavel::bench {
 namespace {
 
+using Batch;
+using BatchPtr;
 using chain::Auctioneer;
-using chain::Batch;
-using chain::BatchPtr;
 
 // Entries such as bids make.
 class Bids {
@@ -103,7 +103,7 @@ BENCHMARK(appendMessage)->Arg(1)->Arg(16)->Arg(256);
 // A store in a temporary directory, and a log for it.
 class Disk {
 public:
-  explicit Disk(chain::SyncMode sync): store(directory.path().c_str(), sync, random) {}
+  explicit Disk(SyncMode sync): store(directory.path().c_str(), sync, random) {}
 
   // The next batch; the maker of the log need not keep it.
   BatchPtr make(std::size_t entries) {
@@ -138,11 +138,11 @@ private:
   gavel::testing::SeededRandom random{1};
   Auctioneer auctioneer;
   std::uint64_t durable = 0;
-  chain::RocksStore store;
+  RocksStore store;
 };
 
 // One batch, until it is durable; making it is not counted.
-void appendToStore(benchmark::State& run, chain::SyncMode sync) {
+void appendToStore(benchmark::State& run, SyncMode sync) {
   Disk disk(sync);
   auto entries = static_cast<std::size_t>(run.range(0));
   for (auto _: run) {
@@ -154,12 +154,12 @@ void appendToStore(benchmark::State& run, chain::SyncMode sync) {
   }
   perEntry(run, run.range(0));
 }
-BENCHMARK_CAPTURE(appendToStore, synced, chain::SyncMode::always)
+BENCHMARK_CAPTURE(appendToStore, synced, SyncMode::always)
     ->Arg(1)
     ->Arg(16)
     ->Arg(256)
     ->UseRealTime();
-BENCHMARK_CAPTURE(appendToStore, unsynced, chain::SyncMode::never)
+BENCHMARK_CAPTURE(appendToStore, unsynced, SyncMode::never)
     ->Arg(1)
     ->Arg(16)
     ->Arg(256)
@@ -167,7 +167,7 @@ BENCHMARK_CAPTURE(appendToStore, unsynced, chain::SyncMode::never)
 
 // Capturing what so many entries changed, and storing it.
 void checkpoint(benchmark::State& run) {
-  Disk disk(chain::SyncMode::never);
+  Disk disk(SyncMode::never);
   for (auto _: run) {
     run.PauseTiming();
     disk.append(disk.make(static_cast<std::size_t>(run.range(0))));
@@ -181,7 +181,7 @@ BENCHMARK(checkpoint)->Arg(1000)->Arg(10'000)->UseRealTime();
 
 // Reading all of the state, as for a node that joins.
 void snapshot(benchmark::State& run) {
-  Disk disk(chain::SyncMode::never);
+  Disk disk(SyncMode::never);
   disk.append(disk.make(static_cast<std::size_t>(run.range(0))));
   disk.checkpoint();
   std::size_t bytes = 0;

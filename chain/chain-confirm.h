@@ -5,7 +5,7 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
-#include "chain/configuration.h"
+#include "topology/configuration.h"
 
 namespace gavel::chain {
 

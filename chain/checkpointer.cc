@@ -43,7 +43,7 @@ bool Checkpointer::isDue() const {
   return enough || !waiters.empty();
 }
 
-void Checkpointer::consider(const Log& log, std::uint64_t commit) {
+void Checkpointer::consider(const RecentLog& log, std::uint64_t commit) {
   if (step == Step::none) {
     if (!isDue()) return;
     pendingBytes = 0;

@@ -9,8 +9,8 @@
 
 #include "auction/state.h"
 #include "base/turn-budget.h"
-#include "chain/log.h"
-#include "chain/store.h"
+#include "log/recent-log.h"
+#include "store/store.h"
 
 namespace gavel::chain {
 
@@ -49,7 +49,7 @@ public:
   kj::Promise<void> whenStored(std::uint64_t index);
 
   // The state has been applied further, or more is committed.
-  void consider(const Log& log, std::uint64_t commit);
+  void consider(const RecentLog& log, std::uint64_t commit);
 
   // The state was replaced by one that is as of the store's newest checkpoint, at `index`, with
   // `bytes` of log behind it.

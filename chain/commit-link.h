@@ -5,8 +5,8 @@
 
 #include "base/connection.h"
 #include "base/weak.h"
-#include "chain/configuration.h"
 #include "chain/header.h"
+#include "topology/configuration.h"
 
 // The short way for the tail's word that something is committed (R5): to the head at once, which
 // has bids to answer, and not from node to node.  It is the same number by another way, so that it

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "chain/configuration.h"
+#include "topology/configuration.h"
 
 namespace gavel::chain {
 

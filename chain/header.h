@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "chain/position.h"
+#include "log/position.h"
 #include "schema/peer.capnp.h"
 
 namespace gavel::chain {

@@ -4,7 +4,7 @@
 
 #include "base/logging.h"
 #include "chain/answer-last.h"
-#include "chain/snapshot-parts.h"
+#include "store/snapshot-parts.h"
 
 namespace gavel::chain {
 

@@ -6,9 +6,9 @@
 #include <kj/async.h>
 
 #include "base/weak.h"
-#include "chain/batch.h"
 #include "chain/header.h"
 #include "chain/link-watch.h"
+#include "log/batch.h"
 
 namespace gavel::chain {
 

@@ -20,7 +20,7 @@ void Replica::noteBound() {
   if (planted(Bug::boundAboveCommit)) index = log_.end().index;
   auto at = log_.lastWithin({std::numeric_limits<std::uint64_t>::max(), index, 0});
   if (!at || at->index == 0) return;
-  if (bound_.counts(configuration) && at->index <= bound_.at.index) return;
+  if (bound_.counts(configuration.restartedIn) && at->index <= bound_.at.index) return;
   bound_ = {*at, configuration.epoch};
 }
 
@@ -50,7 +50,7 @@ std::uint64_t Replica::assured() const {
 
 // Whether an operator's order may have given up what this node knows to be committed.
 bool Replica::mayGiveUp() const {
-  return configuration.restartedIn != 0 && !bound_.counts(configuration) &&
+  return configuration.restartedIn != 0 && !bound_.counts(configuration.restartedIn) &&
          !planted(Bug::boundBlocksRecover);
 }
 

@@ -175,7 +175,7 @@ void Replica::restart(Image image) {
   auto commit = kj::max(image.checkpoint.index, kj::min(tracker.commit(), end.index));
   std::size_t bytes = 0;
   auto lastStamp = image.state.lastStamp();
-  log_ = Log(image.checkpoint);
+  log_ = RecentLog(image.checkpoint);
   for (auto& batch: image.log) {
     bytes += batch->bytes().size();
     lastStamp = batch->lastStamp();

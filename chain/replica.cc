@@ -7,7 +7,7 @@
 
 #include "base/logging.h"
 #include "base/planted.h"
-#include "chain/unconfirmed-snapshot.h"
+#include "store/unconfirmed-snapshot.h"
 
 namespace gavel::chain {
 namespace {

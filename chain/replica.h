@@ -13,14 +13,14 @@
 #include "chain/checkpointer.h"
 #include "chain/commit-link.h"
 #include "chain/commit-tracker.h"
-#include "chain/configuration.h"
-#include "chain/disk-watch.h"
 #include "chain/header.h"
-#include "chain/log.h"
 #include "chain/predecessor-link.h"
 #include "chain/shared-trial.h"
-#include "chain/store.h"
 #include "chain/successor-link.h"
+#include "log/recent-log.h"
+#include "store/disk-watch.h"
+#include "store/store.h"
+#include "topology/configuration.h"
 
 namespace gavel::chain {
 
@@ -229,7 +229,7 @@ private:
   kj::ForkedPromise<void> rebuilt;
   unsigned rebuilding = 0;  // How many of them are not done.
 
-  Log log_;
+  RecentLog log_;
   CommitTracker tracker;
   auction::State state_;
   std::vector<auction::Event> events;    // Of what is being applied.
@@ -315,7 +315,7 @@ private:
   kj::Promise<void> rebuild(kj::Promise<void> change);
   void restart(Image image);
 
-  const Log& log() const override { return log_; }
+  const RecentLog& log() const override { return log_; }
   std::uint64_t durableForSuccessor() const override { return tracker.toSuccessor(); }
   void heardCommit(std::uint64_t index) override;
   std::uint64_t commitForJoiner() const override { return tracker.commit(); }

@@ -1,6 +1,6 @@
 #include "chain/snapshot-sender.h"
 
-#include "chain/snapshot-parts.h"
+#include "store/snapshot-parts.h"
 
 namespace gavel::chain {
 namespace {

@@ -3,8 +3,8 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
-#include "chain/store.h"
 #include "schema/snapshot.capnp.h"
+#include "store/store.h"
 
 namespace gavel::chain {
 

@@ -5,11 +5,11 @@
 
 #include "base/connection.h"
 #include "base/weak.h"
-#include "chain/configuration.h"
 #include "chain/header.h"
 #include "chain/link-watch.h"
-#include "chain/log.h"
-#include "chain/store.h"
+#include "log/recent-log.h"
+#include "store/store.h"
+#include "topology/configuration.h"
 
 namespace gavel::chain {
 
@@ -26,7 +26,7 @@ public:
   // The replica.  Outlives the link.
   class Host {
   public:
-    virtual const Log& log() const = 0;
+    virtual const RecentLog& log() const = 0;
     virtual Store& store() = 0;
     // Durable on this node and all upstream (R5).
     virtual std::uint64_t durableForSuccessor() const = 0;

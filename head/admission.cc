@@ -57,7 +57,7 @@ Admission::Admission(chain::Replica& replica, kj::Timer& timer, chain::ChainTime
       alarm(timer, time, [this]() { scheduleFlush(); }),
       tasks(*this) {}
 
-kj::Promise<Answer> Admission::submit(std::vector<Request> requests, std::size_t bytes) {
+kj::Promise<Answer> Admission::submit(std::vector<auction::Request> requests, std::size_t bytes) {
   if (!leading) {
     return Answer{Answer::Kind::unavailable, "this node is not the head: ask again", {}};
   }
@@ -345,7 +345,7 @@ void Admission::stopped() {
 }
 
 void Admission::started() {
-  bool now = chain::isHead(replica.role());
+  bool now = isHead(replica.role());
   if (leading && !now) {
     for (auto* calls: {&arrived, &rejected, &awaiting}) abandon(*calls, REMOVED);
   }

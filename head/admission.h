@@ -9,19 +9,13 @@
 
 #include "auction/command.h"
 #include "auction/outcome.h"
+#include "auction/request.h"
 #include "base/turn-budget.h"
 #include "chain/chain-time.h"
 #include "chain/replica.h"
 #include "head/deadline-alarm.h"
 
 namespace gavel::head {
-
-struct Request {
-  auction::RequestId id;
-  auction::Command command;
-  // An argument that is wrong whatever the state, and that the rules would not see.
-  auction::Outcome::Argument invalid = auction::Outcome::Argument::none;
-};
 
 // What became of a call.
 struct Answer {
@@ -76,7 +70,7 @@ public:
 
   // `bytes` is about what the call holds in memory.  Texts in `requests` must stay valid until the
   // promise is done: calls are not to be cancelled.
-  kj::Promise<Answer> submit(std::vector<Request> requests, std::size_t bytes);
+  kj::Promise<Answer> submit(std::vector<auction::Request> requests, std::size_t bytes);
 
   // By how much the clock is above what it may be, so that this head takes no calls and closes
   // nothing (R15); 0 if there is no such thing.
@@ -100,7 +94,7 @@ private:
     later,  // When the others have kept up.
   };
   struct Call {
-    std::vector<Request> requests;
+    std::vector<auction::Request> requests;
     std::size_t bytes = 0;
     std::size_t judged = 0;  // Of the requests.
     Answer answer;

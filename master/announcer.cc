@@ -49,7 +49,7 @@ void Announcer::push(Target& target) {
   target.pushing = epoch;
   auto call = kj::evalNow([&]() {
     auto request = target.control.configureRequest();
-    writeConfiguration(current, request.initConfiguration());
+    current.write(request.initConfiguration());
     return request.send().ignoreResult();
   });
   tasks.add(timer.timeoutAfter(deadline, kj::mv(call))

@@ -21,31 +21,4 @@ void Watchers::notify(std::uint64_t version, kj::ArrayPtr<const kj::byte> docume
   waiting = kj::mv(rest);
 }
 
-kj::Promise<Stored> MemoryStore::get() {
-  return Stored{stored.version, kj::heapArray<kj::byte>(stored.document)};
-}
-
-kj::Promise<kj::Maybe<std::uint64_t>> MemoryStore::compareAndSwap(
-    std::uint64_t expectedVersion, kj::Array<const kj::byte> document) {
-  if (stored.version != expectedVersion) return kj::Maybe<std::uint64_t>(nullptr);
-  stored.document = kj::mv(document);
-  ++stored.version;
-  watchers.notify(stored.version, stored.document);
-  return kj::Maybe<std::uint64_t>(stored.version);
-}
-
-kj::Promise<Stored> MemoryStore::watch(std::uint64_t version) {
-  if (stored.version > version) return get();
-  return watchers.wait(version);
-}
-
-kj::Promise<void> MemoryStore::putNote(kj::Array<const kj::byte> next) {
-  note = kj::mv(next);
-  return kj::READY_NOW;
-}
-
-kj::Promise<kj::Array<const kj::byte>> MemoryStore::getNote() {
-  return kj::Array<const kj::byte>(kj::heapArray<kj::byte>(note));
-}
-
 }  // namespace gavel::master

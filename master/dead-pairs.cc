@@ -47,7 +47,7 @@ Apart partMembers(const std::vector<Member>& members, const std::set<std::uint64
   std::vector<const Member*> serving;
   const Member* joiner = nullptr;
   for (auto& member: members) {
-    if (member.state == MemberState::serving) {
+    if (member.serving) {
       serving.push_back(&member);
     } else {
       joiner = &member;

@@ -33,7 +33,7 @@ Document read(schema::MasterDocument::Reader reader) {
   document.clusterId = reader.getClusterId();
   for (auto relink: reader.getRelinks()) {
     document.relinks.push_back(
-        Relink{readConfiguration(relink.getConfiguration()), relink.getDuration()});
+        Relink{Configuration::read(relink.getConfiguration()), relink.getDuration()});
     auto& configuration = document.relinks.back().configuration;
     KJ_REQUIRE(configuration.clusterId == document.clusterId && document.clusterId != 0,
                "the master's document holds a configuration of another cluster",
@@ -54,17 +54,6 @@ Document read(schema::MasterDocument::Reader reader) {
   for (auto name: reader.getDrained()) document.drained.push_back(toString(name));
   document.bound = readBound(reader.getBound());
   return document;
-}
-
-void writePosition(const Position& position, schema::Position::Builder builder) {
-  builder.setEpoch(position.epoch);
-  builder.setIndex(position.index);
-  builder.setChecksum(position.checksum);
-}
-
-void writeBound(const Bound& bound, schema::Bound::Builder builder) {
-  writePosition(bound.at, builder.initAt());
-  builder.setMadeIn(bound.madeIn);
 }
 
 kj::Array<kj::byte> flatten(capnp::MessageBuilder& message) {
@@ -118,7 +107,7 @@ kj::Array<kj::byte> Document::encode() const {
   root.setClusterId(clusterId);
   auto list = root.initRelinks(relinks.size());
   for (unsigned i = 0; i < relinks.size(); ++i) {
-    writeConfiguration(relinks[i].configuration, list[i].initConfiguration());
+    relinks[i].configuration.write(list[i].initConfiguration());
     list[i].setDuration(relinks[i].duration);
   }
   auto records = root.initStores(stores.size());
@@ -167,14 +156,6 @@ Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes) {
   return bound;
 }
 
-Position readPosition(schema::Position::Reader reader) {
-  return {reader.getEpoch(), reader.getIndex(), reader.getChecksum()};
-}
-
-Bound readBound(schema::Bound::Reader reader) {
-  return {readPosition(reader.getAt()), reader.getMadeIn()};
-}
-
 Candidate readCandidate(schema::NodeStatus::Reader status) {
   Candidate candidate;
   candidate.member = {toString(status.getName()), toString(status.getAddress()),
@@ -190,51 +171,6 @@ Candidate readCandidate(schema::NodeStatus::Reader status) {
   candidate.unsynced = status.getUnsynced();
   candidate.promised = status.getPromisedEpoch();
   return candidate;
-}
-
-void writeMember(const Member& member, schema::Member::Builder builder) {
-  builder.setName(member.name.c_str());
-  builder.setAddress(member.address.c_str());
-  builder.setIncarnation(member.incarnation);
-  builder.setStoreId(member.storeId);
-  builder.setState(member.state == MemberState::serving ? schema::Member::State::SERVING
-                                                        : schema::Member::State::SYNCING);
-}
-
-void writeConfiguration(const Configuration& configuration,
-                        schema::Configuration::Builder builder) {
-  builder.setClusterId(configuration.clusterId);
-  builder.setEpoch(configuration.epoch);
-  builder.setStamp(configuration.stamp);
-  builder.setCause(configuration.cause.c_str());
-  writePosition(configuration.restartedFrom, builder.initRestartedFrom());
-  builder.setRestartedIn(configuration.restartedIn);
-  builder.setMinMembers(configuration.minMembers);
-  builder.setReign(configuration.reign);
-  auto list = builder.initMembers(configuration.members.size());
-  for (unsigned i = 0; i < configuration.members.size(); ++i) {
-    writeMember(configuration.members[i], list[i]);
-  }
-}
-
-Configuration readConfiguration(schema::Configuration::Reader reader) {
-  Configuration configuration;
-  configuration.clusterId = reader.getClusterId();
-  configuration.epoch = reader.getEpoch();
-  configuration.stamp = reader.getStamp();
-  configuration.cause = toString(reader.getCause());
-  configuration.restartedFrom = readPosition(reader.getRestartedFrom());
-  configuration.restartedIn = reader.getRestartedIn();
-  configuration.minMembers = reader.getMinMembers();
-  configuration.reign = reader.getReign();
-  for (auto member: reader.getMembers()) {
-    configuration.members.push_back(
-        Member{toString(member.getName()), toString(member.getAddress()), member.getIncarnation(),
-               member.getStoreId(),
-               member.getState() == schema::Member::State::SERVING ? MemberState::serving
-                                                                   : MemberState::syncing});
-  }
-  return configuration;
 }
 
 }  // namespace gavel::master

@@ -64,22 +64,15 @@ struct Document {
   static Document decode(kj::ArrayPtr<const kj::byte> bytes);
 };
 
-void writeConfiguration(const Configuration& configuration, schema::Configuration::Builder builder);
-Configuration readConfiguration(schema::Configuration::Reader reader);
-
 // What is stored beside the document, and renewed as bids go on (R11).  One of another cluster, or
 // that cannot be read, is none: an older bound is as true as a newer one, and none says nothing.
 kj::Array<kj::byte> encodeBound(std::uint64_t clusterId, const Bound& bound);
 Bound decodeBound(std::uint64_t clusterId, kj::ArrayPtr<const kj::byte> bytes);
 
-Position readPosition(schema::Position::Reader reader);
-Bound readBound(schema::Bound::Reader reader);
 // What is kept of a reason that somebody else gives.
 constexpr std::size_t MAX_REASON = 200;
 
 // What a node that is asked, or registers, says of itself.
 Candidate readCandidate(schema::NodeStatus::Reader status);
-
-void writeMember(const Member& member, schema::Member::Builder builder);
 
 }  // namespace gavel::master

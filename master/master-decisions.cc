@@ -81,7 +81,7 @@ bool Master::considerRemoving() {
     KJ_IF_MAYBE (loss, suspicion.lost(member.incarnation)) {
       losses.push_back(Loss{member.incarnation, loss->cause});
       since = kj::min(since, loss->since);
-    } else if (member.state == MemberState::serving) {
+    } else if (member.serving) {
       running = true;
     }
   }
@@ -131,7 +131,7 @@ void Master::comparePace() {
     auto* member = current().find(incarnation);
     if (member == nullptr) {
       others.push_back(std::move(measured));
-    } else if (member->state == MemberState::serving) {
+    } else if (member->serving) {
       members.push_back(std::move(measured));
     }
   }

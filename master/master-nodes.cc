@@ -223,7 +223,7 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int6
 // no account, and may come in late.
 void Master::noteTold(const Candidate& candidate, schema::NodeStatus::Reader status) {
   auto* member = current().find(candidate.member.incarnation);
-  if (member == nullptr || member->state != MemberState::serving) return;
+  if (member == nullptr || !member->serving) return;
   if (status.getEpoch() != current().epoch) return;
   auto& mine = told[member->incarnation];
   mine.durable = kj::max(mine.durable, status.getDurable());
@@ -386,7 +386,7 @@ std::string Master::unheardMembers() const {
   std::vector<std::string> names;
   for (auto& member: current().members) {
     bool heard = suspicion.isHeard(member.incarnation, timer.now());
-    if (member.state == MemberState::serving && !heard) names.push_back(member.name);
+    if (member.serving && !heard) names.push_back(member.name);
   }
   return listNames(names);
 }

@@ -243,18 +243,18 @@ void Master::noteMemberships() {
   }
   for (auto& member: current().members) {
     flapping.joined(member.name, now);
-    if (member.state == MemberState::serving) orders.wanted.erase(member.name);
+    if (member.serving) orders.wanted.erase(member.name);
     auto* node = roster.find(member.incarnation);
     if (node == nullptr) continue;
     node->candidate.clusterId = current().clusterId;
     node->candidate.empty = false;
-    if (member.state == MemberState::serving && node->candidate.unsynced) {
+    if (member.serving && node->candidate.unsynced) {
       told[member.incarnation].unsynced = true;
     }
   }
   std::erase_if(told, [this](auto& each) {
     auto* member = current().find(each.first);
-    return member == nullptr || member->state != MemberState::serving;
+    return member == nullptr || !member->serving;
   });
   if (lastSeen.epoch != current().epoch) {
     suspicion.forgetReports();

@@ -27,78 +27,11 @@ std::string number(std::size_t value, std::string_view noun) {
 
 // Not how members of a chain are ordered: they keep the order that they have (R3).
 [[maybe_unused]] bool isBefore(const Member& left, const Member& right) {
-  if (left.state != right.state) return left.state == MemberState::serving;
+  if (left.serving != right.serving) return left.serving;
   return naturalLess(left.name, right.name);
 }
 
 }  // namespace
-
-Configuration Configuration::next() const {
-  Configuration next;
-  next.clusterId = clusterId;
-  next.epoch = epoch + 1;
-  next.restartedFrom = restartedFrom;
-  next.restartedIn = restartedIn;
-  next.minMembers = minMembers;
-  next.reign = reign;
-  return next;
-}
-
-bool Configuration::contains(std::uint64_t incarnation) const {
-  return find(incarnation) != nullptr;
-}
-
-const Member* Configuration::find(std::uint64_t incarnation) const {
-  for (auto& member: members) {
-    if (member.incarnation == incarnation) return &member;
-  }
-  return nullptr;
-}
-
-const Member* Configuration::named(std::string_view name) const {
-  for (auto& member: members) {
-    if (member.name == name) return &member;
-  }
-  return nullptr;
-}
-
-const Member* Configuration::tail() const {
-  const Member* last = nullptr;
-  for (auto& member: members) {
-    if (member.state == MemberState::serving) last = &member;
-  }
-  return last;
-}
-
-const Member* Configuration::joiner() const {
-  for (auto& member: members) {
-    if (member.state == MemberState::syncing) return &member;
-  }
-  return nullptr;
-}
-
-const Member* Configuration::servingStore(std::uint64_t storeId) const {
-  for (auto& member: members) {
-    if (member.storeId == storeId && member.state == MemberState::serving) return &member;
-  }
-  return nullptr;
-}
-
-std::size_t Configuration::servingCount() const {
-  return static_cast<std::size_t>(
-      std::count_if(members.begin(), members.end(),
-                    [](const Member& member) { return member.state == MemberState::serving; }));
-}
-
-std::string Configuration::describe() const {
-  std::string text;
-  for (auto& member: members) {
-    if (!text.empty()) text += ' ';
-    text += member.name;
-    if (member.state == MemberState::syncing) text += "(syncing)";
-  }
-  return text;
-}
 
 Decision form(const Configuration& current, const std::vector<Candidate>& candidates,
               unsigned replicas, std::uint64_t clusterId) {
@@ -119,7 +52,7 @@ Decision form(const Configuration& current, const std::vector<Candidate>& candid
                        candidate.damage + "): restore it anew"};
     }
     among.push_back(candidate.member);
-    among.back().state = MemberState::serving;
+    among.back().serving = true;
   }
   for (auto* list: {&members, &restored}) {
     std::sort(list->begin(), list->end(), [](const Member& left, const Member& right) {
@@ -164,7 +97,7 @@ std::vector<Loss> lossesByHanging(const Configuration& current, const std::vecto
     if (lost || heard.count(member.incarnation) == 0) continue;
     if (hanging.count(member.incarnation) != 0) {
       more.push_back({member.incarnation, "its disk does not answer"});
-    } else if (member.state == MemberState::serving) {
+    } else if (member.serving) {
       remains = true;
     }
   }
@@ -183,7 +116,7 @@ Decision withoutLost(const Configuration& current, const std::vector<Loss>& loss
     });
     if (loss == losses.end()) {
       next.members.push_back(member);
-      if (member.state != MemberState::serving) continue;
+      if (!member.serving) continue;
       serving = true;
       heardServing = heardServing || heard.count(member.incarnation) != 0;
     } else {
@@ -207,14 +140,14 @@ Decision withJoiner(const Configuration& current, const Member& joiner) {
   for (auto& member: current.members) {
     if (member.storeId == joiner.storeId) continue;
     if (member.name == joiner.name) return Unchanged{"a member is called " + joiner.name};
-    if (member.state == MemberState::syncing) {
+    if (!member.serving) {
       return Unchanged{member.name + " is joining, and one node joins at a time"};
     }
     next.members.push_back(member);
   }
   if (next.members.empty()) return Unchanged{"nobody would be left to serve"};
   next.members.push_back(joiner);
-  next.members.back().state = MemberState::syncing;
+  next.members.back().serving = false;
   next.cause = joiner.name + " joins";
   return next;
 }
@@ -234,7 +167,7 @@ Decision withJoined(const Configuration& current, std::uint64_t epoch, std::uint
   }
   auto next = current.next();
   next.members = current.members;
-  for (auto& member: next.members) member.state = MemberState::serving;
+  for (auto& member: next.members) member.serving = true;
   next.cause = syncing->name + " has joined";
   return next;
 }
@@ -247,7 +180,7 @@ Decision withoutDrained(const Configuration& current, std::string_view name,
   for (auto& member: current.members) {
     if (member.name == name) continue;
     next.members.push_back(member);
-    if (member.state != MemberState::serving) continue;
+    if (!member.serving) continue;
     serving = true;
     heardServing = heardServing || heard.count(member.incarnation) != 0;
   }

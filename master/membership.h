@@ -7,61 +7,14 @@
 #include <variant>
 #include <vector>
 
-#include "master/bound.h"
+#include "log/bound.h"
+#include "topology/configuration.h"
 
 // Which configuration follows which: the rules R2, R3 and R9 as pure functions.  No clock, I/O or
 // promises; the caller adds the stamp, and stores the result before it tells anybody.
 //
 // After a total outage other rules apply: see outage.h.
 namespace gavel::master {
-
-enum class MemberState : std::uint8_t { serving, syncing };
-
-struct Member {
-  std::string name;
-  std::string address;
-  std::uint64_t incarnation = 0;
-  std::uint64_t storeId = 0;
-  MemberState state = MemberState::serving;
-
-  bool operator==(const Member&) const = default;
-};
-
-// Who is in the chain in one epoch: serving members from head to tail, then at most one syncing.
-struct Configuration {
-  std::uint64_t clusterId = 0;
-  std::uint64_t epoch = 0;  // 0: none was made yet, and all else is empty.
-  std::vector<Member> members;
-  std::int64_t stamp = 0;
-  std::string cause;
-  // Where an operator's last order that gave entries up had the chain go on, and the epoch that it
-  // made (R11); 0: there was none.
-  Position restartedFrom = {};
-  std::uint64_t restartedIn = 0;
-  unsigned minMembers = 0;  // While fewer serve, nothing new is logged (R18).
-  std::uint64_t reign = 0;  // Of the master that made it; 0: of one that was never lost (R3).
-
-  bool operator==(const Configuration&) const = default;
-
-  // The next one, without members or a cause, but with all that goes from each to the next.
-  Configuration next() const;
-  // Fewer members serve than have to (R18).
-  bool isShort() const { return epoch != 0 && servingCount() < minMembers; }
-
-  bool contains(std::uint64_t incarnation) const;
-  // The member with that incarnation; null if there is none.
-  const Member* find(std::uint64_t incarnation) const;
-  const Member* named(std::string_view name) const;
-  // The last serving member; null only where there is none.
-  const Member* tail() const;
-  // The syncing member; null if there is none.
-  const Member* joiner() const;
-  // The serving member with that data directory; null if there is none.
-  const Member* servingStore(std::uint64_t storeId) const;
-  std::size_t servingCount() const;
-  // "n1 n2 n3", for people.
-  std::string describe() const;
-};
 
 // A node that could become a member, by what it says of itself.
 struct Candidate {

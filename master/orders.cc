@@ -69,8 +69,7 @@ Ruling admit(const View& view, const std::string& name) {
   auto* member = view.current.named(name);
   auto* newcomer = findNewcomer(view, name);
   if (member != nullptr && (newcomer == nullptr || !newcomer->heard)) {
-    return refuse(name + (member->state == MemberState::serving ? " is a member already"
-                                                                : " is joining already"));
+    return refuse(name + (member->serving ? " is a member already" : " is joining already"));
   }
   if (newcomer == nullptr) return refuseUnknown(name);
   auto why = whyNotOnOrder(view, *newcomer);
@@ -137,7 +136,7 @@ Ruling ruleReplace(const View& view, const std::string& old, const std::string& 
   }
   auto* member = view.current.named(old);
   if (member == nullptr) return refuse(old + " is no member: add " + successor + " instead");
-  if (member->state == MemberState::syncing) {
+  if (!member->serving) {
     return refuse(old + " is still joining: drain it, and add " + successor);
   }
   auto ruling = admit(view, successor);
@@ -192,7 +191,7 @@ std::optional<Ruling> continueReplacement(const View& view) {
     ruling.orders = rest;
     return ruling;
   }
-  if (member == nullptr || member->state != MemberState::serving) return std::nullopt;
+  if (member == nullptr || !member->serving) return std::nullopt;
   Ruling ruling;
   ruling.orders = rest;
   ruling.drained = with(view.drained, old);
@@ -215,7 +214,7 @@ Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoc
                   std::to_string(epoch) + ": look again before you decide");
   }
   for (auto& member: current.members) {
-    if (member.state != MemberState::serving) continue;
+    if (!member.serving) continue;
     if (view.heard.count(member.incarnation) != 0) {
       return refuse(member.name + " serves: there is nothing to recover");
     }

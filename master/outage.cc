@@ -113,7 +113,7 @@ Outage assess(const Configuration& current, const std::vector<Returned>& returne
     return naturalLess(left.member.name, right.member.name);
   });
   for (auto& member: current.members) {
-    if (member.state != MemberState::serving) continue;
+    if (!member.serving) continue;
     bool back = std::any_of(returned.begin(), returned.end(), [&](const Returned& each) {
       return each.candidate.member.storeId == member.storeId;
     });
@@ -128,7 +128,7 @@ Decision restarted(const Configuration& current, const Outage& outage) {
   std::vector<std::string> names;
   for (auto& source: outage.sources) {
     next.members.push_back(source);
-    next.members.back().state = MemberState::serving;
+    next.members.back().serving = true;
     names.push_back(source.name);
   }
   next.cause = "restarted after a total outage: " + listNames(names);
@@ -167,7 +167,7 @@ Configuration recovered(const Configuration& current, const Candidate& candidate
   next.restartedIn = next.epoch;
   auto& source = candidate.member;
   next.members.push_back(source);
-  next.members.back().state = MemberState::serving;
+  next.members.back().serving = true;
   auto others = lostWith(current, source);
   next.cause = "recovered by an operator from " + source.name + " alone: ";
   if (others.empty()) {
@@ -181,7 +181,7 @@ Configuration recovered(const Configuration& current, const Candidate& candidate
 std::vector<std::string> lostWith(const Configuration& current, const Member& source) {
   std::vector<std::string> names;
   for (auto& member: current.members) {
-    if (member.state == MemberState::serving && member.storeId != source.storeId) {
+    if (member.serving && member.storeId != source.storeId) {
       names.push_back(member.name);
     }
   }

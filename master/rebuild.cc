@@ -167,7 +167,7 @@ Rebuilt rebuiltDocument(const RebuildPlan& plan, const std::vector<Candidate>& p
     const Candidate* source = nullptr;
     for (auto& member: plan.base.members) {
       auto* candidate = find(member);
-      if (member.state != MemberState::serving || candidate == nullptr) continue;
+      if (!member.serving || candidate == nullptr) continue;
       if (!candidate->damage.empty()) continue;
       if (source == nullptr || candidate->end.index > source->end.index) source = candidate;
     }
@@ -186,7 +186,7 @@ Rebuilt rebuiltDocument(const RebuildPlan& plan, const std::vector<Candidate>& p
     for (auto& member: plan.givenUp) lost.push_back(member.name);
     next.cause += ", without " + listNames(lost);
     auto member = source->member;
-    member.state = MemberState::serving;
+    member.serving = true;
     next.members = {member};
     next.restartedIn = next.epoch;
     next.restartedFrom = source->end;

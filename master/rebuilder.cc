@@ -93,7 +93,7 @@ kj::Promise<void> Rebuilder::look(std::string address) {
                             found.address = address;
                             return node.configurationRequest().send().then(
                                 [this, found = std::move(found)](auto&& response) mutable {
-                                  found.newest = readConfiguration(response.getConfiguration());
+                                  found.newest = Configuration::read(response.getConfiguration());
                                   // One process at two addresses.
                                   for (auto& each: heard) {
                                     auto& member = each.candidate.member;
@@ -135,7 +135,7 @@ kj::Promise<void> Rebuilder::ask(const RebuildPlan::Question& question, std::str
             auto request = connection->bootstrap<schema::Peer>().promiseRequest();
             request.setClusterId(plan.base.clusterId);
             request.setStoreId(question.storeId);
-            writeConfiguration(plan.base, request.initConfiguration());
+            plan.base.write(request.initConfiguration());
             request.setEpoch(plan.epoch);
             request.setReign(reign);
             request.setReleased(question.released);

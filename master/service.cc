@@ -30,7 +30,7 @@ std::string toString(capnp::Text::Reader text) {
 
 schema::NodeStatus::Role roleIn(const Configuration& current, const Member& member) {
   using Role = schema::NodeStatus::Role;
-  if (member.state == MemberState::syncing) return Role::SYNCING;
+  if (!member.serving) return Role::SYNCING;
   bool first = current.members.front().incarnation == member.incarnation;
   bool last = current.tail()->incarnation == member.incarnation;
   if (first) return last ? Role::SINGLE : Role::HEAD;
@@ -129,7 +129,7 @@ public:
   }
 
   kj::Promise<void> configuration(ConfigurationContext context) override {
-    writeConfiguration(alive(*master).current(), context.getResults().initConfiguration());
+    alive(*master).current().write(context.getResults().initConfiguration());
     return kj::READY_NOW;
   }
 
@@ -194,7 +194,7 @@ public:
     auto relinks = alive(*master).relinks();
     auto list = context.getResults().initRelinks(relinks.size());
     for (unsigned i = 0; i < relinks.size(); ++i) {
-      writeConfiguration(relinks[i].configuration, list[i].initConfiguration());
+      relinks[i].configuration.write(list[i].initConfiguration());
       list[i].setDuration(relinks[i].duration);
     }
     return kj::READY_NOW;
@@ -248,7 +248,7 @@ private:
     auto registered = result.initRegistered();
     registered.setRegistration(kj::heap<RegistrationServer>(
         master->addRef(), incarnation, std::get<Master::Registered>(answer).session));
-    writeConfiguration(target.current(), registered.initConfiguration());
+    target.current().write(registered.initConfiguration());
     registered.setHeartbeatInterval(target.heartbeatInterval() / kj::NANOSECONDS);
     registered.setLinkPatience(target.linkPatience() / kj::NANOSECONDS);
   }

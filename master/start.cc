@@ -5,7 +5,7 @@ namespace gavel::master {
 Start::Start(const Configuration& stored, kj::Duration wait, kj::TimePoint now)
     : wait(wait), since(now), empty(stored.epoch == 0) {
   for (auto& member: stored.members) {
-    if (member.state == MemberState::serving) awaited[member.incarnation].member = member;
+    if (member.serving) awaited[member.incarnation].member = member;
   }
 }
 

@@ -11,7 +11,7 @@ constexpr auto OPEN_TIMEOUT = 500 * kj::MILLISECONDS;
 
 }  // namespace
 
-kj::Promise<schema::Auctioneer::Client> Forwarder::to(const chain::Member* member) {
+kj::Promise<schema::Auctioneer::Client> Forwarder::to(const Member* member) {
   if (member == nullptr) {
     return KJ_EXCEPTION(OVERLOADED, "no chain has been formed yet: try again later");
   }
@@ -29,7 +29,7 @@ kj::Promise<schema::Auctioneer::Client> Forwarder::to(const chain::Member* membe
       });
 }
 
-kj::Promise<void> Forwarder::open(Route& route, const chain::Member& member) {
+kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
   chain::Header header{replica.newest().clusterId, replica.newest().epoch, replica.incarnation(),
                        member.incarnation};
   // The route owns this promise by way of `opening`, and may outlive this object with the call that
@@ -65,10 +65,9 @@ kj::Promise<void> Forwarder::open(Route& route, const chain::Member& member) {
 void Forwarder::heed(schema::Rejection::Reader rejection) {
   if (rejection.getReason() == schema::Rejection::Reason::LOWER_EPOCH) {
     // Adopting ends the routes, one of which is running here: in a later turn.
-    tasks.add(
-        kj::evalLater([this, newer = chain::Configuration::read(rejection.getConfiguration())]() {
-          return replica.adopt(newer);
-        }));
+    tasks.add(kj::evalLater([this, newer = Configuration::read(rejection.getConfiguration())]() {
+      return replica.adopt(newer);
+    }));
   }
   kj::throwFatalException(kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
                                         kj::str(rejection.getDetail())));

@@ -21,7 +21,7 @@ public:
 
   // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if
   // there is nobody to forward to now: nothing has left this node then.
-  kj::Promise<schema::Auctioneer::Client> to(const chain::Member* member);
+  kj::Promise<schema::Auctioneer::Client> to(const Member* member);
 
   // The configuration has changed.
   void forget();
@@ -44,7 +44,7 @@ private:
   kj::Canceler canceler;
   kj::TaskSet tasks;
 
-  kj::Promise<void> open(Route& route, const chain::Member& member);
+  kj::Promise<void> open(Route& route, const Member& member);
   [[noreturn]] void heed(schema::Rejection::Reader rejection);
   void taskFailed(kj::Exception&& exception) override;
 };

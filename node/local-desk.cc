@@ -11,7 +11,7 @@ namespace {
 // with 65,536 under way.
 constexpr std::size_t BYTES_PER_CALL = 4096;
 // What a bid of a list takes besides its message.
-constexpr std::size_t BYTES_PER_BID = sizeof(head::Request) + 2 * sizeof(auction::Outcome);
+constexpr std::size_t BYTES_PER_BID = sizeof(auction::Request) + 2 * sizeof(auction::Outcome);
 
 // Of an answer, at most, where it has no text to explain.  Told beforehand, as Cap'n Proto else
 // makes and clears 8 KiB for each: 4 % of what a bid costs the head.
@@ -21,8 +21,16 @@ capnp::MessageSize sizeOfOutcomes(std::size_t count) {
 }
 
 std::size_t bytesOf(const auto& params) {
-  return BYTES_PER_CALL + sizeof(head::Request) +
+  return BYTES_PER_CALL + sizeof(auction::Request) +
          params.totalSize().wordCount * sizeof(capnp::word);
+}
+
+// Of an answer without outcomes.
+void writeRefusal(const head::Answer& answer, schema::Outcome::Builder builder) {
+  wire::writeException(answer.kind == head::Answer::Kind::unknown
+                           ? schema::Outcome::Exception::Reason::OUTCOME_UNKNOWN
+                           : schema::Outcome::Exception::Reason::UNAVAILABLE,
+                       answer.detail, builder);
 }
 
 }  // namespace
@@ -35,7 +43,7 @@ void checkCount(schema::Auctioneer::BidsParams::Reader params) {
 void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
                       schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail) {
   for (auto outcome: results.initOutcomes(params.getRequests().size())) {
-    head::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail, outcome);
+    wire::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail, outcome);
   }
 }
 
@@ -47,8 +55,8 @@ Node& LocalDesk::node() {
 }
 
 template <typename Context>
-kj::Promise<void> LocalDesk::decide(Context context, head::Request request) {
-  std::vector<head::Request> requests;
+kj::Promise<void> LocalDesk::decide(Context context, auction::Request request) {
+  std::vector<auction::Request> requests;
   requests.push_back(kj::mv(request));
   // The continuation holds the context, and with it the texts of the request.
   return node()
@@ -57,20 +65,20 @@ kj::Promise<void> LocalDesk::decide(Context context, head::Request request) {
       .then([context](head::Answer answer) mutable {
         auto outcome = context.getResults(sizeOfOutcomes(1)).initOutcome();
         if (answer.kind == head::Answer::Kind::decided) {
-          head::writeOutcome(answer.outcomes.front(), outcome);
+          wire::writeOutcome(answer.outcomes.front(), outcome);
         } else {
-          head::writeRefusal(answer, outcome);
+          writeRefusal(answer, outcome);
         }
       });
 }
 
 kj::Promise<void> LocalDesk::openSession(OpenSessionContext context) {
-  return decide(context, head::readOpenSession());
+  return decide(context, wire::readOpenSession());
 }
 
 kj::Promise<void> LocalDesk::bid(BidContext context) {
   auto params = context.getParams();
-  return decide(context, head::readBid(params.getRequest(), params.getBid()));
+  return decide(context, wire::readBid(params.getRequest(), params.getBid()));
 }
 
 kj::Promise<void> LocalDesk::bids(BidsContext context) {
@@ -79,29 +87,29 @@ kj::Promise<void> LocalDesk::bids(BidsContext context) {
   auto count = params.getRequests().size();
   return node()
       .admission()
-      .submit(head::readBids(params.getRequests()), bytesOf(params) + count * BYTES_PER_BID)
+      .submit(wire::readBids(params.getRequests()), bytesOf(params) + count * BYTES_PER_BID)
       .then([context, count](head::Answer answer) mutable {
         auto outcomes = context.getResults(sizeOfOutcomes(count)).initOutcomes(count);
         for (unsigned i = 0; i < count; ++i) {
           if (answer.kind == head::Answer::Kind::decided) {
-            head::writeOutcome(answer.outcomes[i], outcomes[i]);
+            wire::writeOutcome(answer.outcomes[i], outcomes[i]);
           } else {
-            head::writeRefusal(answer, outcomes[i]);
+            writeRefusal(answer, outcomes[i]);
           }
         }
       });
 }
 
 kj::Promise<void> LocalDesk::create(CreateContext context) {
-  return decide(context, head::readCreate(context.getParams()));
+  return decide(context, wire::readCreate(context.getParams()));
 }
 
 kj::Promise<void> LocalDesk::close(CloseContext context) {
-  return decide(context, head::readClose(context.getParams()));
+  return decide(context, wire::readClose(context.getParams()));
 }
 
 kj::Promise<void> LocalDesk::cancel(CancelContext context) {
-  return decide(context, head::readCancel(context.getParams()));
+  return decide(context, wire::readCancel(context.getParams()));
 }
 
 template <typename Context, typename Answer>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/weak.h"
-#include "head/requests.h"
 #include "schema/auction.capnp.h"
 #include "tail/queries.h"
+#include "wire/requests.h"
 
 namespace gavel::node {
 
@@ -41,7 +41,7 @@ private:
   Node& node();
   // Submits one request and writes its outcome.
   template <typename Context>
-  kj::Promise<void> decide(Context context, head::Request request);
+  kj::Promise<void> decide(Context context, auction::Request request);
   // Makes of the answer that there is none now what the caller can read.
   template <typename Context, typename Answer>
   kj::Promise<void> unlessUnavailable(Context context, Answer answer);
@@ -54,7 +54,7 @@ private:
 template <typename Results>
 void writeUnavailable(Results results, kj::StringPtr detail) {
   if constexpr (requires { results.initOutcome(); }) {
-    head::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail,
+    wire::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail,
                          results.initOutcome());
   } else if constexpr (requires { results.initAnswer(); }) {
     tail::writeUnavailable(results.initAnswer().initFailure(), detail);

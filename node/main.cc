@@ -17,9 +17,9 @@
 #include "base/server.h"
 #include "base/service-manager.h"
 #include "base/turn-meter.h"
-#include "chain/restore.h"
-#include "chain/rocks-store.h"
 #include "node/node.h"
+#include "store/restore.h"
+#include "store/rocks-store.h"
 
 namespace gavel::node {
 namespace {
@@ -31,7 +31,7 @@ struct Flags {
   std::vector<std::string> masters;
   std::string data;
   std::string restore;
-  chain::RocksStore::Options store;
+  RocksStore::Options store;
   chain::Replica::Options replica;
   std::string sessionIdle = "1h";
   std::string diskPatience = "5s";
@@ -109,8 +109,8 @@ void declare(CLI::App& app, Flags& flags) {
       ->default_str("4MiB");
   app.add_option("--sync", flags.store.sync,
                  "always: a bid counts as stored after fsync; never: replication alone protects it")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, chain::SyncMode>{
-          {"always", chain::SyncMode::always}, {"never", chain::SyncMode::never}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, SyncMode>{
+          {"always", SyncMode::always}, {"never", SyncMode::never}}))
       ->default_str("always");
   app.add_option("--disk-patience", flags.diskPatience,
                  "How long the disk may go without an answer; then the chain goes on without it")
@@ -174,9 +174,8 @@ int serve(const Flags& flags) {
   auto listener = listenOn(io.provider->getNetwork(), io.waitScope, flags.listen.c_str());
   auto address = boundAddress(flags.listen.c_str(), listener->getPort());
   if (!flags.restore.empty()) {
-    auto restored =
-        chain::restoreBackup(flags.restore.c_str(), flags.data.c_str(), random, flags.store)
-            .wait(io.waitScope);
+    auto restored = restoreBackup(flags.restore.c_str(), flags.data.c_str(), random, flags.store)
+                        .wait(io.waitScope);
     logInfo("restored from a backup: a new cluster can be formed with this node",
             {{"backup", flags.restore}, {"index", restored.position.index}});
     if (restored.unconfirmed) {
@@ -186,8 +185,8 @@ int serve(const Flags& flags) {
           {{"committed", restored.committed}, {"index", restored.position.index}});
     }
   }
-  chain::RocksStore store(flags.data.c_str(), flags.store, random);
-  if (flags.store.sync == chain::SyncMode::never) {
+  RocksStore store(flags.data.c_str(), flags.store, random);
+  if (flags.store.sync == SyncMode::never) {
     logWarning("--sync=never: a bid survives the loss of processes, but not of power everywhere");
   }
 

@@ -23,7 +23,7 @@ public:
 
   kj::Promise<void> configure(ConfigureContext context) override {
     KJ_IF_MAYBE (session, owner->get()) {
-      auto configuration = chain::Configuration::read(context.getParams().getConfiguration());
+      auto configuration = Configuration::read(context.getParams().getConfiguration());
       KJ_IF_MAYBE (why, session->host.whyNotAdopt(configuration)) {
         return kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(*why));
       }
@@ -139,7 +139,7 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
     saidLost = false;
     refused.clear();
     saidRefusal.clear();
-    auto configuration = chain::Configuration::read(registered.getConfiguration());
+    auto configuration = Configuration::read(registered.getConfiguration());
     logInfo(
         "registered with the master",
         {{"master", address}, {"epoch", configuration.epoch}, {"chain", configuration.describe()}});

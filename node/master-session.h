@@ -9,9 +9,9 @@
 #include "base/connection.h"
 #include "base/random.h"
 #include "base/weak.h"
-#include "chain/configuration.h"
 #include "chain/replica.h"
 #include "schema/master.capnp.h"
+#include "topology/configuration.h"
 
 namespace gavel::node {
 
@@ -26,9 +26,9 @@ public:
     virtual void describe(schema::NodeStatus::Builder builder) = 0;
     virtual std::uint64_t clusterId() = 0;
     virtual bool empty() = 0;
-    virtual kj::Promise<void> adopt(const chain::Configuration& configuration) = 0;
+    virtual kj::Promise<void> adopt(const Configuration& configuration) = 0;
     // Why that is to be refused, for the master's operators; null: it is not.
-    virtual kj::Maybe<kj::String> whyNotAdopt(const chain::Configuration& configuration) = 0;
+    virtual kj::Maybe<kj::String> whyNotAdopt(const Configuration& configuration) = 0;
     // The master refuses this node, as its clock and the master's differ.
     virtual void clockIsWrong() = 0;
     // An operator's word on the clock (master.capnp's NodeControl.acceptClock).

@@ -8,7 +8,7 @@ namespace gavel::node {
 namespace {
 
 // Every start is a new incarnation (R2).
-std::uint64_t newIncarnation(const chain::Recovered& recovered, Random& random) {
+std::uint64_t newIncarnation(const Recovered& recovered, Random& random) {
   for (auto& member: recovered.configuration.members) {
     bool same = planted(Bug::restartInPlace) && member.storeId == recovered.storeId;
     if (same) return member.incarnation;
@@ -25,7 +25,7 @@ void writePace(const RecentDurations::Summary& durations, schema::Pace::Builder 
 }  // namespace
 
 Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
-           chain::Store& store, chain::Image image, NodeOptions nodeOptions)
+           Store& store, Image image, NodeOptions nodeOptions)
     : options(kj::mv(nodeOptions)),
       network(network),
       timer_(timer),
@@ -75,8 +75,8 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   // Not one that is only heard of: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);
-  chain::writePosition(replica_.logEnd(), builder.initEnd());
-  chain::writeBound(replica_.bound(), builder.initBound());
+  writePosition(replica_.logEnd(), builder.initEnd());
+  writeBound(replica_.bound(), builder.initBound());
   builder.setClusterId(replica_.newest().clusterId);
   builder.setReign(replica_.newest().reign);
   if (auto& promised = replica_.promised(); promised.epoch > replica_.newest().epoch) {
@@ -103,23 +103,23 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
     builder.setStateHash(kj::arrayPtr(hash.data(), hash.size()));
   }
   switch (replica_.role()) {
-    case chain::Role::head:
+    case gavel::Role::head:
       builder.setRole(Role::HEAD);
       return;
-    case chain::Role::middle:
+    case gavel::Role::middle:
       builder.setRole(Role::MIDDLE);
       return;
-    case chain::Role::tail:
+    case gavel::Role::tail:
       builder.setRole(Role::TAIL);
       return;
-    case chain::Role::single:
+    case gavel::Role::single:
       builder.setRole(Role::SINGLE);
       return;
-    case chain::Role::syncing:
+    case gavel::Role::syncing:
       builder.setRole(Role::SYNCING);
       builder.setReason("joins the chain behind the tail");
       return;
-    case chain::Role::waiting:
+    case gavel::Role::waiting:
       builder.setRole(Role::WAITING);
       explain(builder);
       return;
@@ -129,7 +129,7 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
 // It may have been set right since it was looked at.  The master judges by what it is told next,
 // and has not let this process in, so that nothing is stamped by it meanwhile (R15).
 void Node::clockIsWrong() {
-  if (replica_.newest().roleOf(incarnation) == chain::Role::waiting) time.takeClock();
+  if (replica_.newest().roleOf(incarnation) == Role::waiting) time.takeClock();
 }
 
 void Node::explain(schema::NodeStatus::Builder builder) const {
@@ -153,7 +153,7 @@ kj::Promise<void> Node::promise(PromiseContext context) {
     context.getResults().initResult().setRefused("it runs on another data directory");
     return kj::READY_NOW;
   }
-  chain::Replica::Question question{chain::Configuration::read(params.getConfiguration()),
+  chain::Replica::Question question{Configuration::read(params.getConfiguration()),
                                     {params.getEpoch(), params.getReign()},
                                     params.getReleased()};
   return replica_.promise(question).then([this, context](Answer answer) mutable {
@@ -172,10 +172,9 @@ kj::Promise<void> Node::promise(PromiseContext context) {
   });
 }
 
-void Node::writeSnapshotHeader(chain::Position position,
-                               schema::SnapshotHeader::Builder builder) const {
+void Node::writeSnapshotHeader(Position position, schema::SnapshotHeader::Builder builder) const {
   builder.setClusterId(replica_.newest().clusterId);
-  chain::writePosition(position, builder.initPosition());
+  writePosition(position, builder.initPosition());
   builder.setStamp(clock.wall());
   builder.setConfigurationEpoch(replica_.newest().epoch);
 }
@@ -222,7 +221,7 @@ void Node::caughtUp() {
   admission_.caughtUp();
 }
 
-void Node::unreachable(std::uint64_t epoch, const chain::Member& neighbour, kj::StringPtr reason) {
+void Node::unreachable(std::uint64_t epoch, const Member& neighbour, kj::StringPtr reason) {
   master.report(epoch, neighbour.incarnation, reason);
 }
 
@@ -236,7 +235,7 @@ void Node::setLinkPatience(kj::Duration patience) {
   replica_.setLinkPatience(kj::max(options.linkPatience.orDefault(patience), kj::Duration(LEAST)));
 }
 
-void Node::gated(std::uint64_t epoch, const chain::Member& joiner) {
+void Node::gated(std::uint64_t epoch, const Member& joiner) {
   master.gate(epoch, joiner.incarnation);
 }
 

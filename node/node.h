@@ -10,11 +10,11 @@
 #include "base/random.h"
 #include "base/turn-meter.h"
 #include "chain/replica.h"
-#include "chain/store.h"
 #include "head/admission.h"
 #include "node/forwarder.h"
 #include "node/master-session.h"
 #include "schema/peer.capnp.h"
+#include "store/store.h"
 #include "tail/queries.h"
 #include "tail/watchers.h"
 
@@ -40,7 +40,7 @@ class Node final: private chain::Replica::Observer, private MasterSession::Host 
 public:
   // All references outlive the node.  `image` is what `store` holds.
   Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
-       chain::Store& store, chain::Image image, NodeOptions options);
+       Store& store, Image image, NodeOptions options);
   ~Node() noexcept(false);
   KJ_DISALLOW_COPY(Node);
 
@@ -66,7 +66,7 @@ public:
       capnp::CallContext<schema::Peer::PromiseParams, schema::Peer::PromiseResults>;
   kj::Promise<void> promise(PromiseContext context);
   // Of what a snapshot from here would be.
-  void writeSnapshotHeader(chain::Position position, schema::SnapshotHeader::Builder builder) const;
+  void writeSnapshotHeader(Position position, schema::SnapshotHeader::Builder builder) const;
 
 private:
   NodeOptions options;
@@ -75,7 +75,7 @@ private:
   const SystemClock& clock;
   chain::ChainTime time;
   std::uint64_t incarnation;
-  const chain::Recovered& recovered;
+  const Recovered& recovered;
 
   tail::Feed feed;  // Before the replica, which tells it from the beginning.
   chain::Replica replica_;
@@ -96,18 +96,17 @@ private:
   void restarted(std::uint64_t index) override;
   void committed(std::uint64_t index) override;
   void caughtUp() override;
-  void unreachable(std::uint64_t epoch, const chain::Member& neighbour,
-                   kj::StringPtr reason) override;
+  void unreachable(std::uint64_t epoch, const Member& neighbour, kj::StringPtr reason) override;
   void linkTrouble(const chain::Replica::LinkReport& report) override;
-  void gated(std::uint64_t epoch, const chain::Member& joiner) override;
+  void gated(std::uint64_t epoch, const Member& joiner) override;
 
   void describe(schema::NodeStatus::Builder builder) override { writeStatus(builder, false); }
   std::uint64_t clusterId() override { return replica_.newest().clusterId; }
   bool empty() override { return recovered.empty && replica_.logEnd().index == 0; }
-  kj::Promise<void> adopt(const chain::Configuration& configuration) override {
+  kj::Promise<void> adopt(const Configuration& configuration) override {
     return replica_.adopt(configuration);
   }
-  kj::Maybe<kj::String> whyNotAdopt(const chain::Configuration& configuration) override {
+  kj::Maybe<kj::String> whyNotAdopt(const Configuration& configuration) override {
     return replica_.whyNotAdopt(configuration);
   }
   void clockIsWrong() override;

@@ -28,7 +28,7 @@ kj::Promise<void> Service::toTail(Context context, Copy copy) {
 }
 
 template <typename Context, typename Copy>
-kj::Promise<void> Service::pass(Context context, const chain::Member* member, Copy copy) {
+kj::Promise<void> Service::pass(Context context, const Member* member, Copy copy) {
   return node().forwarder().to(member).then(
       [context, copy = kj::mv(copy)](schema::Auctioneer::Client target) mutable {
         // From here on a failure means that the outcome is not known: it goes to the caller as the
@@ -110,7 +110,7 @@ kj::Promise<void> Service::cancel(CancelContext context) {
 // -- queries, by any serving member (R10)
 
 kj::Promise<void> Service::result(ResultContext context) {
-  if (chain::isServing(node().replica().role())) return desk.result(context);
+  if (isServing(node().replica().role())) return desk.result(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.resultRequest();
     request.setAuction(params.getAuction());
@@ -119,7 +119,7 @@ kj::Promise<void> Service::result(ResultContext context) {
 }
 
 kj::Promise<void> Service::show(ShowContext context) {
-  if (chain::isServing(node().replica().role())) return desk.show(context);
+  if (isServing(node().replica().role())) return desk.show(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.showRequest();
     request.setAuction(params.getAuction());
@@ -128,7 +128,7 @@ kj::Promise<void> Service::show(ShowContext context) {
 }
 
 kj::Promise<void> Service::list(ListContext context) {
-  if (chain::isServing(node().replica().role())) return desk.list(context);
+  if (isServing(node().replica().role())) return desk.list(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.listRequest();
     request.setAfter(params.getAfter());
@@ -138,7 +138,7 @@ kj::Promise<void> Service::list(ListContext context) {
 }
 
 kj::Promise<void> Service::history(HistoryContext context) {
-  if (chain::isServing(node().replica().role())) return desk.history(context);
+  if (isServing(node().replica().role())) return desk.history(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.historyRequest();
     request.setAuction(params.getAuction());
@@ -151,7 +151,7 @@ kj::Promise<void> Service::history(HistoryContext context) {
 // -- what happens, from any serving member
 
 kj::Promise<void> Service::watch(WatchContext context) {
-  if (chain::isServing(node().replica().role())) return desk.watch(context);
+  if (isServing(node().replica().role())) return desk.watch(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.watchRequest();
     request.setAuction(params.getAuction());
@@ -162,7 +162,7 @@ kj::Promise<void> Service::watch(WatchContext context) {
 }
 
 kj::Promise<void> Service::watchAll(WatchAllContext context) {
-  if (chain::isServing(node().replica().role())) return desk.watchAll(context);
+  if (isServing(node().replica().role())) return desk.watchAll(context);
   return toTail(context, [](auto& target, auto params) {
     auto request = target.watchAllRequest();
     request.setAfter(params.getAfter());
@@ -229,7 +229,7 @@ kj::Promise<void> Service::snapshot(SnapshotContext context) {
   bool unconfirmed = context.getParams().getUnconfirmed();
   auto& replica = node().replica();
   auto opened = unconfirmed ? replica.unconfirmedSnapshot() : replica.snapshot();
-  return opened.then([this, context, unconfirmed](kj::Own<chain::SnapshotReader> reader) mutable {
+  return opened.then([this, context, unconfirmed](kj::Own<SnapshotReader> reader) mutable {
     auto& source = *reader;
     auto begin = context.getParams().getReceiver().beginRequest();
     auto header = begin.initHeader();

@@ -54,7 +54,7 @@ private:
   template <typename Context, typename Copy>
   kj::Promise<void> toTail(Context context, Copy copy);
   template <typename Context, typename Copy>
-  kj::Promise<void> pass(Context context, const chain::Member* member, Copy copy);
+  kj::Promise<void> pass(Context context, const Member* member, Copy copy);
 };
 
 }  // namespace gavel::node

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "chain/entry-codec.h"
-
 namespace gavel::tail {
 namespace {
 
@@ -25,38 +23,6 @@ void noSuchAuction(kj::StringPtr name, schema::QueryFailure::Builder failure) {
   failure.setDetail(kj::str("there is no auction \"", name, "\""));
 }
 
-schema::Version::Kind kindOf(auction::Version::Kind kind) {
-  switch (kind) {
-    case auction::Version::Kind::created:
-      return schema::Version::Kind::CREATED;
-    case auction::Version::Kind::bid:
-      return schema::Version::Kind::BID;
-    case auction::Version::Kind::closed:
-      return schema::Version::Kind::CLOSED;
-    case auction::Version::Kind::cancelled:
-      return schema::Version::Kind::CANCELLED;
-  }
-  return schema::Version::Kind::CREATED;
-}
-
-std::uint64_t bidCount(const auction::Auction& auction) {
-  auto others = auction.phase == auction::Auction::Phase::open ? 1 : 2;  // created; closed.
-  return auction.version() - others;
-}
-
-void writeTerms(const auction::Auction& auction, schema::Terms::Builder builder) {
-  auction::Terms terms;
-  terms.item = auction.item;
-  terms.duration = auction.duration;
-  terms.startingPrice = auction.startingPrice;
-  terms.increment = auction.increment;
-  if (auction.hardEnd != 0) {
-    terms.softClose = {auction.softCloseWindow, auction.softCloseExtension,
-                       auction.hardEnd - auction.created};
-  }
-  chain::encodeTerms(terms, builder);
-}
-
 }  // namespace
 
 void writeUnavailable(schema::QueryFailure::Builder failure, kj::StringPtr detail) {
@@ -69,46 +35,6 @@ kj::Promise<std::uint64_t> Queries::confirmed() {
     return KJ_EXCEPTION(OVERLOADED, "overloaded: too many queries wait; try again later");
   }
   return replica.confirmed();
-}
-
-void Queries::view(const auction::Auction& auction, const Basis& basis,
-                   schema::AuctionView::Builder view) const {
-  auto& state = replica.state();
-  view.setId(auction.id);
-  view.setName(auction.name.c_str());
-  view.setVersion(auction.version());
-  view.setDeadline(auction.deadline);
-  view.setCreated(auction.created);
-  view.setNow(time.now());
-  view.setBids(bidCount(auction));
-  view.setOwner(state.bidder(auction.owner).name.c_str());
-  view.setIndex(basis.index);
-  switch (auction.phase) {
-    case auction::Auction::Phase::open: {
-      auto open = view.initState().initOpen();
-      open.setHighest(auction.highest);
-      if (auction.highest != 0) {
-        open.setHighestBidder(state.bidder(auction.highestBidder).name.c_str());
-      }
-      // By the log and not by a clock, so that all who are asked say the same (R16).
-      bool due = auction.due(basis.stamp);
-      open.setDue(due);
-      open.setNextValid(due ? 0 : auction.nextValid());
-      return;
-    }
-    case auction::Auction::Phase::closed:
-      if (auction.sold()) {
-        auto sold = view.initState().initSold();
-        sold.setPrice(auction.highest);
-        sold.setWinner(state.bidder(auction.highestBidder).name.c_str());
-      } else {
-        view.initState().setNoSale();
-      }
-      return;
-    case auction::Auction::Phase::cancelled:
-      view.initState().setCancelled();
-      return;
-  }
 }
 
 // Calls `use` with the auction, be it in memory or over and only in the store; false if there is
@@ -129,8 +55,8 @@ kj::Promise<void> Queries::answer(std::uint64_t epoch, kj::StringPtr name, Answe
   auto basis = this->basis();
   bool found = withAuction({name.begin(), name.size()}, [&](const auction::Auction& auction) {
     auto builder = answer.initAuction();
-    view(auction, basis, builder);
-    if (withTerms) writeTerms(auction, builder.initTerms());
+    wire::writeAuction(auction, replica.state(), basis, builder);
+    if (withTerms) wire::writeTermsOf(auction, builder.initTerms());
   });
   if (!found) noSuchAuction(name, answer.initFailure());
   return replica.whenCommitted(basis.index, epoch);
@@ -170,23 +96,12 @@ kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListPar
         auto count = std::min(limit, found.size());
         auto list = results.initAuctions(static_cast<unsigned>(count));
         auto next = found.begin();
-        for (unsigned i = 0; i < count; ++i, ++next) view(next->second, basis, list[i]);
+        for (unsigned i = 0; i < count; ++i, ++next) {
+          wire::writeAuction(next->second, replica.state(), basis, list[i]);
+        }
         results.setMore(found.size() > limit);
         return replica.whenCommitted(basis.index, epoch);
       });
-}
-
-void Queries::write(std::uint64_t number, const auction::Version& version,
-                    schema::Version::Builder builder) const {
-  builder.setVersion(number);
-  builder.setStamp(version.stamp);
-  builder.setIndex(version.index);
-  builder.setKind(kindOf(version.kind));
-  if (version.bidder != 0) {
-    builder.setWho(replica.state().bidder(version.bidder).name.c_str());
-  }
-  builder.setAmount(version.amount);
-  builder.setDeadline(version.deadline);
 }
 
 std::optional<std::uint64_t> Queries::latestVersion(kj::StringPtr auction) {
@@ -226,7 +141,9 @@ kj::Promise<void> Queries::history(std::uint64_t epoch, kj::StringPtr name,
     if (!replica.actsIn(epoch)) return replica.whenCommitted(basis, epoch);
     versions.insert(versions.end(), newer.begin(), newer.end());
     auto list = results.initVersions(static_cast<unsigned>(versions.size()));
-    for (unsigned i = 0; i < list.size(); ++i) write(from + i, versions[i], list[i]);
+    for (unsigned i = 0; i < list.size(); ++i) {
+      wire::writeVersion(from + i, versions[i], replica.state(), list[i]);
+    }
     results.setMore(available > versions.size());
     return replica.whenCommitted(basis, epoch);
   });

@@ -9,6 +9,7 @@
 #include "chain/chain-time.h"
 #include "chain/replica.h"
 #include "schema/auction.capnp.h"
+#include "wire/views.h"
 
 namespace gavel::tail {
 
@@ -41,23 +42,14 @@ public:
   // Of an auction, committed or not; none where there is no such auction.
   std::optional<std::uint64_t> latestVersion(kj::StringPtr auction);
 
-  // Version `number` of an auction.
-  void write(std::uint64_t number, const auction::Version& version,
-             schema::Version::Builder builder) const;
-
 private:
   chain::Replica& replica;
   const chain::ChainTime& time;
   kj::Canceler canceler;  // Of what still reads the store.
 
-  // What an answer is as of.
-  struct Basis {
-    std::uint64_t index = 0;
-    auction::Stamp stamp = 0;
-  };
-  Basis basis() const { return {replica.state().lastIndex(), replica.state().lastStamp()}; }
-  void view(const auction::Auction& auction, const Basis& basis,
-            schema::AuctionView::Builder view) const;
+  wire::Basis basis() const {
+    return {replica.state().lastIndex(), replica.state().lastStamp(), time.now()};
+  }
   template <typename Use>
   bool withAuction(std::string_view name, Use use);
   kj::Promise<void> answer(std::uint64_t epoch, kj::StringPtr name, Answer::Builder answer,

@@ -15,7 +15,7 @@ constexpr std::uint64_t NOW = UINT64_MAX;
 }  // namespace
 
 void Watchers::requireServing() const {
-  if (!chain::isServing(replica.role())) {
+  if (!isServing(replica.role())) {
     kj::throwFatalException(
         KJ_EXCEPTION(OVERLOADED, "this node serves in no chain now: try again"));
   }
@@ -76,7 +76,8 @@ void Watchers::tell(std::uint64_t after, std::uint32_t limit, schema::Changes::B
   auto list = results.initChanges(static_cast<unsigned>(changes.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     list[i].setAuction(changes[i]->auction);
-    queries.write(changes[i]->number, changes[i]->version, list[i].initVersion());
+    wire::writeVersion(changes[i]->number, changes[i]->version, replica.state(),
+                       list[i].initVersion());
   }
   bool all = changes.empty() || changes.back() == feed.newest();
   results.setPosition(all ? std::max(after, feed.position()) : changes.back()->index);

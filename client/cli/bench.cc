@@ -1,6 +1,6 @@
 #include <CLI/CLI.hpp>
 
-#include "client/cli/bench-run.h"
+#include "client/bench/run.h"
 
 namespace gavel::client::cli {
 namespace {

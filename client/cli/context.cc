@@ -89,7 +89,8 @@ kj::Network& Context::network() {
   }
   if (!settings.adminTokenFile.empty()) {
     if (proving.get() == nullptr) {
-      proving = kj::heap<ProvingNetwork>(*top, Role::admin, readSecret(settings.adminTokenFile));
+      proving = kj::heap<ProvingNetwork>(*top, ConnectionRole::admin,
+                                         readSecret(settings.adminTokenFile));
     }
     top = proving.get();
   }

@@ -54,21 +54,22 @@ protected:
 
   void serve(kj::Own<kj::AsyncIoStream> end) {
     stream = kj::heap<BufferedStream>(kj::mv(end), timer);
-    accepting =
-        acceptRole(*stream, secrets)
-            .then(
-                [this](Role role) {
-                  outcome = role == Role::peer ? "peer" : role == Role::admin ? "admin" : "anyone";
-                },
-                [this](kj::Exception&& exception) {
-                  outcome = exception.getDescription().cStr();
-                  stream = nullptr;
-                })
-            .eagerlyEvaluate(nullptr);
+    accepting = acceptRole(*stream, secrets)
+                    .then(
+                        [this](ConnectionRole role) {
+                          outcome = role == ConnectionRole::peer    ? "peer"
+                                    : role == ConnectionRole::admin ? "admin"
+                                                                    : "anyone";
+                        },
+                        [this](kj::Exception&& exception) {
+                          outcome = exception.getDescription().cStr();
+                          stream = nullptr;
+                        })
+                    .eagerlyEvaluate(nullptr);
   }
 
   // What the caller is told; the server's word is in `outcome`.
-  std::string prove(Role role, const std::string& secret) {
+  std::string prove(ConnectionRole role, const std::string& secret) {
     ProvingNetwork proving(network, role, Secret(secret));
     return proving.parseAddress("server:1", 0)
         .then([](kj::Own<kj::NetworkAddress> address) { return address->connect(); })
@@ -99,17 +100,17 @@ protected:
 };
 
 TEST_F(Handshake, RoleIsProvedByItsSecretOnly) {
-  EXPECT_EQ(prove(Role::peer, "the peers' secret"), "connected");
+  EXPECT_EQ(prove(ConnectionRole::peer, "the peers' secret"), "connected");
   EXPECT_EQ(serverSays(), "peer");
   outcome.clear();
-  EXPECT_EQ(prove(Role::admin, "the operators' token"), "connected");
+  EXPECT_EQ(prove(ConnectionRole::admin, "the operators' token"), "connected");
   EXPECT_EQ(serverSays(), "admin");
   outcome.clear();
-  EXPECT_EQ(prove(Role::admin, "the peers' secret"),
+  EXPECT_EQ(prove(ConnectionRole::admin, "the peers' secret"),
             "server:1 does not know this admin token: it has another one, or none");
   secrets.admin = Secret();
   outcome.clear();
-  EXPECT_THAT(prove(Role::admin, "the operators' token"),
+  EXPECT_THAT(prove(ConnectionRole::admin, "the operators' token"),
               HasSubstr("does not know this admin token"));
 }
 

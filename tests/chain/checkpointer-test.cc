@@ -6,7 +6,7 @@
 #include <kj/debug.h>
 
 #include "chain/commit-tracker.h"
-#include "tests/chain/auctioneer.h"
+#include "tests/store/auctioneer.h"
 
 namespace gavel::chain {
 namespace {
@@ -108,7 +108,7 @@ protected:
   kj::WaitScope waitScope{loop};
   Auctioneer auctioneer;
   SlowStore store;
-  Log log_;
+  RecentLog log_;
   CommitTracker tracker = single();
   kj::TimerImpl timer{kj::origin<kj::TimePoint>() + 1 * kj::SECONDS};
   Checkpointer checkpointer{store,     auctioneer.state, timer,

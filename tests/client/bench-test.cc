@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client/cli/bench-check.h"
-#include "client/cli/bench-samples.h"
+#include "client/bench/check.h"
+#include "client/bench/samples.h"
 #include "tests/client/program.h"
 #include "tests/support/fakes.h"
 

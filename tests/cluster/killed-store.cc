@@ -12,7 +12,7 @@
 
 #include "base/passing-files.h"
 #include "base/random.h"
-#include "chain/rocks-store.h"
+#include "store/rocks-store.h"
 #include "tests/cluster/disk.h"
 #include "tests/cluster/process.h"
 #include "tests/support/fakes.h"
@@ -20,7 +20,7 @@
 namespace gavel::cluster {
 namespace {
 
-using chain::Position;
+using Position;
 
 constexpr std::size_t DISK_BYTES = 256 << 20;
 constexpr std::uint64_t ENTRIES = 5;      // Of each batch.
@@ -88,7 +88,7 @@ private:
 };
 
 // With a text that makes a frame larger than a page.
-chain::BatchPtr nextBatch(const Position& end) {
+BatchPtr nextBatch(const Position& end) {
   const std::string text(1500, 'x');
   auction::Terms terms;
   terms.item = text;
@@ -99,7 +99,7 @@ chain::BatchPtr nextBatch(const Position& end) {
     auction::CreateAuction command{"a lamp", {"owner", {}}, terms};
     entries.push_back({index, static_cast<auction::Stamp>(1000 + index), {}, command});
   }
-  return chain::Batch::make(1, end, entries);
+  return Batch::make(1, end, entries);
 }
 
 // In one write, which is over before a kill.
@@ -117,11 +117,11 @@ int liveAsStore(const StoreLife& life) {
   auto io = kj::setupAsyncIo();
   Death death(life.killedAt);
   MortalFiles files(death);
-  chain::RocksStoreOptions options;
+  RocksStoreOptions options;
   options.files = &files;
   options.segmentBytes = 64 * 1024;  // So that some lives begin another one.
   SystemRandom random;
-  chain::RocksStore store(life.directory.c_str(), options, random);
+  RocksStore store(life.directory.c_str(), options, random);
   if (!store.recovered().damage.empty()) {
     printf("damaged %s\n", store.recovered().damage.c_str());
     return 1;

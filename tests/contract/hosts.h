@@ -9,12 +9,12 @@
 #include <kj/async.h>
 #include <kj/debug.h>
 
-#include "chain/memory-store.h"
-#include "chain/rocks-store.h"
+#include "store/rocks-store.h"
 #include "tests/disk/keeper.h"
 #include "tests/disk/test-disk.h"
 #include "tests/simulation/disk.h"
 #include "tests/support/fakes.h"
+#include "tests/support/memory-store.h"
 
 // Stores of each kind, and the processes that use one after the other.
 //
@@ -55,13 +55,12 @@ auto valued(kj::Promise<T> promise) {
 }
 
 template <typename Function>
-using ValueOf =
-    std::decay_t<decltype(valued(std::declval<std::invoke_result_t<Function, chain::Store&>>())
-                              .wait(std::declval<kj::WaitScope&>()))>;
+using ValueOf = std::decay_t<decltype(valued(std::declval<std::invoke_result_t<Function, Store&>>())
+                                          .wait(std::declval<kj::WaitScope&>()))>;
 
 // Waits for what `function` promises, and keeps it in `result`.
 template <typename Function, typename T>
-kj::Promise<void> keep(Function function, chain::Store& store, Result<T>& result) {
+kj::Promise<void> keep(Function function, Store& store, Result<T>& result) {
   return kj::evalNow([&]() { return valued(function(store)); })
       .then([&result](T value) { result.value.emplace(kj::mv(value)); },
             [&result](kj::Exception&& exception) {
@@ -93,27 +92,26 @@ public:
   void act(Function function) {
     function(store());
   }
-  virtual chain::Store& store() = 0;
+  virtual Store& store() = 0;
   virtual ~LoopHost() noexcept(false) = default;
 
 protected:
   kj::AsyncIoContext io = kj::setupAsyncIo();
 };
 
-// chain::MemoryStore, synced at once.
+// MemoryStore, synced at once.
 class MemoryHost final: public LoopHost {
 public:
   static constexpr const char* NAME = "MemoryStore";
 
-  chain::Store& store() override { return *store_; }
+  Store& store() override { return *store_; }
   void restart(Ending ending) {
-    store_ = store_->restart(ending == Ending::power ? chain::MemoryStore::Crash::power
-                                                     : chain::MemoryStore::Crash::process);
+    store_ = store_->restart(ending == Ending::power ? MemoryStore::Crash::power
+                                                     : MemoryStore::Crash::process);
   }
 
 private:
-  kj::Own<chain::MemoryStore> store_ =
-      kj::heap<chain::MemoryStore>(7, chain::MemoryStore::Sync::atOnce);
+  kj::Own<MemoryStore> store_ = kj::heap<MemoryStore>(7, MemoryStore::Sync::atOnce);
 };
 
 // The store on disk, on a disk in memory.
@@ -129,7 +127,7 @@ public:
   }
   ~RocksHost() noexcept(false) override { store_ = nullptr; }
 
-  chain::Store& store() override { return *store_; }
+  Store& store() override { return *store_; }
   void restart(Ending ending) {
     if (ending == Ending::inOrder) store_ = nullptr;
     auto contents = disk->contents();
@@ -142,14 +140,14 @@ public:
 private:
   gavel::testing::SeededRandom random{1};
   std::unique_ptr<disk::TestDisk> disk;
-  kj::Own<chain::RocksStore> store_;
+  kj::Own<RocksStore> store_;
 
   void open(disk::Contents contents) {
     disk = std::make_unique<disk::TestDisk>(kj::mv(contents));
     auto options = disk::Keeper::options(*disk);
-    options.retainBytes = chain::MemoryStore::Options().retainedBytes;
+    options.retainBytes = MemoryStore::Options().retainedBytes;
     options.segmentBytes = 8192;
-    store_ = kj::heap<chain::RocksStore>(disk::Keeper::DIRECTORY, options, random);
+    store_ = kj::heap<RocksStore>(disk::Keeper::DIRECTORY, options, random);
   }
 };
 
@@ -164,7 +162,7 @@ public:
     engine.shutDown();
   }
 
-  chain::Store& store() { return *store_; }
+  Store& store() { return *store_; }
   template <typename Function>
   Result<ValueOf<Function>> call(Function function) {
     Result<ValueOf<Function>> result;
@@ -199,7 +197,7 @@ private:
   std::int64_t wallOffset = 0;
   simulation::Disk disk{engine, simulation::Dice(5), simulation::Disk::Settings{}};
   simulation::Process* process = nullptr;
-  chain::Store* store_ = nullptr;
+  Store* store_ = nullptr;
 
   void open() {
     process = &engine.newProcess("p", simulation::Dice(6), wallOffset);

@@ -6,20 +6,20 @@
 #include <gtest/gtest.h>
 
 #include "auction/records.h"
-#include "tests/chain/auctioneer.h"
-#include "tests/chain/entries.h"
 #include "tests/contract/hosts.h"
+#include "tests/store/auctioneer.h"
+#include "tests/support/entries.h"
 
-// What chain/store.h promises, of each store that there is: so that what the simulation trusts is
+// What store/store.h promises, of each store that there is: so that what the simulation trusts is
 // what the disk does.
 namespace gavel::contract {
 namespace {
 
+using BatchPtr;
+using Image;
+using Position;
+using Store;
 using chain::Auctioneer;
-using chain::BatchPtr;
-using chain::Image;
-using chain::Position;
-using chain::Store;
 
 template <typename Host>
 class StoreContract: public ::testing::Test {
@@ -75,12 +75,12 @@ protected:
     }
     return {999, 999, 999};
   }
-  kj::Own<chain::SnapshotReader> snapshot() {
-    kj::Own<chain::SnapshotReader> reader;
+  kj::Own<SnapshotReader> snapshot() {
+    kj::Own<SnapshotReader> reader;
     host.act([&](Store& store) { reader = store.openSnapshot(); });
     return reader;
   }
-  std::vector<std::string> read(chain::SnapshotReader& reader) {
+  std::vector<std::string> read(SnapshotReader& reader) {
     std::vector<std::string> parts;
     for (;;) {
       auto part = value([&](Store&) { return reader.next(); });
@@ -231,10 +231,10 @@ TYPED_TEST(StoreContract, SavesAConfigurationWithAllThatCameBeforeIt) {
 
 // R3: what is promised to a master that is made anew outlives the process, and a snapshot as well.
 TYPED_TEST(StoreContract, KeepsAPromise) {
-  EXPECT_EQ(this->host.store().recovered().promised, chain::RebuildPromise());
+  EXPECT_EQ(this->host.store().recovered().promised, RebuildPromise());
   this->value([](Store& store) { return store.saveConfiguration(chain::configurationOf(3)); });
   for (auto ending: {Ending::killed, Ending::power}) {
-    chain::RebuildPromise promise{(1u << 20) + static_cast<unsigned>(ending), 77};
+    RebuildPromise promise{(1u << 20) + static_cast<unsigned>(ending), 77};
     this->value([promise](Store& store) { return store.savePromise(promise); });
     this->host.restart(ending);
     EXPECT_EQ(this->host.store().recovered().promised, promise);

@@ -14,9 +14,9 @@
 
 #include "base/logging.h"
 #include "chain/header.h"
-#include "chain/restore.h"
-#include "chain/snapshot-parts.h"
 #include "schema/snapshot.capnp.h"
+#include "store/restore.h"
+#include "store/snapshot-parts.h"
 #include "tests/disk/keeper.h"
 #include "tests/disk/test-disk.h"
 
@@ -209,7 +209,7 @@ void Enumerator::runRestore() {
     auto start = header.initRoot<schema::SnapshotPart>().initHeader();
     start.setClusterId(77);
     start.setFormatVersion(1);
-    chain::writePosition(world.snapshotAt, start.initPosition());
+    writePosition(world.snapshotAt, start.initPosition());
     put(header);
     std::uint64_t last = 0;
     for (auto& part: world.snapshot) {
@@ -239,7 +239,7 @@ void Enumerator::runRestore() {
   record(disk, expected);
   gavel::testing::SeededRandom random(draw());
   auto storeOptions = Keeper::options(disk);
-  chain::restoreBackup("/backup", Keeper::DIRECTORY, random, storeOptions).wait(world.io.waitScope);
+  restoreBackup("/backup", Keeper::DIRECTORY, random, storeOptions).wait(world.io.waitScope);
   disk.setBefore(nullptr);
   explore();
   // It was told to be complete.

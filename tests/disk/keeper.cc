@@ -5,7 +5,7 @@
 
 #include <kj/debug.h>
 
-#include "tests/chain/entries.h"
+#include "tests/support/entries.h"
 
 namespace gavel::disk {
 namespace {
@@ -62,8 +62,8 @@ std::string describe(const Position& position) {
   return "index " + std::to_string(position.index) + " of epoch " + std::to_string(position.epoch);
 }
 
-chain::RocksStoreOptions Keeper::options(TestDisk& disk) {
-  chain::RocksStoreOptions options;
+RocksStoreOptions Keeper::options(TestDisk& disk) {
+  RocksStoreOptions options;
   // Small, so that files are made, used again and merged within a short history.
   options.retainBytes = 24 * 1024;
   options.segmentBytes = 16 * 1024;
@@ -75,7 +75,7 @@ chain::RocksStoreOptions Keeper::options(TestDisk& disk) {
 Keeper::Keeper(World& world, TestDisk& disk, const Expected& before, std::uint64_t seed)
     : world(world), random(seed), draw(seed), expected_(before) {
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
-                 store = kj::heap<chain::RocksStore>(DIRECTORY, options(disk), random);
+                 store = kj::heap<RocksStore>(DIRECTORY, options(disk), random);
                })) {
     fail(std::string("it cannot be opened: ") + exception->getDescription().cStr());
   }
@@ -179,12 +179,12 @@ void Keeper::step() {
   flush();
 }
 
-chain::BatchPtr Keeper::nextBatch() {
+BatchPtr Keeper::nextBatch() {
   std::deque<std::string> texts;
   std::vector<auction::Entry> entries;
   auto count = 1 + draw() % 12;
   for (std::uint64_t i = 1; i <= count; ++i) entries.push_back(entryAt(end.index + i, texts));
-  auto batch = chain::Batch::make(world.epoch, end, entries);
+  auto batch = Batch::make(world.epoch, end, entries);
   batch->forEach([&](const auction::Entry& entry) { state.apply(entry); });
   end = batch->end();
   world.hashes[keyOf(end)] = state.hash();

@@ -12,13 +12,13 @@
 
 #include <kj/async-io.h>
 
-#include "chain/rocks-store.h"
+#include "store/rocks-store.h"
 #include "tests/disk/test-disk.h"
 #include "tests/support/fakes.h"
 
 namespace gavel::disk {
 
-using chain::Position;
+using Position;
 
 // A log as a row of positions, of which others share the beginning.
 struct Branch {
@@ -78,13 +78,13 @@ public:
   void install();
   void flush();
 
-  static chain::RocksStoreOptions options(TestDisk& disk);
+  static RocksStoreOptions options(TestDisk& disk);
 
 private:
   World& world;
   gavel::testing::SeededRandom random;
   std::mt19937_64 draw;
-  kj::Own<chain::RocksStore> store;
+  kj::Own<RocksStore> store;
   auction::State state;
   Position end, checkpointed;
   bool incomplete = false;
@@ -97,7 +97,7 @@ private:
   void expect(Change change);
   BranchPtr log() const { return expected_.logs.front(); }
   BranchPtr logUpTo(const Position& position) const;
-  chain::BatchPtr nextBatch();
+  BatchPtr nextBatch();
   void loadAgain();
   void awaitDurable(std::uint64_t index);
   bool chance(unsigned percent) { return draw() % 100 < percent; }

@@ -6,19 +6,19 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
-#include "chain/data-directory.h"
-#include "chain/durable-marker.h"
-#include "chain/rocks-store.h"
-#include "tests/chain/auctioneer.h"
+#include "log/durable-marker.h"
+#include "store/data-directory.h"
+#include "store/rocks-store.h"
 #include "tests/disk/keeper.h"
 #include "tests/disk/test-disk.h"
+#include "tests/store/auctioneer.h"
 #include "tests/support/fakes.h"
 
 // What a start finds on its disk, and what it does about it (R2).
 namespace gavel::disk {
 namespace {
 
-using chain::RocksStore;
+using RocksStore;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -154,8 +154,7 @@ TEST_F(StartTest, WritesAnewWhatIsReadBackAfterASyncThatFailed) {
 TEST_F(StartTest, SaysThatASyncHadFailedOnce) {
   TestDisk disk(fresh());
   open(disk);
-  chain::DataDirectory(Keeper::DIRECTORY, disk)
-      .noteFailure("failed to sync its log: Input/output error");
+  DataDirectory(Keeper::DIRECTORY, disk).noteFailure("failed to sync its log: Input/output error");
   EXPECT_EQ(open(disk)->recovered().damage, "");
   EXPECT_THAT(log.text, AllOf(HasSubstr("the disk failed an earlier process"),
                               HasSubstr("Input/output error"), HasSubstr(Keeper::DIRECTORY)));
@@ -178,7 +177,7 @@ TEST_F(StartTest, TakesAMarkerThatWasCutShortForNone) {
     TestDisk disk(fresh());
     auto file = disk.open("/durable", FileSystem::Missing::make);
     if (size > 0) file->write(0, bytesOfText(std::string(size, '\0')));
-    chain::MarkerFile marker("/durable", disk);
+    MarkerFile marker("/durable", disk);
     EXPECT_TRUE(marker.recovered() == nullptr) << size;
     EXPECT_FALSE(marker.unreadable()) << size;
     EXPECT_EQ(file->size(), 8192u) << "so that later writes need no room";

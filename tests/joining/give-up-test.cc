@@ -26,7 +26,7 @@ protected:
     return world.runs(i) ? world.replica(i).commit() : 0;
   }
   void awaitEqual(World& world) {
-    auto last = world.replica(world.find(chain::Role::head)).logEnd().index;
+    auto last = world.replica(world.find(Role::head)).logEnd().index;
     world.until("all to be applied", [&]() {
       for (std::size_t i = 0; i < NODES; ++i) {
         if (world.replica(i).state().lastIndex() != last || commitOf(world, i) != last) {
@@ -49,7 +49,7 @@ TEST_P(GivingUp, LetsThoseThatHoldMoreJoinAndKeepWhatTheyDrop) {
   {
     gavel::testing::Workload load(io, world, 6, 3);
     load.runUntilSteady(100 * kj::MILLISECONDS);
-    auto copy = world.store(0).restart(chain::MemoryStore::Crash::process);
+    auto copy = world.store(0).restart(MemoryStore::Crash::process);
     copy->syncNow();
     auto before = copy->durableEnd();
     world.until("more to be committed, and that to be noted on disks", [&]() {

@@ -96,7 +96,7 @@ protected:
 
   // The joiner is down, and the chain has gone on without it.
   void fallBehind(World& world, gavel::testing::Workload& load, Way way) {
-    auto head = world.find(chain::Role::head);
+    auto head = world.find(Role::head);
     // Only a head can have entries that nobody else has.
     joiner = way == Way::cut ? head : (head + 1) % NODES;
     world.kill(joiner, World::Crash::process);
@@ -104,7 +104,7 @@ protected:
     auto before = world.store(joiner).load().wait(io.waitScope).end().index;
     world.until("the chain to go on without it", [&]() {
       for (std::size_t i = 0; i < NODES; ++i) {
-        if (!world.runs(i) || !chain::isTail(world.replica(i).role())) continue;
+        if (!world.runs(i) || !isTail(world.replica(i).role())) continue;
         auto since = world.replica(i).commit() > before + 100;
         auto truncated = world.store(i).logStart().index > before;
         return since && (way != Way::snapshot || truncated);
@@ -121,7 +121,7 @@ protected:
     auction::Stamp late = 4'000'000'000'000'000'000;
     std::vector<auction::Entry> entries{{end.index + 1, late, {}, auction::CloseExpired{}},
                                         {end.index + 2, late + 1, {}, auction::CloseExpired{}}};
-    store.append(chain::Batch::make(end.epoch, end, entries));
+    store.append(Batch::make(end.epoch, end, entries));
     store.syncNow();
   }
 
@@ -175,8 +175,8 @@ TEST_P(Joining, HealsAndLosesNothing) {
   load.runUntilSteady(40 * kj::MILLISECONDS);
   fallBehind(world, load, way);
 
-  auto head = world.find(chain::Role::head);
-  auto tail = world.find(chain::Role::tail);
+  auto head = world.find(Role::head);
+  auto tail = world.find(Role::tail);
   auto before = world.master().current().epoch;
   auto reached = world.whenNext(joiner, step);
   world.start(joiner);
@@ -190,7 +190,7 @@ TEST_P(Joining, HealsAndLosesNothing) {
   load.stop();
   load.verify();
 
-  auto last = world.replica(world.find(chain::Role::head)).logEnd().index;
+  auto last = world.replica(world.find(Role::head)).logEnd().index;
   world.until("all to be applied", [&]() {
     for (std::size_t i = 0; i < NODES; ++i) {
       if (world.replica(i).state().lastIndex() != last || world.replica(i).commit() != last) {

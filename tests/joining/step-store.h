@@ -2,9 +2,10 @@
 
 #include <kj/function.h>
 
-#include "chain/memory-store.h"
 #include "master/config-store.h"
 #include "master/document.h"
+#include "tests/support/memory-config-store.h"
+#include "tests/support/memory-store.h"
 
 namespace gavel::joining {
 
@@ -24,53 +25,51 @@ enum class Step : std::uint8_t {
 };
 
 // A store of one process, over what survives that.  Passes everything on.
-class StepStore final: public chain::Store {
+class StepStore final: public Store {
 public:
-  StepStore(chain::MemoryStore& inner, kj::Function<void(Step)> tell)
-      : inner(inner), tell(kj::mv(tell)) {}
+  StepStore(MemoryStore& inner, kj::Function<void(Step)> tell): inner(inner), tell(kj::mv(tell)) {}
 
-  const chain::Recovered& recovered() const override { return inner.recovered(); }
-  kj::Promise<chain::Image> load() override {
+  const Recovered& recovered() const override { return inner.recovered(); }
+  kj::Promise<Image> load() override {
     if (changed) tell(Step::loading);
     return inner.load();
   }
-  void append(chain::BatchPtr batch) override {
+  void append(BatchPtr batch) override {
     tell(Step::logComes);
     inner.append(kj::mv(batch));
   }
   kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) override {
     return inner.durableAbove(index);
   }
-  kj::Promise<void> cut(chain::Position end) override {
+  kj::Promise<void> cut(Position end) override {
     changed = true;
     tell(Step::cutting);
     return inner.cut(end);
   }
-  chain::Position logStart() const override { return inner.logStart(); }
-  kj::Promise<std::vector<chain::BatchPtr>> readLog(std::uint64_t after,
-                                                    std::size_t maxBytes) override {
+  Position logStart() const override { return inner.logStart(); }
+  kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override {
     return inner.readLog(after, maxBytes);
   }
-  kj::Promise<kj::Maybe<chain::Position>> lastWithin(chain::Position limit) override {
+  kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override {
     return inner.lastWithin(limit);
   }
-  kj::Promise<void> saveConfiguration(const chain::Configuration& configuration) override {
+  kj::Promise<void> saveConfiguration(const Configuration& configuration) override {
     for (auto& member: configuration.members) {
       if (member.storeId == recovered().storeId) tell(member.serving ? Step::serves : Step::named);
     }
     return inner.saveConfiguration(configuration);
   }
-  kj::Promise<void> savePromise(const chain::RebuildPromise& promise) override {
+  kj::Promise<void> savePromise(const RebuildPromise& promise) override {
     return inner.savePromise(promise);
   }
-  void saveBound(const chain::Bound& bound) override { inner.saveBound(bound); }
+  void saveBound(const Bound& bound) override { inner.saveBound(bound); }
   kj::Promise<std::string> keepAside(std::uint64_t after, std::uint64_t epoch) override {
     return inner.keepAside(after, epoch);
   }
-  kj::Promise<void> checkpoint(chain::Position at, auction::Changes changes) override {
+  kj::Promise<void> checkpoint(Position at, auction::Changes changes) override {
     return inner.checkpoint(at, kj::mv(changes));
   }
-  kj::Own<chain::SnapshotReader> openSnapshot() override { return inner.openSnapshot(); }
+  kj::Own<SnapshotReader> openSnapshot() override { return inner.openSnapshot(); }
   kj::Promise<void> beginInstall() override {
     changed = true;
     parts = 0;
@@ -81,11 +80,11 @@ public:
     if (++parts == 2) tell(Step::snapshotHalf);
     return inner.install(kj::mv(records));
   }
-  kj::Promise<void> finishInstall(chain::Position at) override {
+  kj::Promise<void> finishInstall(Position at) override {
     tell(Step::snapshotEnds);
     return inner.finishInstall(at);
   }
-  chain::DiskActivity activity() const override { return inner.activity(); }
+  DiskActivity activity() const override { return inner.activity(); }
   void probe() override { inner.probe(); }
   const auction::EndedAuctions& ended() const override { return inner.ended(); }
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
@@ -99,7 +98,7 @@ public:
   }
 
 private:
-  chain::MemoryStore& inner;
+  MemoryStore& inner;
   kj::Function<void(Step)> tell;
   bool changed = false;  // Cut, or installed into.
   unsigned parts = 0;
@@ -109,7 +108,7 @@ private:
 // was.
 class StepConfigStore final: public master::ConfigStore {
 public:
-  using Tell = kj::Function<void(Step, const master::Configuration&)>;
+  using Tell = kj::Function<void(Step, const Configuration&)>;
   explicit StepConfigStore(Tell tell): tell(kj::mv(tell)) {}
 
   kj::Promise<master::Stored> get() override { return inner.get(); }
@@ -133,7 +132,7 @@ public:
   }
 
 private:
-  master::MemoryStore inner;
+  master::MemoryConfigStore inner;
   Tell tell;
 };
 

@@ -21,10 +21,10 @@ World::World(kj::AsyncIoContext& io, unsigned replicas, bool truncating)
     : io(io),
       replicas(replicas),
       truncating(truncating),
-      masterStore([this](Step step, const master::Configuration& next) {
+      masterStore([this](Step step, const Configuration& next) {
         for (auto& slot: slots) {
           for (auto& member: next.members) {
-            if (member.name == slot->name && member.state == master::MemberState::serving) {
+            if (member.name == slot->name && member.serving) {
               reach(*slot, step);
             }
           }
@@ -37,10 +37,9 @@ World::World(kj::AsyncIoContext& io, unsigned replicas, bool truncating)
   for (unsigned i = 0; i < replicas; ++i) {
     auto slot = kj::heap<Slot>();
     slot->name = "n" + std::to_string(i + 1);
-    chain::MemoryStore::Options options;
+    MemoryStore::Options options;
     options.retainedBytes = truncating ? SMALL_RETENTION : LARGE_RETENTION;
-    slot->store =
-        kj::heap<chain::MemoryStore>(random.id(), chain::MemoryStore::Sync::manual, options);
+    slot->store = kj::heap<MemoryStore>(random.id(), MemoryStore::Sync::manual, options);
     slots.push_back(kj::mv(slot));
     start(i);
   }
@@ -110,15 +109,15 @@ void World::start(std::size_t i) {
 void World::kill(std::size_t i, Crash crash) {
   auto& slot = *slots[i];
   slot.process = nullptr;
-  slot.store = slot.store->restart(crash == Crash::process ? chain::MemoryStore::Crash::process
-                                                           : chain::MemoryStore::Crash::power);
+  slot.store = slot.store->restart(crash == Crash::process ? MemoryStore::Crash::process
+                                                           : MemoryStore::Crash::power);
 }
 
-std::size_t World::find(chain::Role role) {
+std::size_t World::find(Role role) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (runs(i) && replica(i).role() == role) return i;
   }
-  KJ_FAIL_ASSERT("no node has that role", chain::roleName(role), describe());
+  KJ_FAIL_ASSERT("no node has that role", roleName(role), describe());
 }
 
 kj::Promise<void> World::whenNext(std::size_t i, Step step) {
@@ -144,7 +143,7 @@ bool World::whole() {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!runs(i)) continue;
     auto role = replica(i).role();
-    bool serves = role != chain::Role::waiting && role != chain::Role::syncing;
+    bool serves = role != Role::waiting && role != Role::syncing;
     if (serves && replica(i).newest().epoch == current.epoch) ++acting;
   }
   return acting == replicas;
@@ -162,10 +161,9 @@ std::string World::describe() {
       continue;
     }
     auto& each = replica(i);
-    text += std::string(chain::roleName(each.role())) + " epoch " +
-            std::to_string(each.newest().epoch) + " last " + std::to_string(each.logEnd().index) +
-            " durable " + std::to_string(each.durable()) + " commit " +
-            std::to_string(each.commit());
+    text += std::string(roleName(each.role())) + " epoch " + std::to_string(each.newest().epoch) +
+            " last " + std::to_string(each.logEnd().index) + " durable " +
+            std::to_string(each.durable()) + " commit " + std::to_string(each.commit());
   }
   return text;
 }

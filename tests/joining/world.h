@@ -38,17 +38,15 @@ public:
   void start(std::size_t i);
   void kill(std::size_t i, Crash crash);
   // What is on its disk is gone, and that in its place.
-  void putBack(std::size_t i, kj::Own<chain::MemoryStore> store) {
-    slots[i]->store = kj::mv(store);
-  }
+  void putBack(std::size_t i, kj::Own<MemoryStore> store) { slots[i]->store = kj::mv(store); }
   bool runs(std::size_t i) const { return slots[i]->process.get() != nullptr; }
   std::size_t size() const { return slots.size(); }
   node::Node& node(std::size_t i) { return *slots[i]->process->node; }
   chain::Replica& replica(std::size_t i) { return node(i).replica(); }
   // What survives its process.
-  chain::MemoryStore& store(std::size_t i) { return *slots[i]->store; }
+  MemoryStore& store(std::size_t i) { return *slots[i]->store; }
   // Of the member that has this role now.
-  std::size_t find(chain::Role role);
+  std::size_t find(Role role);
 
   // The next time that node `i` takes that step, or that the master does about it.
   kj::Promise<void> whenNext(std::size_t i, Step step);
@@ -91,12 +89,12 @@ private:
     kj::Own<Server> server;
     kj::Promise<void> running = nullptr;
 
-    Process(chain::MemoryStore& inner, kj::Function<void(Step)> tell): store(inner, kj::mv(tell)) {}
+    Process(MemoryStore& inner, kj::Function<void(Step)> tell): store(inner, kj::mv(tell)) {}
   };
   struct Slot {
     std::string name;
     std::string address = gavel::testing::ownAddress();
-    kj::Own<chain::MemoryStore> store;
+    kj::Own<MemoryStore> store;
     kj::Own<Process> process;
     Step awaited = Step::none;
     kj::Own<kj::PromiseFulfiller<void>> reached;

@@ -141,7 +141,7 @@ protected:
   kj::TimePoint now = kj::origin<kj::TimePoint>() + 1000 * kj::SECONDS;
   DeadPairs pairs{RETRY};
 
-  static Member member(const std::string& name, MemberState state = MemberState::serving) {
+  static Member member(const std::string& name, bool serving = true) {
     Member result;
     result.name = name;
     result.incarnation = 100 + static_cast<std::uint64_t>(name.back() - '0');
@@ -155,7 +155,7 @@ protected:
     configuration.clusterId = 1;
     configuration.epoch = 7;
     for (auto& name: serving) configuration.members.push_back(member(name));
-    if (!joiner.empty()) configuration.members.push_back(member(joiner, MemberState::syncing));
+    if (!joiner.empty()) configuration.members.push_back(member(joiner, false));
     return configuration;
   }
   std::string without(const Configuration& current) {

@@ -12,8 +12,7 @@ namespace {
 Configuration configuration(std::uint64_t epoch, std::uint64_t clusterId = 77) {
   return {clusterId,
           epoch,
-          {{"n1", "a:1", 101, 201, MemberState::serving},
-           {"n2", "b:2", 102, 202, MemberState::syncing}},
+          {{"n1", "a:1", 101, 201, true}, {"n2", "b:2", 102, 202, false}},
           1'700'000'000'000'000'000,
           "cause"};
 }
@@ -81,7 +80,7 @@ kj::Array<kj::byte> encodeVersion(std::uint32_t version) {
   root.setFormatVersion(version);
   root.setClusterId(77);
   auto relink = root.initRelinks(1)[0];
-  writeConfiguration(configuration(9), relink.initConfiguration());
+  configuration(9).write(relink.initConfiguration());
   relink.setDuration(5);
   return kj::heapArray<kj::byte>(capnp::messageToFlatArray(message).asBytes());
 }

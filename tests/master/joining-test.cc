@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Member member(unsigned number, MemberState state = MemberState::serving) {
+Member member(unsigned number, bool serving = true) {
   return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
           200 + number, state};
 }
@@ -87,7 +87,7 @@ TEST(Joining, PrefersTheQuickestToCatchUp) {
 
 TEST(Joining, TakesOneAtATime) {
   auto busy = chain(1);
-  busy.members.push_back(member(3, MemberState::syncing));
+  busy.members.push_back(member(3, false));
   auto decision = join(busy, {newcomer(4)}, 5);
   EXPECT_EQ(std::get<Unchanged>(decision).why, "waits until n3 has joined");
   EXPECT_TRUE(std::holds_alternative<Unchanged>(join({}, {newcomer(4)}, 3)));

@@ -23,7 +23,7 @@ protected:
       member.name = "n" + std::to_string(i);
       member.incarnation = i;
       member.storeId = 100 + i;
-      member.state = i == 4 ? MemberState::syncing : MemberState::serving;
+      member.serving = i != 4;
       current.members.push_back(member);
     }
   }

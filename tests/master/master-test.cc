@@ -6,6 +6,7 @@
 
 #include "master/document.h"
 #include "tests/master/fixture.h"
+#include "tests/support/memory-config-store.h"
 
 namespace gavel::master {
 namespace {
@@ -419,7 +420,7 @@ TEST_F(MasterTest, AnswersForTheTopology) {
   auto client = world.client();
 
   auto configuration = world.wait(client.configurationRequest().send());
-  EXPECT_EQ(readConfiguration(configuration.getConfiguration()), world.master->current());
+  EXPECT_EQ(Configuration::read(configuration.getConfiguration()), world.master->current());
 
   auto nodes = world.wait(client.nodesRequest().send());
   std::vector<std::string> names;
@@ -488,7 +489,7 @@ public:
   bool fails = false;
 
 private:
-  MemoryStore inner;
+  MemoryConfigStore inner;
 };
 
 TEST_F(MasterTest, EndsWhenItsStoreFails) {

@@ -13,7 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Member member(unsigned number, MemberState state = MemberState::serving) {
+Member member(unsigned number, bool serving = true) {
   return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
           200 + number, state};
 }
@@ -22,7 +22,7 @@ Member member(unsigned number, MemberState state = MemberState::serving) {
 Configuration chain(unsigned serving, bool syncing) {
   Configuration configuration{77, 5, {}, 0, "test"};
   for (unsigned i = 1; i <= serving; ++i) configuration.members.push_back(member(i));
-  if (syncing) configuration.members.push_back(member(serving + 1, MemberState::syncing));
+  if (syncing) configuration.members.push_back(member(serving + 1, false));
   return configuration;
 }
 
@@ -54,7 +54,7 @@ void checkRemoval(const Configuration& before, unsigned lostBits, unsigned heard
     if (isLost) losses.push_back({each.incarnation, "test"});
     if (isHeard) heard.insert(each.incarnation);
     if (!isLost) expected.push_back(each);
-    if (!isLost && isHeard && each.state == MemberState::serving) allowed = true;
+    if (!isLost && isHeard && each.serving) allowed = true;
   }
   losses.push_back({999, "no member"});
 
@@ -319,15 +319,15 @@ TEST(Validator, RefusesWhatR3Forbids) {
   check([](Configuration& c) { c.members[0].incarnation = 500; });
   check([](Configuration& c) { c.members[0].storeId = 500; });
   check([](Configuration& c) { c.members[1] = c.members[0]; });
-  check([](Configuration& c) { c.members[2].state = MemberState::syncing; });
-  check([](Configuration& c) { c.members[0].state = MemberState::syncing; });
+  check([](Configuration& c) { c.members[2].serving = false; });
+  check([](Configuration& c) { c.members[0].serving = false; });
 }
 
 TEST(Validator, RefusesWhatR9AndR11Forbid) {
   auto before = chain(2, true);
   auto joined = before;
   joined.epoch = 6;
-  joined.members[2].state = MemberState::serving;
+  joined.members[2].serving = true;
   EXPECT_EQ(validate(before, joined), std::nullopt);
   // By somebody who was not syncing, or not this incarnation, in the epoch before.
   joined.members[2].incarnation = 500;
@@ -349,7 +349,7 @@ TEST(Validator, RefusesWhatR9AndR11Forbid) {
   };
   check([](Configuration& c) { c.members[1].storeId = 203; });  // Was only syncing.
   check([](Configuration& c) { c.members[1].storeId = 999; });
-  check([](Configuration& c) { c.members[1].state = MemberState::syncing; });
+  check([](Configuration& c) { c.members[1].serving = false; });
   check([](Configuration& c) { c.members[1].incarnation = 101; });
   check([](Configuration& c) { c.cause = "recovered by an operator from n1 and n2"; });
 

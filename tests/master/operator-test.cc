@@ -1,6 +1,7 @@
 // Total outages (R11), and what operators can order.
 
 #include "tests/master/fixture.h"
+#include "tests/support/memory-config-store.h"
 
 namespace gavel::master {
 namespace {
@@ -466,7 +467,7 @@ public:
   bool contest = false;
 
 private:
-  MemoryStore inner;
+  MemoryConfigStore inner;
 };
 
 TEST_F(OperatorTest, TellsWhenAnotherMasterWasFirst) {

@@ -19,7 +19,7 @@ using ::testing::Not;
 
 constexpr std::uint64_t CLUSTER = 77;
 
-Member member(unsigned number, MemberState state = MemberState::serving) {
+Member member(unsigned number, bool serving = true) {
   return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
           200 + number, state};
 }
@@ -27,7 +27,7 @@ Member member(unsigned number, MemberState state = MemberState::serving) {
 Configuration chain(unsigned serving, bool syncing) {
   Configuration configuration{CLUSTER, 5, {}, 0, "test"};
   for (unsigned i = 1; i <= serving; ++i) configuration.members.push_back(member(i));
-  if (syncing) configuration.members.push_back(member(serving + 1, MemberState::syncing));
+  if (syncing) configuration.members.push_back(member(serving + 1, false));
   return configuration;
 }
 
@@ -216,8 +216,7 @@ private:
     bool gates(std::size_t epoch) const { return (gated >> epoch & 1) != 0; }
   };
 
-  static Member node(unsigned store, unsigned incarnation,
-                     MemberState state = MemberState::serving) {
+  static Member node(unsigned store, unsigned incarnation, bool serving = true) {
     return {"n" + std::to_string(store), "a:1", 10 * store + incarnation, store + 1, state};
   }
 
@@ -235,7 +234,7 @@ private:
     auto add = [&key](std::size_t value) { key += static_cast<char>(value); };
     for (auto& each: state.history) {
       for (auto& member: each.members) {
-        add(member.incarnation * 2 + (member.state == MemberState::serving ? 1 : 0));
+        add(member.incarnation * 2 + (member.serving ? 1 : 0));
       }
       add(0);
     }
@@ -271,7 +270,7 @@ private:
     ++states;
     auto& current = state.history.back();
     for (auto& member: current.members) {
-      if (member.state != MemberState::serving) continue;
+      if (!member.serving) continue;
       ASSERT_GE(state.stores[member.storeId - 1].log, state.committed)
           << member.name << " serves without what was acknowledged: " << describe(state);
     }
@@ -303,7 +302,7 @@ private:
         to.stores[i].epoch = state.history.size();
         // A joiner drops what is not shared: here, all that was not committed.
         auto* member = state.history.back().find(node(i, store.incarnation).incarnation);
-        if (member != nullptr && member->state == MemberState::syncing) {
+        if (member != nullptr && !member->serving) {
           to.stores[i].log = std::min(store.log, state.committed);
         }
         explore(to);
@@ -324,7 +323,7 @@ private:
       ++to.committed;
       bool can = true;
       for (auto& member: chain.members) {
-        bool counts = member.state == MemberState::serving || state.gates(epoch);
+        bool counts = member.serving || state.gates(epoch);
         if (!counts) continue;
         auto& store = to.stores[member.storeId - 1];
         can = can && runs(state, member) && store.epoch == epoch;

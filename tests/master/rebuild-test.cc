@@ -5,6 +5,7 @@
 
 #include "master/rebuilder.h"
 #include "tests/master/fixture.h"
+#include "tests/support/memory-config-store.h"
 
 // A master that is lost for good is made anew (R3).
 namespace gavel::master {
@@ -24,7 +25,7 @@ Configuration chainOf(std::uint64_t epoch, std::vector<unsigned> stores, bool jo
     auto name = "n" + std::to_string(store);
     configuration.members.push_back({name, name + ":1", 100 + store, store});
   }
-  if (joining) configuration.members.back().state = MemberState::syncing;
+  if (joining) configuration.members.back().serving = false;
   return configuration;
 }
 
@@ -215,7 +216,7 @@ protected:
   kj::Own<ConfigStore> loseMaster() {
     world.killMaster();
     auto lost = kj::mv(world.store);
-    world.store = kj::heap<MemoryStore>();
+    world.store = kj::heap<MemoryConfigStore>();
     return lost;
   }
   void awaitAll() {
@@ -267,7 +268,7 @@ TEST_F(RebuildTest, TheOldMasterDecidesNothingWhenItComesBack) {
 // Given up halfway: what was promised stands.
 TEST_F(RebuildTest, AnOldMasterThatLivesDecidesNothingOnceAMemberHasPromised) {
   world.startChain(3);
-  MemoryStore anew;
+  MemoryConfigStore anew;
   node(3).refusesPromise = "not now";
   auto halfway = kj::heap<Rebuilder>(world.network, world.timer, world.clock, world.random, anew,
                                      Rebuilder::Options{{node(1).address}, {}});
@@ -333,7 +334,7 @@ TEST_F(RebuildTest, BeginsAnewWhereAMemberHasANewerOneByThen) {
   world.killMaster();
   auto newer = node(1).adopted.next();
   newer.members = {node(1).adopted.members[0], node(1).adopted.members[1]};
-  MemoryStore anew;
+  MemoryConfigStore anew;
   node(2).onPromise = [&]() {
     node(2).adopt(newer);
     node(2).onPromise = nullptr;
@@ -349,7 +350,7 @@ TEST_F(RebuildTest, BeginsAnewWhereAMemberHasANewerOneByThen) {
 TEST_F(RebuildTest, OfTwoAtATimeOneComesToItsEnd) {
   world.startChain(2);
   world.killMaster();
-  MemoryStore one, two;
+  MemoryConfigStore one, two;
   Rebuilder first(world.network, world.timer, world.clock, world.random, one,
                   Rebuilder::Options{{node(1).address}, {}});
   Rebuilder second(world.network, world.timer, world.clock, world.random, two,

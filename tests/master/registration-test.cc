@@ -152,7 +152,7 @@ TEST_F(Registration, ProcessesThatWereFollowedByOthersAreForgotten) {
   successor.start();
   world.runUntil([&]() {
     auto* member = world.master->current().find(successor.incarnation);
-    return member != nullptr && member->state == MemberState::serving;
+    return member != nullptr && member->serving;
   });
   EXPECT_EQ(one("n3").member.incarnation, successor.incarnation);
   // Nor is one whose disk was replaced listed twice.

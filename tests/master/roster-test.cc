@@ -18,14 +18,14 @@ constexpr auto MAX_SKEW = 2 * kj::SECONDS;
 Application newcomer() {
   Application application;
   application.protocolVersion = schema::PROTOCOL_VERSION;
-  application.candidate.member = {"n4", "host:7404", 104, 204, MemberState::serving};
+  application.candidate.member = {"n4", "host:7404", 104, 204, true};
   application.candidate.empty = true;
   application.candidate.generation = 5;
   return application;
 }
 
 Configuration chain() {
-  return {0xabc, 5, {{"n1", "host:7401", 101, 201, MemberState::serving}}, 0, "test"};
+  return {0xabc, 5, {{"n1", "host:7401", 101, 201, true}}, 0, "test"};
 }
 
 std::string refusal(const Application& application, const Configuration& current = chain(),
@@ -86,7 +86,7 @@ TEST(Admission, RefusesAnotherProtocolVersion) {
 }
 
 TEST(Admission, RefusesANameThatIsInUse) {
-  Member namesake{"n4", "host:9999", 999, 998, MemberState::serving};
+  Member namesake{"n4", "host:9999", 999, 998, true};
   EXPECT_THAT(refusal(newcomer(), chain(), &namesake),
               HasSubstr("n4 is in use by a live node at host:9999"));
 }

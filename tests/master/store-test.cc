@@ -12,6 +12,7 @@
 #include "master/embedded-store.h"
 #include "master/ledger.h"
 #include "tests/support/fakes.h"
+#include "tests/support/memory-config-store.h"
 
 namespace gavel::master {
 namespace {
@@ -47,7 +48,7 @@ protected:
   kj::Own<ConfigStore> store = make();
 
   kj::Own<ConfigStore> make() {
-    if (GetParam() == Kind::memory) return kj::heap<MemoryStore>();
+    if (GetParam() == Kind::memory) return kj::heap<MemoryConfigStore>();
     return kj::heap<EmbeddedStore>(directory.path().c_str());
   }
 
@@ -226,10 +227,10 @@ protected:
 
   kj::EventLoop loop;
   kj::WaitScope waitScope{loop};
-  MemoryStore store;
+  MemoryConfigStore store;
 
   static Configuration configuration(std::uint64_t epoch, std::string cause) {
-    return {77, epoch, {{"n1", "a:1", 101, 201, MemberState::serving}}, 0, std::move(cause)};
+    return {77, epoch, {{"n1", "a:1", 101, 201, true}}, 0, std::move(cause)};
   }
 };
 

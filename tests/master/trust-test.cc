@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/master/fixture.h"
+#include "tests/support/memory-config-store.h"
 
 // Which stores and processes a master goes by (R11).
 namespace gavel::master {
@@ -193,7 +194,7 @@ TEST_F(TrustTest, TellsNobodyToEmptyADirectoryThatHoldsTheBound) {
 
 TEST_F(TrustTest, AMasterOnAnOlderStoreDecidesNothing) {
   world.startChain(3);
-  auto older = kj::heap<MemoryStore>();
+  auto older = kj::heap<MemoryConfigStore>();
   auto stored = world.store->get().wait(world.waitScope);
   older->compareAndSwap(0, kj::mv(stored.document)).wait(world.waitScope);
   node(3).kill();
@@ -213,7 +214,7 @@ TEST_F(TrustTest, AMasterOnAnOlderStoreDecidesNothing) {
 // A member that only answers when it is asked shows its epoch, too.
 TEST_F(TrustTest, AsksMembersForTheirEpochBeforeItRemovesAnybody) {
   world.startChain(3);
-  auto older = kj::heap<MemoryStore>();
+  auto older = kj::heap<MemoryConfigStore>();
   auto stored = world.store->get().wait(world.waitScope);
   older->compareAndSwap(0, kj::mv(stored.document)).wait(world.waitScope);
   node(3).kill();
@@ -243,7 +244,7 @@ TEST_F(TrustTest, RemovesNobodyBeforeASilentMemberHadItsTime) {
 TEST_F(TrustTest, AnEmptyMasterFormsNoSecondChain) {
   world.startChain(1);
   world.killMaster();
-  world.store = kj::heap<MemoryStore>();
+  world.store = kj::heap<MemoryConfigStore>();
   world.startMaster();
   world.startNode("n5");
   world.runFor(20 * kj::SECONDS);

@@ -19,7 +19,7 @@ std::optional<std::string> validateStep(const Configuration& before, const Confi
   for (auto& member: after.members) {
     auto found = place.find(member.incarnation);
     if (found == place.end()) {
-      if (member.state == MemberState::serving) return "nobody serves who was no member";
+      if (member.serving) return "nobody serves who was no member";
       continue;
     }
     if (found->second < next) return "members keep their order";
@@ -29,7 +29,7 @@ std::optional<std::string> validateStep(const Configuration& before, const Confi
       return "a member stays who it is";
     }
     // The other way round is the end of a join: from exactly the epoch in which it was syncing.
-    if (old.state == MemberState::serving && member.state == MemberState::syncing) {
+    if (old.serving && !member.serving) {
       return "a serving member goes on serving or leaves";
     }
   }
@@ -42,13 +42,13 @@ std::optional<std::string> validateRestart(const Configuration& before,
   bool recovery = after.cause.rfind("recovered by an operator", 0) == 0;
   if (recovery && after.members.size() != 1) return "an operator goes on with one node";
   for (auto& member: after.members) {
-    if (member.state != MemberState::serving) return "those who restart the chain serve";
+    if (!member.serving) return "those who restart the chain serve";
     for (auto& old: before.members) {
       if (old.incarnation == member.incarnation) return "only restarted nodes restart the chain";
     }
     bool served = false;
     for (auto& old: before.members) {
-      if (old.storeId == member.storeId && old.state == MemberState::serving) served = true;
+      if (old.storeId == member.storeId && old.serving) served = true;
     }
     if (!served && !recovery) return "only who served can be the source";
   }
@@ -75,7 +75,7 @@ std::optional<std::string> validate(const Configuration& before, const Configura
   std::size_t serving = 0;
   std::size_t syncing = 0;
   for (auto& member: after.members) {
-    if (member.state == MemberState::syncing) {
+    if (!member.serving) {
       ++syncing;
     } else if (syncing > 0) {
       return "serving members come first";
@@ -93,7 +93,7 @@ std::optional<std::string> validate(const Configuration& before, const Configura
   bool goesOn = false;  // Somebody who served goes on.
   for (auto& old: before.members) {
     for (auto& member: after.members) {
-      if (old.state == MemberState::serving && member.incarnation == old.incarnation) goesOn = true;
+      if (old.serving && member.incarnation == old.incarnation) goesOn = true;
     }
   }
   return goesOn ? validateStep(before, after) : validateRestart(before, after);

@@ -52,7 +52,7 @@ public:
 
   kj::Promise<void> configure(ConfigureContext context) override {
     if (node.paused) return kj::NEVER_DONE;
-    node.adopt(readConfiguration(context.getParams().getConfiguration()));
+    node.adopt(Configuration::read(context.getParams().getConfiguration()));
     return kj::READY_NOW;
   }
 
@@ -79,7 +79,7 @@ public:
 
   kj::Promise<void> configuration(ConfigurationContext context) override {
     if (node.paused) return kj::NEVER_DONE;
-    writeConfiguration(node.adopted, context.getResults().initConfiguration());
+    node.adopted.write(context.getResults().initConfiguration());
     return kj::READY_NOW;
   }
 
@@ -87,11 +87,11 @@ public:
   kj::Promise<void> promise(PromiseContext context) override {
     if (node.paused) return kj::NEVER_DONE;
     auto params = context.getParams();
-    auto newest = readConfiguration(params.getConfiguration());
+    auto newest = Configuration::read(params.getConfiguration());
     auto result = context.getResults().initResult();
     if (node.onPromise) node.onPromise();
     if (node.adopted.epoch > newest.epoch) {
-      writeConfiguration(node.adopted, result.initNewer());
+      node.adopted.write(result.initNewer());
       return kj::READY_NOW;
     }
     bool held = node.adopted.epoch < newest.epoch && node.promised > newest.epoch &&
@@ -229,7 +229,7 @@ kj::Promise<void> FakeNode::connectOnce() {
     ++registrations;
     auto registered = result.getRegistered();
     registration = registered.getRegistration();
-    adopt(readConfiguration(registered.getConfiguration()));
+    adopt(Configuration::read(registered.getConfiguration()));
     return beat(registered.getHeartbeatInterval() * kj::NANOSECONDS)
         .exclusiveJoin(connection->onDisconnect());
   });

@@ -15,6 +15,7 @@
 #include "master/service.h"
 #include "schema/peer.capnp.h"
 #include "tests/support/fakes.h"
+#include "tests/support/memory-config-store.h"
 
 // One master and fake nodes in this thread, over in-memory streams and on virtual time.
 namespace gavel::master {
@@ -200,7 +201,7 @@ public:
   FakeNetwork network;
   gavel::testing::SeededRandom random{42};
   Settings settings;
-  kj::Own<ConfigStore> store = kj::heap<MemoryStore>();
+  kj::Own<ConfigStore> store = kj::heap<MemoryConfigStore>();
 
   kj::Own<Master> master;
   kj::Own<StreamServer> masterServer;

@@ -10,16 +10,16 @@
 
 #include "base/logging.h"
 #include "base/server.h"
-#include "chain/memory-store.h"
 #include "node/node.h"
 #include "tests/support/fakes.h"
 #include "tests/support/loopback.h"
+#include "tests/support/memory-store.h"
 
 namespace gavel::node {
 
 // One node of the chain under test, with a disk that becomes durable when the test says so.
 struct TestNode {
-  chain::MemoryStore store;
+  MemoryStore store;
   kj::Own<kj::ConnectionReceiver> listener;
   std::string address;
   Node node;
@@ -27,7 +27,7 @@ struct TestNode {
   kj::Promise<void> serving;
 
   TestNode(kj::AsyncIoContext& io, const SystemClock& clock, Random& random, std::string name,
-           chain::MemoryStore::Sync sync, head::Admission::Limits limits,
+           MemoryStore::Sync sync, head::Admission::Limits limits,
            chain::Replica::Options replica = {})
       : store(random.id(), sync),
         listener(io.provider->getNetwork()
@@ -40,7 +40,7 @@ struct TestNode {
         server(node.service(), io.provider->getTimer(), 100),
         serving(server.listen(*listener).eagerlyEvaluate(nullptr)) {}
 
-  chain::Member member(std::string name) {
+  Member member(std::string name) {
     return {kj::mv(name), address, node.replica().incarnation(), store.recovered().storeId, true};
   }
 };
@@ -49,7 +49,7 @@ struct TestNode {
 class ChainFixture: public ::testing::Test {
 protected:
   static constexpr auto PATIENCE = 10 * kj::SECONDS;
-  using Sync = chain::MemoryStore::Sync;
+  using Sync = MemoryStore::Sync;
 
   ChainFixture() { setUpLogging("test", LogFormat::text, LogLevel::error); }
   ~ChainFixture() noexcept override = default;
@@ -67,7 +67,7 @@ protected:
     relink(all);
   }
 
-  chain::Configuration next(const std::vector<std::size_t>& members) {
+  Configuration next(const std::vector<std::size_t>& members) {
     auto result = configuration;
     ++result.epoch;
     result.members.clear();
@@ -181,7 +181,7 @@ protected:
   kj::AsyncIoContext io = kj::setupAsyncIo();
   gavel::testing::ManualClock clock;
   gavel::testing::SeededRandom random{1};
-  chain::Configuration configuration;
+  Configuration configuration;
   std::vector<kj::Own<TestNode>> nodes;
   std::vector<kj::Own<Connection>> connections;
 };

@@ -164,7 +164,7 @@ TEST_F(Confirm, RemovedTailGivesNoSnapshot) {
 class Unconfirmed: public Confirm {
 protected:
   // What is bid on "lamp", by the snapshot alone.
-  std::int64_t highestIn(chain::SnapshotReader& reader) {
+  std::int64_t highestIn(SnapshotReader& reader) {
     auction::Loader loader;
     std::vector<kj::Array<kj::byte>> parts;
     for (;;) {

@@ -19,7 +19,7 @@ protected:
     std::uint64_t newer = 0;  // Epoch of the newer configuration that the node has.
     std::string refused;
   };
-  kj::Promise<Answer> asking(std::size_t i, const chain::Configuration& newest, std::uint64_t epoch,
+  kj::Promise<Answer> asking(std::size_t i, const Configuration& newest, std::uint64_t epoch,
                              std::uint64_t reign = 7, std::uint64_t released = 0,
                              std::uint64_t storeId = 0) {
     auto request = connect(i).promiseRequest();
@@ -39,15 +39,15 @@ protected:
     });
   }
   template <typename... Rest>
-  Answer ask(std::size_t i, const chain::Configuration& newest, Rest... rest) {
+  Answer ask(std::size_t i, const Configuration& newest, Rest... rest) {
     return within(asking(i, newest, rest...), "an answer");
   }
   std::uint64_t epochOf(std::size_t i) { return replica(i).newest().epoch; }
-  void adopt(std::size_t i, const chain::Configuration& newer) {
+  void adopt(std::size_t i, const Configuration& newer) {
     within(replica(i).adopt(newer), "a configuration to be adopted, or refused");
   }
-  chain::Configuration later(const std::vector<std::size_t>& members, std::uint64_t epoch,
-                             std::uint64_t reign) {
+  Configuration later(const std::vector<std::size_t>& members, std::uint64_t epoch,
+                      std::uint64_t reign) {
     auto result = next(members);
     result.epoch = epoch;
     result.reign = reign;
@@ -60,10 +60,10 @@ TEST_F(PromiseTest, IsDurableBeforeItIsAnswered) {
   auto answer = asking(0, configuration, FAR);
   settle();
   EXPECT_FALSE(answer.poll(io.waitScope));
-  EXPECT_EQ(nodes[0]->store.promised(), chain::RebuildPromise());
+  EXPECT_EQ(nodes[0]->store.promised(), RebuildPromise());
   nodes[0]->store.syncNow();
   EXPECT_TRUE(within(kj::mv(answer), "an answer").promised);
-  EXPECT_EQ(nodes[0]->store.promised(), (chain::RebuildPromise{FAR, 7}));
+  EXPECT_EQ(nodes[0]->store.promised(), (RebuildPromise{FAR, 7}));
 }
 
 TEST_F(PromiseTest, BindsFromTheMomentItWasAskedFor) {
@@ -160,8 +160,8 @@ TEST_F(PromiseTest, DoesNotAdoptWhatItHasPromisedNotToUnlessItIsReleased) {
 TEST_F(PromiseTest, OutlivesTheProcess) {
   startChain(1);
   EXPECT_TRUE(ask(0, configuration, FAR).promised);
-  auto store = nodes[0]->store.restart(chain::MemoryStore::Crash::power);
-  EXPECT_EQ(store->recovered().promised, (chain::RebuildPromise{FAR, 7}));
+  auto store = nodes[0]->store.restart(MemoryStore::Crash::power);
+  EXPECT_EQ(store->recovered().promised, (RebuildPromise{FAR, 7}));
 }
 
 TEST_F(PromiseTest, IsToldInTheStatusUntilItIsKept) {

@@ -99,7 +99,7 @@ TEST_F(Rejoin, AttachmentThatWasLongOnItsWayIsNoSignOfALoss) {
   header.setReceiver(replica(1).incarnation());
   request.setProtocolVersion(schema::PROTOCOL_VERSION);
   joining.write(request.initConfiguration());
-  chain::writePosition(ended, request.initEnd());
+  writePosition(ended, request.initEnd());
   request.setAcks(kj::heap<NoAcks>());
   EXPECT_TRUE(within(request.send(), "an answer").getResult().isAttached());
 

@@ -145,7 +145,7 @@ TEST_F(Relink, ChainShrinksToOneAndGoesOn) {
   auto client = connect(2);
   EXPECT_TRUE(within(bid(client, session, 2, 100), "a bid").getOutcome().isSuccess());
   EXPECT_EQ(result(client).getAnswer().getAuction().getState().getOpen().getHighest(), 100);
-  EXPECT_EQ(replica(2).role(), chain::Role::single);
+  EXPECT_EQ(replica(2).role(), Role::single);
 }
 
 TEST_F(Relink, RemovedHeadCallsItsBidsUnknownAndTheNewHeadSettlesThem) {
@@ -310,7 +310,7 @@ TEST_F(RelinkDeathTest, HaltsWhenItsSuccessorHoldsMore) {
   auto follower =
       kj::heap<TestNode>(io, clock, random, "n3", Sync::atOnce, head::Admission::Limits{});
   nodes.push_back(kj::mv(follower));
-  chain::Configuration alone = configuration;
+  Configuration alone = configuration;
   alone.members = {nodes[2]->member("n3")};
   within(replica(2).adopt(alone), "a chain of its own");
   auto client = connect(2);

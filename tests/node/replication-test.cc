@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
 #include "node/local-desk.h"
-#include "tests/chain/entries.h"
 #include "tests/node/chain-fixture.h"
+#include "tests/support/entries.h"
 
 // R4, R5: how an entry gets from the head to every disk, and the commit back.
 namespace gavel::node {
@@ -234,7 +234,7 @@ TEST_F(Replication, JoinerTakesNoMoreThanItsDiskKeepsUpWith) {
   header.write(cut.initHeader());
   ASSERT_TRUE(synced(cut.send(), "the shared position").getResult().isShared());
 
-  chain::Position end;
+  Position end;
   std::size_t bytes = 0;
   auto append = [&]() {
     auto batch = chain::batchAfter(end, 5'000);

@@ -15,27 +15,27 @@ constexpr std::uint64_t HASHED = 8;
 constexpr auto LONGEST_REGISTRATION = 2 * kj::SECONDS;
 
 // Whether the log that is kept has a batch that ends there.  Null if it begins later.
-std::optional<bool> holds(const chain::MemoryStore& store, const chain::Position& position) {
+std::optional<bool> holds(const MemoryStore& store, const Position& position) {
   auto start = store.logStart();
   if (position.index < start.index) return std::nullopt;
   if (position.index == start.index) return position == start;
   auto& log = store.batches();
   auto found = std::lower_bound(
       log.begin(), log.end(), position.index,
-      [](const chain::BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
+      [](const BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
   return found != log.end() && (*found)->end() == position;
 }
 
-std::string text(const chain::Position& position) {
+std::string text(const Position& position) {
   return fmt::format("{}/{}/{:x}", position.epoch, position.index, position.checksum);
 }
 
-bool same(const chain::Configuration& a, const master::Configuration& b) {
+bool same(const Configuration& a, const Configuration& b) {
   return a.clusterId == b.clusterId && a.epoch == b.epoch &&
          std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
                     [](auto& x, auto& y) {
                       return x.incarnation == y.incarnation && x.storeId == y.storeId &&
-                             x.serving == (y.state == master::MemberState::serving);
+                             x.serving == (y.serving);
                     });
 }
 
@@ -62,7 +62,7 @@ void Checks::turned(Process& process) {
   auto& known = seen[process.id()];
   known.incarnation = replica.incarnation();
   auto role = replica.role();
-  bool serving = role != chain::Role::waiting && role != chain::Role::syncing;
+  bool serving = role != Role::waiting && role != Role::syncing;
 
   bool newEpoch = replica.newest().epoch != known.epoch;
   if (newEpoch) {
@@ -95,8 +95,8 @@ void Checks::turned(Process& process) {
   if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {
     checkPrefix(*machine, replica);
   }
-  if (chain::isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica, known);
-  if (chain::isHead(role) && replica.assured() > known.assured) checkAssured(*machine, replica);
+  if (isHead(role) && !(replica.logEnd() == known.end)) checkStamp(*machine, replica, known);
+  if (isHead(role) && replica.assured() > known.assured) checkAssured(*machine, replica);
   known.assured = replica.assured();
   auto bound = machine->node()->replica().bound();
   if (!(bound == known.bound)) checkBound(*machine, bound);
@@ -157,13 +157,13 @@ void Checks::takingApart() {
 }
 
 // What a master has heard while it was storing its decision does not count.
-void Checks::checkGate(const master::Configuration& before, const master::Configuration& after) {
+void Checks::checkGate(const Configuration& before, const Configuration& after) {
   constexpr auto STORING = 400 * kj::MILLISECONDS;
   auto* joiner = before.joiner();
   auto* tail = before.tail();
   if (joiner == nullptr || tail == nullptr) return;
   auto* now = after.find(joiner->incarnation);
-  if (now == nullptr || now->state != master::MemberState::serving) return;
+  if (now == nullptr || !now->serving) return;
   if (after.find(tail->incarnation) == nullptr) return;
   for (auto& machine: cluster.masters) {
     auto* master = machine->master();
@@ -202,7 +202,7 @@ void Checks::changed(const master::Document& before, const master::Document& aft
 }
 
 // From one that was stored, by whomever; all that was ever committed has to be there.
-void Checks::rebuilt(const master::Configuration& next) {
+void Checks::rebuilt(const Configuration& next) {
   cluster.engine.note(
       fmt::format("rebuilt with epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
   bool known = std::any_of(stored.begin(), stored.end(),
@@ -228,7 +228,7 @@ void Checks::changedInLost(const master::Document& before, const master::Documen
   ++counts["epochs of lost masters"];
 }
 
-void Checks::checkEpoch(const std::string& name, const chain::Configuration& configuration) {
+void Checks::checkEpoch(const std::string& name, const Configuration& configuration) {
   auto found = stored.find(configuration.epoch);
   if (found == stored.end()) {
     fail(fmt::format("{} has heard of epoch {} before it was stored", name, configuration.epoch));
@@ -248,7 +248,7 @@ void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64
   auto& log = store.batches();
   auto batch = std::lower_bound(
       log.begin(), log.end(), before + 1,
-      [](const chain::BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
+      [](const BatchPtr& batch, std::uint64_t index) { return batch->lastIndex() < index; });
   for (; batch != log.end() && (*batch)->lastIndex() <= now; ++batch) {
     checkCommitted(machine, (*batch)->end(), &(*batch)->previous());
   }
@@ -259,8 +259,7 @@ void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64
   if (highest() > known) checkHolders(cluster.configStore.current());
 }
 
-void Checks::checkCommitted(NodeMachine& machine, const chain::Position& end,
-                            const chain::Position* previous) {
+void Checks::checkCommitted(NodeMachine& machine, const Position& end, const Position* previous) {
   if (end.index > highest()) {
     if (previous != nullptr && !committed.empty() && !(*previous == committed.back().end)) {
       fail(fmt::format("{} commits {} behind {}, where {} was committed", machine.name(), text(end),
@@ -282,10 +281,10 @@ void Checks::checkCommitted(NodeMachine& machine, const chain::Position& end,
 }
 
 // Whoever serves by the newest configuration has on disk what was ever committed.
-void Checks::checkHolders(const master::Configuration& configuration) {
+void Checks::checkHolders(const Configuration& configuration) {
   if (committed.empty()) return;
   for (auto& member: configuration.members) {
-    if (member.state != master::MemberState::serving) continue;
+    if (!member.serving) continue;
     auto* machine = cluster.nodeWithStore(member.storeId);
     if (machine == nullptr) {
       fail(fmt::format("the directory of {}, which serves, is gone", member.name));
@@ -325,7 +324,7 @@ void Checks::checkAssured(NodeMachine& machine, const chain::Replica& replica) {
   }
 }
 
-void Checks::checkBound(NodeMachine& machine, const chain::Bound& bound) {
+void Checks::checkBound(NodeMachine& machine, const Bound& bound) {
   auto& current = cluster.configStore.current();
   if (bound.madeIn == 0 || bound.madeIn < current.restartedIn) return;
   auto found = std::lower_bound(
@@ -337,7 +336,7 @@ void Checks::checkBound(NodeMachine& machine, const chain::Bound& bound) {
   }
 }
 
-void Checks::gaveUp(const master::Position& end) {
+void Checks::gaveUp(const Position& end) {
   auto before = committed.size();
   std::erase_if(committed, [&](auto& each) { return each.end.index > end.index; });
   hashes.erase(hashes.upper_bound(end.index), hashes.end());
@@ -421,7 +420,7 @@ void Checks::checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t 
 Time Checks::longestAuction() const {
   auto longest = 0 * kj::NANOSECONDS;
   for (auto* node: cluster.actingMembers()) {
-    if (!chain::isHead(node->replica().role())) continue;
+    if (!isHead(node->replica().role())) continue;
     for (auto* auction: node->replica().state().listAuctions(0, SIZE_MAX)) {
       if (auction->phase != auction::Auction::Phase::open) continue;
       longest = kj::max(longest, (auction->deadline - node->chainTime()) * kj::NANOSECONDS);

@@ -47,7 +47,7 @@ public:
   void takingApart();
 
   // An operator's order has given up what follows `end`: it is no promise any more.
-  void gaveUp(const master::Position& end);
+  void gaveUp(const Position& end);
   // Whether something was given up: bidders were told of what is not there any more.
   bool lossy() const { return lossy_; }
 
@@ -68,7 +68,7 @@ private:
     std::uint64_t incarnation = 0;
     std::uint64_t epoch = 0;
     bool acting = false;
-    chain::Position end;
+    Position end;
     std::uint64_t commit = 0;
     std::uint64_t servingCommit = 0;
     std::uint64_t hashed = 0;
@@ -77,19 +77,19 @@ private:
     auction::Stamp stamp = 0;
     std::int64_t stampedAt = 0;
     std::uint64_t assured = 0;
-    chain::Bound bound;
+    Bound bound;
   };
 
   // The end of a batch that some node has taken for committed.
   struct Committed {
-    chain::Position end;
+    Position end;
     bool gap;  // There may be others between the one before and this one.
   };
 
   Cluster& cluster;
   std::string failure_;
-  std::map<std::uint32_t, Seen> seen;                     // By process.
-  std::map<std::uint64_t, master::Configuration> stored;  // By epoch.
+  std::map<std::uint32_t, Seen> seen;             // By process.
+  std::map<std::uint64_t, Configuration> stored;  // By epoch.
   std::set<std::uint64_t> overdue;   // Epochs that were stored in the lost store once it was over.
   std::vector<Committed> committed;  // By index.
   std::map<std::uint64_t, std::array<std::uint8_t, 32>> hashes;  // Of committed state, by index.
@@ -103,16 +103,15 @@ private:
   std::map<std::uint64_t, Time> gone;  // When the process with that incarnation ended.
   bool lossy_ = false;
 
-  void rebuilt(const master::Configuration& next);
-  void checkGate(const master::Configuration& before, const master::Configuration& after);
-  void checkEpoch(const std::string& name, const chain::Configuration& configuration);
+  void rebuilt(const Configuration& next);
+  void checkGate(const Configuration& before, const Configuration& after);
+  void checkEpoch(const std::string& name, const Configuration& configuration);
   void checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now);
   // `previous` is null where the batch is not in the log any more.
-  void checkCommitted(NodeMachine& machine, const chain::Position& end,
-                      const chain::Position* previous);
-  void checkHolders(const master::Configuration& configuration);
+  void checkCommitted(NodeMachine& machine, const Position& end, const Position* previous);
+  void checkHolders(const Configuration& configuration);
   void checkAssured(NodeMachine& machine, const chain::Replica& replica);
-  void checkBound(NodeMachine& machine, const chain::Bound& bound);
+  void checkBound(NodeMachine& machine, const Bound& bound);
   void checkPrefix(NodeMachine& machine, const chain::Replica& replica);
   void checkStamp(NodeMachine& machine, const chain::Replica& replica, Seen& seen);
   void checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t now);

@@ -134,9 +134,8 @@ std::vector<node::Node*> Cluster::actingMembers() const {
 
 bool Cluster::whole() const {
   auto& members = configStore.current().members;
-  bool joining = std::any_of(members.begin(), members.end(), [](const master::Member& member) {
-    return member.state != master::MemberState::serving;
-  });
+  bool joining = std::any_of(members.begin(), members.end(),
+                             [](const Member& member) { return !member.serving; });
   return !joining && members.size() == plan.replicas && actingMembers().size() == plan.replicas;
 }
 
@@ -171,7 +170,7 @@ std::string Cluster::describe() const {
       continue;
     }
     auto& replica = node->replica();
-    text += fmt::format("{} epoch {} last {} durable {} commit {}", chain::roleName(replica.role()),
+    text += fmt::format("{} epoch {} last {} durable {} commit {}", roleName(replica.role()),
                         replica.newest().epoch, replica.logEnd().index, replica.durable(),
                         replica.commit());
   }

@@ -104,7 +104,7 @@ void SharedConfigStore::lose(SharedConfigStore& other) {
   heir = &other;
 }
 
-master::Bound SharedConfigStore::bound() const {
+Bound SharedConfigStore::bound() const {
   if (lost()) return heir->bound();
   return master::Bound::highest(document_.bound, master::decodeBound(document_.clusterId, note),
                                 current().restartedIn);

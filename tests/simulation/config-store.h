@@ -38,7 +38,7 @@ public:
 
   // What is in force, as far as the world knows: while this store is lost, what the lost one holds.
   const master::Document& document() const { return lost() ? heir->document() : document_; }
-  const master::Configuration& current() const { return document().current(); }
+  const Configuration& current() const { return document().current(); }
 
   // The disk is gone: all that is here goes to `other`, of which nobody knows but a master that
   // turns up on it again, and here is nothing.  No master may run on either.
@@ -46,7 +46,7 @@ public:
   // That was so, and nothing was stored since.
   bool lost() const { return heir != nullptr && version == 0; }
   // The highest position that is recorded as committed, in the document or beside it (R11).
-  master::Bound bound() const;
+  Bound bound() const;
 
 private:
   class View;

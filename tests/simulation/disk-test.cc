@@ -20,8 +20,8 @@ protected:
   std::int64_t wallOffset = 0;
   Disk disk{engine, Dice(5), Disk::Settings{}};
   Process* process = nullptr;
-  chain::Store* store = nullptr;
-  chain::Position end;
+  Store* store = nullptr;
+  Position end;
   std::uint64_t loaded = 0;   // Index of the log's end that load() gave.
   std::uint64_t durable = 0;  // As told.
   std::vector<std::string> struck;
@@ -35,7 +35,7 @@ protected:
     engine.deliver(*process, [this]() {
       auto opened = disk.open(*process);
       store = opened.get();
-      auto loading = store->load().then([this](chain::Image image) {
+      auto loading = store->load().then([this](Image image) {
         end = image.end();
         loaded = end.index;
         return follow(0);
@@ -55,7 +55,7 @@ protected:
     engine.deliver(*process, [this]() {
       std::vector<auction::Entry> entries{
           {end.index + 1, static_cast<auction::Stamp>(end.index + 1), {}, auction::CloseExpired{}}};
-      auto batch = chain::Batch::make(1, end, entries);
+      auto batch = Batch::make(1, end, entries);
       end = batch->end();
       store->append(batch);
     });

@@ -20,17 +20,17 @@ constexpr auto LONGEST_SLOW_SYNC = 400 * kj::MILLISECONDS;
 }  // namespace
 
 // The store as one process sees it.
-class Disk::View final: public chain::Store {
+class Disk::View final: public Store {
 public:
   explicit View(Disk& disk): disk(disk), inner(*disk.store_) {}
   KJ_DISALLOW_COPY(View);
 
-  const chain::Recovered& recovered() const override { return inner.recovered(); }
-  kj::Promise<chain::Image> load() override {
+  const Recovered& recovered() const override { return inner.recovered(); }
+  kj::Promise<Image> load() override {
     disk.wrote();  // What the last process has left unsynced.
     return later([this]() { return inner.load(); });
   }
-  void append(chain::BatchPtr batch) override {
+  void append(BatchPtr batch) override {
     disk.checkRoom();
     inner.append(kj::mv(batch));
     disk.wrote();
@@ -38,24 +38,23 @@ public:
   kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) override {
     return inner.durableAbove(index);
   }
-  kj::Promise<void> cut(chain::Position end) override {
+  kj::Promise<void> cut(Position end) override {
     return written([&]() { return inner.cut(end); });
   }
-  chain::Position logStart() const override { return inner.logStart(); }
-  kj::Promise<std::vector<chain::BatchPtr>> readLog(std::uint64_t after,
-                                                    std::size_t maxBytes) override {
+  Position logStart() const override { return inner.logStart(); }
+  kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override {
     return later([this, after, maxBytes]() { return inner.readLog(after, maxBytes); });
   }
-  kj::Promise<kj::Maybe<chain::Position>> lastWithin(chain::Position limit) override {
+  kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override {
     return later([this, limit]() { return inner.lastWithin(limit); });
   }
-  kj::Promise<void> saveConfiguration(const chain::Configuration& configuration) override {
+  kj::Promise<void> saveConfiguration(const Configuration& configuration) override {
     return written([&]() { return inner.saveConfiguration(configuration); });
   }
-  kj::Promise<void> savePromise(const chain::RebuildPromise& promise) override {
+  kj::Promise<void> savePromise(const RebuildPromise& promise) override {
     return written([&]() { return inner.savePromise(promise); });
   }
-  void saveBound(const chain::Bound& bound) override {
+  void saveBound(const Bound& bound) override {
     disk.checkRoom();
     inner.saveBound(bound);
     disk.wrote();
@@ -66,21 +65,21 @@ public:
     disk.wrote();
     return done;
   }
-  kj::Promise<void> checkpoint(chain::Position at, auction::Changes changes) override {
+  kj::Promise<void> checkpoint(Position at, auction::Changes changes) override {
     auto done = written([&]() { return inner.checkpoint(at, kj::mv(changes)); });
     return canceler.wrap(done.then([this]() { return disk.readDelay(); }));
   }
-  kj::Own<chain::SnapshotReader> openSnapshot() override { return inner.openSnapshot(); }
+  kj::Own<SnapshotReader> openSnapshot() override { return inner.openSnapshot(); }
   kj::Promise<void> beginInstall() override {
     return written([&]() { return inner.beginInstall(); });
   }
   kj::Promise<void> install(kj::Array<kj::byte> records) override {
     return written([&]() { return inner.install(kj::mv(records)); });
   }
-  kj::Promise<void> finishInstall(chain::Position at) override {
+  kj::Promise<void> finishInstall(Position at) override {
     return written([&]() { return inner.finishInstall(at); });
   }
-  chain::DiskActivity activity() const override { return disk.activity(); }
+  DiskActivity activity() const override { return disk.activity(); }
   void probe() override { disk.probe(); }
   const auction::EndedAuctions& ended() const override { return inner.ended(); }
   kj::Promise<std::vector<auction::Version>> history(auction::AuctionId auction,
@@ -95,7 +94,7 @@ public:
 
 private:
   Disk& disk;
-  chain::MemoryStore& inner;
+  MemoryStore& inner;
   kj::Canceler canceler;  // Calls may outlive this, and the process.
 
   template <typename Write>
@@ -119,7 +118,7 @@ Disk::Disk(Engine& engine, Dice dice, Settings diskSettings)
 
 Disk::~Disk() noexcept(false) = default;
 
-kj::Own<chain::Store> Disk::open(Process& process) {
+kj::Own<Store> Disk::open(Process& process) {
   KJ_REQUIRE(user == nullptr);
   user = &process;
   reason.clear();
@@ -127,7 +126,7 @@ kj::Own<chain::Store> Disk::open(Process& process) {
   return kj::heap<View>(*this);
 }
 
-chain::DiskActivity Disk::activity() const {
+DiskActivity Disk::activity() const {
   auto now = std::chrono::nanoseconds(engine.now() / kj::NANOSECONDS);
   auto unfinished = syncing ? now - syncBegan : std::chrono::nanoseconds(0);
   return {endedSyncs, syncing, syncs.summary(now, unfinished)};
@@ -143,7 +142,7 @@ void Disk::processEnded() {
   user = nullptr;
   syncing = false;
   syncFails = false;
-  store_ = store_->restart(chain::MemoryStore::Crash::process);
+  store_ = store_->restart(MemoryStore::Crash::process);
 }
 
 void Disk::powerLost() {
@@ -151,20 +150,19 @@ void Disk::powerLost() {
   syncing = false;
   syncFails = false;
   auto kept = dice.below(store_->unsyncedWrites() + 1);
-  store_ = store_->restart(chain::MemoryStore::Crash::power, kept);
+  store_ = store_->restart(MemoryStore::Crash::power, kept);
 }
 
 void Disk::wipe() {
   KJ_REQUIRE(user == nullptr);
-  store_ =
-      kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual, settings.store);
+  store_ = kj::heap<MemoryStore>(dice.id(), MemoryStore::Sync::manual, settings.store);
 }
 
-kj::Own<chain::MemoryStore> Disk::copy() const {
-  return store_->restart(chain::MemoryStore::Crash::process);
+kj::Own<MemoryStore> Disk::copy() const {
+  return store_->restart(MemoryStore::Crash::process);
 }
 
-void Disk::putBack(kj::Own<chain::MemoryStore> copy) {
+void Disk::putBack(kj::Own<MemoryStore> copy) {
   KJ_REQUIRE(user == nullptr);
   store_ = kj::mv(copy);
 }

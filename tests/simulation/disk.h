@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "chain/memory-store.h"
 #include "tests/simulation/engine.h"
+#include "tests/support/memory-store.h"
 
 namespace gavel::simulation {
 
@@ -15,7 +15,7 @@ namespace gavel::simulation {
 class Disk final {
 public:
   struct Settings {
-    chain::MemoryStore::Options store;
+    MemoryStore::Options store;
     Time shortestSync = 50 * kj::MICROSECONDS;
     Time longestSync = 5 * kj::MILLISECONDS;
   };
@@ -25,7 +25,7 @@ public:
   KJ_DISALLOW_COPY(Disk);
 
   // The data directory as a process opens it; until the process ends, which ended() tells.
-  kj::Own<chain::Store> open(Process& process);
+  kj::Own<Store> open(Process& process);
 
   // At the moment of the process's death.  After a loss of power only what was synced is left, and
   // some of what was written after it, in order.
@@ -35,8 +35,8 @@ public:
   void wipe();
   // A copy of the directory as it is now, with all that was written; and what is there is gone, and
   // that in its place.  The latter only while no process uses it.
-  kj::Own<chain::MemoryStore> copy() const;
-  void putBack(kj::Own<chain::MemoryStore> copy);
+  kj::Own<MemoryStore> copy() const;
+  void putBack(kj::Own<MemoryStore> copy);
 
   // -- faults
 
@@ -56,10 +56,10 @@ public:
   // Called when a fault has struck: "disk full", "sync failed".
   std::function<void(const char*)> onStruck;
 
-  const chain::MemoryStore& store() const { return *store_; }
+  const MemoryStore& store() const { return *store_; }
 
   // What a process is told of it (R12).
-  chain::DiskActivity activity() const;
+  DiskActivity activity() const;
   void probe();
 
 private:
@@ -68,7 +68,7 @@ private:
   Engine& engine;
   Dice dice;
   Settings settings;
-  kj::Own<chain::MemoryStore> store_;
+  kj::Own<MemoryStore> store_;
   Process* user = nullptr;
   bool syncing = false;
   bool full = false;

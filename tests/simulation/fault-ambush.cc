@@ -13,7 +13,7 @@ constexpr auto TIME_TO_GATE = 3 * kj::SECONDS;
 
 }  // namespace
 
-void Faults::changed(const master::Configuration& next) {
+void Faults::changed(const Configuration& next) {
   if (healed || engine.now() >= end || !dice.chance(ambush)) return;
   if (next.joiner() != nullptr && dice.chance(0.4)) delayGate(next);
   if (next.joiner() != nullptr && next.members.size() > 2 && dice.chance(0.3)) outdateGate(next);
@@ -29,7 +29,7 @@ void Faults::changed(const master::Configuration& next) {
 }
 
 // The tail's word that it gates comes late: perhaps into another epoch.
-void Faults::delayGate(const master::Configuration& next) {
+void Faults::delayGate(const Configuration& next) {
   auto* tail = cluster.nodeWithStore(next.tail()->storeId);
   if (tail == nullptr) return;
   auto extra = dice.skewed(20 * kj::MILLISECONDS, 400 * kj::MILLISECONDS);
@@ -43,7 +43,7 @@ void Faults::delayGate(const master::Configuration& next) {
 
 // A gate that is on its way when another member is lost: it comes into the next epoch, in which the
 // same tail commits without the same joiner, which lacks what is committed for a while.
-void Faults::outdateGate(const master::Configuration& next) {
+void Faults::outdateGate(const Configuration& next) {
   auto* tail = cluster.nodeWithStore(next.tail()->storeId);
   auto* joiner = cluster.nodeWithStore(next.joiner()->storeId);
   if (tail == nullptr || joiner == nullptr) return;
@@ -72,7 +72,7 @@ void Faults::onceGating(NodeMachine& tail, Time until, std::function<void()> the
 }
 
 // The tail and the joiner have time for what a gate takes, and none for more.
-void Faults::flapJoiner(const master::Configuration& next) {
+void Faults::flapJoiner(const Configuration& next) {
   auto* tail = cluster.nodeWithStore(next.tail()->storeId);
   auto* joiner = cluster.nodeWithStore(next.joiner()->storeId);
   if (tail == nullptr || joiner == nullptr) return;

@@ -11,7 +11,7 @@ namespace gavel::simulation {
 bool Faults::killTogether() {
   std::vector<std::uint64_t> stores;
   for (auto& member: cluster.configStore.current().members) {
-    if (member.state == master::MemberState::serving) stores.push_back(member.storeId);
+    if (member.serving) stores.push_back(member.storeId);
   }
   if (stores.size() < 2) return false;
   stores.erase(stores.begin() + static_cast<std::ptrdiff_t>(dice.below(stores.size())));
@@ -34,7 +34,7 @@ bool Faults::olderCopy() {
   return false;
 }
 
-void Faults::putBack(NodeMachine& machine, kj::Own<chain::MemoryStore> copy) {
+void Faults::putBack(NodeMachine& machine, kj::Own<MemoryStore> copy) {
   // What is committed within the last second before everything ended may be known to nobody, and
   // then a copy that lacks only that looks like the real thing.
   auto& store = cluster.configStore;
@@ -47,7 +47,7 @@ void Faults::putBack(NodeMachine& machine, kj::Own<chain::MemoryStore> copy) {
   bool same = machine.disk().store().recovered().storeId == id;
   bool others = std::any_of(
       store.current().members.begin(), store.current().members.end(), [&](auto& member) {
-        return member.state == master::MemberState::serving && member.storeId != id &&
+        return member.serving && member.storeId != id &&
                cluster.nodeWithStore(member.storeId) != nullptr &&
                std::find(aged.begin(), aged.end(), member.storeId) == aged.end();
       });

@@ -62,7 +62,7 @@ public:
   void pauseMasters(Time duration);
 
   // A configuration is about to be stored: a good moment to strike.
-  void changed(const master::Configuration& next);
+  void changed(const Configuration& next);
   // A process begins on a machine.
   void started(Machine& machine);
   // A process has ended: has it started again some time.
@@ -109,8 +109,8 @@ private:
   void count(const char* what) { ++counts_[what]; }
   void burst();
   void strike(Fault fault);
-  void delayGate(const master::Configuration& next);
-  void outdateGate(const master::Configuration& next);
+  void delayGate(const Configuration& next);
+  void outdateGate(const Configuration& next);
   void onceGating(NodeMachine& tail, Time until, std::function<void()> then);
   void strikeMember(std::uint64_t storeId);
   bool tryStrike(Fault fault);
@@ -139,10 +139,10 @@ private:
   bool secondMaster();
   bool largePackets();
   bool flappingLink();
-  void flapJoiner(const master::Configuration& next);
+  void flapJoiner(const Configuration& next);
   bool killTogether();
   bool olderCopy();
-  void putBack(NodeMachine& machine, kj::Own<chain::MemoryStore> copy);
+  void putBack(NodeMachine& machine, kj::Own<MemoryStore> copy);
   void order(NodeMachine& machine);
   bool heldBack(const Machine& machine) const;
   void replaceAged(NodeMachine& machine);

@@ -60,7 +60,7 @@ public:
                       listener = kj::mv(opened);
                       return store->load();
                     })
-                    .then([this, &machine, &process](chain::Image image) {
+                    .then([this, &machine, &process](Image image) {
                       node = kj::heap<node::Node>(*network, process.timer(), process.clock(),
                                                   process.random(), *store, kj::mv(image),
                                                   machine.options);
@@ -76,7 +76,7 @@ public:
 
 private:
   kj::Own<kj::Network> network;
-  kj::Own<chain::Store> store;
+  kj::Own<Store> store;
   kj::Own<kj::ConnectionReceiver> listener;
   kj::Own<node::Node> node;
   kj::Own<Server> server;

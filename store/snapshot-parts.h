@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include <kj/common.h>
+
+// The parts that a snapshot travels in (snapshot.capnp): each checksum is seeded with the one
+// before.
+namespace gavel {
+
+std::uint64_t partChecksum(kj::ArrayPtr<const kj::byte> data, std::uint64_t previous);
+
+// Checks the parts of one snapshot as they come.  Throws FAILED, saying which is damaged or
+// missing.
+class PartsCheck {
+public:
+  void add(kj::ArrayPtr<const kj::byte> data, std::uint64_t checksum);
+  // That were all.
+  void finish(std::uint64_t count) const;
+
+private:
+  std::uint64_t count = 0;
+  std::uint64_t last = 0;
+};
+
+}  // namespace gavel
