@@ -12,8 +12,7 @@ import threading
 import time
 from statistics import median
 
-from comparison import systems
-from comparison.report import text
+from comparison import svg, systems
 
 STEP_MS = 10
 RATE = 3000  # Bids a second: what the machine bears easily, so that the crash is all there is to see.
@@ -159,27 +158,25 @@ def aims(crashes):
             f"| {'yes' if worst < 50 else 'no'} |\n")
 
 
-def plot(crashes, title, colours):
+def plot(crashes, title):
     """A panel for each kind of crash: accepted bids in each step, as a share of what was usual
     before, of the run with the median gap; pale, of the others."""
     height = TOP + PANEL * len(crashes) + 50
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-           f'font-family="sans-serif" font-size="12">',
-           f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-           text(LEFT, 26, title, extra='font-size="14"')]
+    out = svg.begin(WIDTH, height) + [svg.text(LEFT, 26, title, extra='font-size="14"')]
 
     def x(ms):
         return LEFT + (ms + SHOWN_BEFORE) / (SHOWN_BEFORE + SHOWN_AFTER) * (WIDTH - LEFT - RIGHT)
 
     bottom = TOP + PANEL * len(crashes)
     for ms in range(0, SHOWN_AFTER + 1, 250):
-        out.append(f'<path d="M{x(ms):.1f} {TOP}V{bottom}" stroke="{"#888" if ms == 0 else "#ddd"}"/>')
-        out.append(text(x(ms), bottom + 18, f"{ms}", "middle"))
-    out.append(text((LEFT + WIDTH - RIGHT) / 2, bottom + 38, "ms after the process was killed", "middle"))
+        line = svg.AXIS if ms == 0 else svg.GRID
+        out.append(f'<path class="{line}" d="M{x(ms):.1f} {TOP}V{bottom}"/>')
+        out.append(svg.text(x(ms), bottom + 18, f"{ms}", "middle"))
+    out.append(svg.text((LEFT + WIDTH - RIGHT) / 2, bottom + 38, "ms after the process was killed",
+                        "middle"))
     for place, crash in enumerate(crashes):
         base = TOP + PANEL * (place + 1) - 10
-        colour = colours[crash.system]
-        out.append(f'<path d="M{LEFT} {base}H{WIDTH - RIGHT}" stroke="#888"/>')
+        out.append(f'<path class="axis" d="M{LEFT} {base}H{WIDTH - RIGHT}"/>')
         ordered = sorted(crash.runs, key=lambda run: run[0])
         middle = ordered[len(ordered) // 2]
         for run in [one for one in ordered if one is not middle] + [middle]:
@@ -190,10 +187,11 @@ def plot(crashes, title, colours):
                 y = base - min(count / usual, 2) * (PANEL - 40) / 2
                 path += f"L{x(step * STEP_MS - SHOWN_BEFORE):.1f} {y:.1f}H{x((step + 1) * STEP_MS - SHOWN_BEFORE):.1f}"
             shade = "1" if run is middle else "0.15"
-            out.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-opacity="{shade}"/>')
-        out.append(text(WIDTH - RIGHT - 4, base - PANEL + 34,
-                        f"{crash.system}: {crash.role}, {median(crash.gaps()):,.0f} ms", "end",
-                        f'fill="{colour}" stroke="white" stroke-width="3" paint-order="stroke"'))
-        out.append(text(LEFT - 8, base + 4, "0", "end"))
-        out.append(text(LEFT - 8, base - (PANEL - 40) / 2 + 4, "usual", "end"))
-    return "\n".join(out + ["</svg>"]) + "\n"
+            out.append(f'<path class="{crash.system}" d="{path}" fill="none" stroke="currentColor" '
+                       f'stroke-opacity="{shade}"/>')
+        out.append(svg.label(WIDTH - RIGHT - 4, base - PANEL + 34,
+                             f"{crash.system}: {crash.role}, {median(crash.gaps()):,.0f} ms",
+                             crash.system, "end"))
+        out.append(svg.text(LEFT - 8, base + 4, "0", "end"))
+        out.append(svg.text(LEFT - 8, base - (PANEL - 40) / 2 + 4, "usual", "end"))
+    return svg.end(out)

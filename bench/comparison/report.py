@@ -3,6 +3,8 @@
 import math
 from statistics import median
 
+from comparison import svg
+
 
 class Row:
     """One thing that is measured again and again.  A measurement has perSecond, p50Us and p99Us;
@@ -90,9 +92,6 @@ def aims(rows):
 
 WIDTH, HEIGHT = 860, 560
 LEFT, RIGHT, TOP, BOTTOM = 80, 30, 50, 60
-COLOURS = {"echo": "#777777", "disk": "#b8860b", "etcd": "#3366cc", "Redis": "#c0392b",
-           "Gavel": "#1e8449"}
-HALO = 'stroke="white" stroke-width="3" paint-order="stroke"'  # Around labels on top of lines.
 
 
 class Axis:
@@ -111,53 +110,44 @@ class Axis:
         return [10 ** power for power in range(self.low, self.high + 1)]
 
 
-def text(x, y, content, anchor="start", extra=""):
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {extra}>'
-            + content.replace("&", "&amp;").replace("<", "&lt;") + "</text>")
-
-
 def plot(rows, title):
     """Throughput against latency: a point for each row at its medians, with a line up to the p99 and
     pale points for single rounds."""
     x = Axis([value for row in rows for value in row.values("perSecond")], LEFT, WIDTH - RIGHT)
     y = Axis([value for row in rows for name in ("p50Us", "p99Us") for value in row.values(name)],
              HEIGHT - BOTTOM, TOP)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-           f'font-family="sans-serif" font-size="12">',
-           f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-           text(LEFT, 26, title, extra='font-size="14"')]
+    out = svg.begin(WIDTH, HEIGHT) + [svg.text(LEFT, 26, title, extra='font-size="14"')]
     for value in x.decades():
-        out.append(f'<path d="M{x.at(value):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#ddd"/>')
-        out.append(text(x.at(value), HEIGHT - BOTTOM + 18, f"{value:,}", "middle"))
+        out.append(f'<path class="grid" d="M{x.at(value):.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
+        out.append(svg.text(x.at(value), HEIGHT - BOTTOM + 18, f"{value:,}", "middle"))
     for value in y.decades():
-        out.append(f'<path d="M{LEFT} {y.at(value):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
+        out.append(f'<path class="grid" d="M{LEFT} {y.at(value):.1f}H{WIDTH - RIGHT}"/>')
         label = f"{value:,} µs" if value < 1000 else f"{value // 1000:,} ms"
-        out.append(text(LEFT - 8, y.at(value) + 4, label, "end"))
-    out.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14,
-                    "a second (bids; calls of the echo; syncs of the disk)", "middle"))
-    out.append(text(18, (TOP + HEIGHT - BOTTOM) / 2, "latency: p50, and the line up to p99", "middle",
-                    f'transform="rotate(-90 18 {(TOP + HEIGHT - BOTTOM) / 2:.0f})"'))
+        out.append(svg.text(LEFT - 8, y.at(value) + 4, label, "end"))
+    out.append(svg.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14,
+                        "a second (bids; calls of the echo; syncs of the disk)", "middle"))
+    out.append(svg.text(18, (TOP + HEIGHT - BOTTOM) / 2, "latency: p50, and the line up to p99",
+                        "middle", f'transform="rotate(-90 18 {(TOP + HEIGHT - BOTTOM) / 2:.0f})"'))
     labels, points = [], []
     for row in rows:
-        colour = COLOURS[row.series]
         px, py = x.at(row.median("perSecond")), y.at(row.median("p50Us"))
+        points.append(f'<g class="{row.series}">')
         for one in row.rounds:
             points.append(f'<circle cx="{x.at(one["perSecond"]):.1f}" cy="{y.at(one["p50Us"]):.1f}" '
-                       f'r="2" fill="{colour}" fill-opacity="0.3"/>')
+                          f'r="2" fill="currentColor" fill-opacity="0.3"/>')
         points.append(f'<path d="M{px:.1f} {py:.1f}V{y.at(row.median("p99Us")):.1f}" '
-                   f'stroke="{colour}" stroke-opacity="0.6"/>')
-        filled = "white" if row.pinned else colour
-        points.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{filled}" stroke="{colour}" '
-                   f'stroke-width="2"/>')
-        labels.append((px, py, colour, f"{row.series}: {row.text.replace(' under way', '')}"))
-    out += place(labels) + points
-    return "\n".join(out + ["</svg>"]) + "\n"
+                      f'stroke="currentColor" stroke-opacity="0.6"/>')
+        filled = svg.GROUND if row.pinned else "own"
+        points.append(f'<circle class="{filled}" cx="{px:.1f}" cy="{py:.1f}" r="5" '
+                      f'stroke="currentColor" stroke-width="2"/></g>')
+        labels.append((px, py, row.series, f"{row.series}: {row.text.replace(' under way', '')}"))
+    return svg.end(out + place(labels) + points)
 
 
 def place(labels):
     """Labels beside their points, each moved down until it is clear of those above it."""
     placed, out = [], []
-    for px, py, colour, content in sorted(labels, key=lambda label: label[1]):
+    for px, py, system, content in sorted(labels, key=lambda label: label[1]):
         width = 6.2 * len(content)
         left = px - 10 - width if px + 10 + width > WIDTH - 4 else px + 10
         base = py + 4
@@ -165,5 +155,5 @@ def place(labels):
                   for other, start, right in placed):
             base += 1
         placed.append((base, left, left + width))
-        out.append(text(left, base, content, extra=f'fill="{colour}" {HALO}'))
+        out.append(svg.label(left, base, content, system))
     return out
