@@ -17,10 +17,6 @@
 namespace gavel::bench {
 namespace {
 
-using Batch;
-using BatchPtr;
-using chain::Auctioneer;
-
 // Entries such as bids make.
 class Bids {
 public:

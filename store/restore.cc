@@ -8,7 +8,7 @@
 #include <kj/debug.h>
 #include <kj/io.h>
 
-#include "chain/header.h"
+#include "log/position.h"
 #include "schema/snapshot.capnp.h"
 #include "store/snapshot-parts.h"
 

@@ -20,8 +20,6 @@
 namespace gavel::cluster {
 namespace {
 
-using Position;
-
 constexpr std::size_t DISK_BYTES = 256 << 20;
 constexpr std::uint64_t ENTRIES = 5;      // Of each batch.
 constexpr std::uint64_t BATCHES = 12;     // Of each life that is not killed before.

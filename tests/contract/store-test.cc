@@ -15,12 +15,6 @@
 namespace gavel::contract {
 namespace {
 
-using BatchPtr;
-using Image;
-using Position;
-using Store;
-using chain::Auctioneer;
-
 template <typename Host>
 class StoreContract: public ::testing::Test {
 protected:
@@ -186,13 +180,12 @@ TYPED_TEST(StoreContract, KeepsWhatWasToldDurable) {
        {Ending::inOrder, Ending::killed, Ending::power, Ending::killed, Ending::power}) {
     this->append(3);
     auto epoch = ++generation;
-    this->value(
-        [epoch](Store& store) { return store.saveConfiguration(chain::configurationOf(epoch)); });
+    this->value([epoch](Store& store) { return store.saveConfiguration(configurationOf(epoch)); });
     this->host.restart(ending);
     auto& recovered = this->host.store().recovered();
     EXPECT_EQ(recovered.storeId, id);
     EXPECT_EQ(recovered.generation, generation);
-    EXPECT_EQ(recovered.configuration, chain::configurationOf(epoch));
+    EXPECT_EQ(recovered.configuration, configurationOf(epoch));
     EXPECT_FALSE(recovered.empty);
     EXPECT_EQ(recovered.damage, "");
     this->expectAll(this->auctioneer);
@@ -223,22 +216,22 @@ TYPED_TEST(StoreContract, MakesDurableWhatAKilledProcessHasLeft) {
 
 TYPED_TEST(StoreContract, SavesAConfigurationWithAllThatCameBeforeIt) {
   this->give(this->auctioneer.next(4));
-  this->value([](Store& store) { return store.saveConfiguration(chain::configurationOf(3)); });
+  this->value([](Store& store) { return store.saveConfiguration(configurationOf(3)); });
   this->host.restart(Ending::power);
-  EXPECT_EQ(this->host.store().recovered().configuration, chain::configurationOf(3));
+  EXPECT_EQ(this->host.store().recovered().configuration, configurationOf(3));
   this->expectAll(this->auctioneer);
 }
 
 // R3: what is promised to a master that is made anew outlives the process, and a snapshot as well.
 TYPED_TEST(StoreContract, KeepsAPromise) {
   EXPECT_EQ(this->host.store().recovered().promised, RebuildPromise());
-  this->value([](Store& store) { return store.saveConfiguration(chain::configurationOf(3)); });
+  this->value([](Store& store) { return store.saveConfiguration(configurationOf(3)); });
   for (auto ending: {Ending::killed, Ending::power}) {
     RebuildPromise promise{(1u << 20) + static_cast<unsigned>(ending), 77};
     this->value([promise](Store& store) { return store.savePromise(promise); });
     this->host.restart(ending);
     EXPECT_EQ(this->host.store().recovered().promised, promise);
-    EXPECT_EQ(this->host.store().recovered().configuration, chain::configurationOf(3));
+    EXPECT_EQ(this->host.store().recovered().configuration, configurationOf(3));
   }
   this->value([](Store& store) { return store.beginInstall(); });
   this->host.restart(Ending::power);
@@ -283,7 +276,7 @@ TYPED_TEST(StoreContract, ACutFollowsWhatIsQueuedAndHidesItAtOnce) {
   auto cutting = this->host.start([to](Store& store) { return store.cut(to); }, done);
   EXPECT_EQ(this->value([](Store& store) { return store.durableAbove(0); }), to.index);
   this->host.poll();
-  this->value([](Store& store) { return store.saveConfiguration(chain::configurationOf(1)); });
+  this->value([](Store& store) { return store.saveConfiguration(configurationOf(1)); });
   this->host.poll();
   EXPECT_EQ(done.error, "");
   EXPECT_TRUE(done.done());

@@ -217,7 +217,7 @@ void Enumerator::runRestore() {
       auto records = message.initRoot<schema::SnapshotPart>().initRecords();
       auto bytes = bytesOfText(part);
       records.setData(bytes);
-      records.setChecksum(last = chain::partChecksum(bytes, last));
+      records.setChecksum(last = partChecksum(bytes, last));
       put(message);
     }
     auto ending = end.initRoot<schema::SnapshotPart>().initEnd();

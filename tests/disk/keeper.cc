@@ -109,7 +109,7 @@ void Keeper::check(const Expected& before) {
     fail("its configuration is that of epoch " + std::to_string(epoch) + ", but told was " +
          std::to_string(before.leastEpoch));
   }
-  if (epoch != 0 && recovered.configuration != chain::configurationOf(epoch)) {
+  if (epoch != 0 && recovered.configuration != configurationOf(epoch)) {
     fail("its configuration is another one");
   }
   auto image = store->load().wait(world.io.waitScope);
@@ -256,7 +256,7 @@ void Keeper::loadAgain() {
 void Keeper::saveConfiguration() {
   auto epoch = ++world.configurationEpoch;
   expect([&](Expected& expected) { expected.mostEpoch = epoch; });
-  store->saveConfiguration(chain::configurationOf(epoch)).wait(world.io.waitScope);
+  store->saveConfiguration(configurationOf(epoch)).wait(world.io.waitScope);
   expect([&](Expected& expected) { expected.leastEpoch = epoch; });
 }
 

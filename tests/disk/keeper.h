@@ -18,8 +18,6 @@
 
 namespace gavel::disk {
 
-using Position;
-
 // A log as a row of positions, of which others share the beginning.
 struct Branch {
   Position end;

@@ -18,7 +18,6 @@
 namespace gavel::disk {
 namespace {
 
-using RocksStore;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -68,7 +67,7 @@ protected:
     }
     return "";
   }
-  void append(RocksStore& store, chain::Auctioneer& auctioneer) {
+  void append(RocksStore& store, Auctioneer& auctioneer) {
     store.append(auctioneer.next(10));
     auto durable = store.durableAbove(auctioneer.end.index - 1).wait(io.waitScope);
     ASSERT_EQ(durable, auctioneer.end.index);
@@ -96,7 +95,7 @@ TEST_F(StartTest, TheFirstOneMayFindNoRoomAndIsNotDamagedThen) {
 // A checkpoint is not synced, and a process that is killed leaves it in the page cache.  Once the
 // next one has told of it, it must not be lost.
 TEST_F(StartTest, WhatRocksDbReadOfItsLogIsInTablesBeforeItIsTold) {
-  chain::Auctioneer auctioneer;
+  Auctioneer auctioneer;
   Contents left;
   {
     TestDisk disk(fresh());
@@ -120,7 +119,7 @@ TEST_F(StartTest, WhatRocksDbReadOfItsLogIsInTablesBeforeItIsTold) {
 
 // After a sync that failed, all reads well and counts as clean, though it is not on the disk.
 TEST_F(StartTest, WritesAnewWhatIsReadBackAfterASyncThatFailed) {
-  chain::Auctioneer auctioneer;
+  Auctioneer auctioneer;
   Contents left;
   {
     TestDisk disk(fresh());

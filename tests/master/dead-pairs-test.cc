@@ -146,7 +146,7 @@ protected:
     result.name = name;
     result.incarnation = 100 + static_cast<std::uint64_t>(name.back() - '0');
     result.storeId = 200 + static_cast<std::uint64_t>(name.back() - '0');
-    result.state = state;
+    result.serving = serving;
     return result;
   }
   static Configuration chain(const std::vector<std::string>& serving,

@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 
 Member member(unsigned number, bool serving = true) {
   return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
-          200 + number, state};
+          200 + number, serving};
 }
 
 Configuration chain(unsigned serving) {

@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 Member member(unsigned number, bool serving = true) {
   return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
-          200 + number, state};
+          200 + number, serving};
 }
 
 // A chain of `serving` members, and one that syncs if asked for.

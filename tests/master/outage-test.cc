@@ -21,7 +21,7 @@ constexpr std::uint64_t CLUSTER = 77;
 
 Member member(unsigned number, bool serving = true) {
   return {"n" + std::to_string(number), "host:" + std::to_string(7400 + number), 100 + number,
-          200 + number, state};
+          200 + number, serving};
 }
 
 Configuration chain(unsigned serving, bool syncing) {
@@ -217,7 +217,7 @@ private:
   };
 
   static Member node(unsigned store, unsigned incarnation, bool serving = true) {
-    return {"n" + std::to_string(store), "a:1", 10 * store + incarnation, store + 1, state};
+    return {"n" + std::to_string(store), "a:1", 10 * store + incarnation, store + 1, serving};
   }
 
   std::unordered_set<std::string> seen;

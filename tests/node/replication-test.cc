@@ -237,7 +237,7 @@ TEST_F(Replication, JoinerTakesNoMoreThanItsDiskKeepsUpWith) {
   Position end;
   std::size_t bytes = 0;
   auto append = [&]() {
-    auto batch = chain::batchAfter(end, 5'000);
+    auto batch = batchAfter(end, 5'000);
     end = batch->end();
     bytes += batch->bytes().size();
     auto request = link.appendRequest();
