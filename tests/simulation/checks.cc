@@ -88,8 +88,9 @@ void Checks::turned(Process& process) {
   // What it takes for committed may have been given up since, and it may yet have to hear of that,
   // or to drop it.
   auto& newest = replica.newest();
-  bool stale = newest.restartedIn < cluster.configStore.current().restartedIn ||
-               (newest.restartedIn != 0 && !machine->node()->replica().bound().counts(newest));
+  bool stale =
+      newest.restartedIn < cluster.configStore.current().restartedIn ||
+      (newest.restartedIn != 0 && !machine->node()->replica().bound().counts(newest.restartedIn));
   if (!stale && commit > known.commit) checkCommit(*machine, known.commit, commit);
   if (!stale || commit < known.commit) known.commit = commit;
   if (serving && (newEpoch || !known.acting || !(replica.logEnd() == known.end))) {

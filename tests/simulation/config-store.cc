@@ -106,8 +106,8 @@ void SharedConfigStore::lose(SharedConfigStore& other) {
 
 Bound SharedConfigStore::bound() const {
   if (lost()) return heir->bound();
-  return master::Bound::highest(document_.bound, master::decodeBound(document_.clusterId, note),
-                                current().restartedIn);
+  return Bound::highest(document_.bound, master::decodeBound(document_.clusterId, note),
+                        current().restartedIn);
 }
 
 void SharedConfigStore::tell(Step step, Process& process) {
