@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "master/config-store.h"
@@ -27,6 +28,9 @@ public:
   SharedConfigStore(Engine& engine, Dice dice, Time longestDelay)
       : engine(engine), dice(dice), longestDelay(longestDelay) {}
   KJ_DISALLOW_COPY(SharedConfigStore);
+
+  // From now on each message takes exactly `delay`.
+  void setFixedDelay(Time delay) { fixedDelay = delay; }
 
   // For one process.  Must not outlive this object.
   kj::Own<master::ConfigStore> open(Process& process);
@@ -59,6 +63,7 @@ private:
   Engine& engine;
   Dice dice;
   Time longestDelay;
+  std::optional<Time> fixedDelay;
   std::uint64_t version = 0;
   kj::Array<const kj::byte> bytes;
   kj::Array<const kj::byte> note;
@@ -66,7 +71,9 @@ private:
   SharedConfigStore* heir = nullptr;  // Where what was here has gone.
   std::vector<Watcher> watchers;
 
-  Time delay() { return dice.skewed(20 * kj::MICROSECONDS, longestDelay); }
+  Time delay() {
+    return fixedDelay ? *fixedDelay : dice.skewed(20 * kj::MICROSECONDS, longestDelay);
+  }
   master::Stored stored() const { return {version, kj::heapArray<kj::byte>(bytes)}; }
   kj::Maybe<std::uint64_t> swap(std::uint64_t expected, kj::Array<const kj::byte> next);
   void tell(Step step, Process& process);

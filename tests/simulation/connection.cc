@@ -274,6 +274,7 @@ void TcpConnection::arrive(unsigned from) {
     }
     direction.arrived += packet.bytes.size();
     acknowledge(from);
+    if (wire.onArrival) wire.onArrival(*this, from, packet.bytes);
     if (packet.bytes == nullptr) {
       theirs.ended = true;
     } else {

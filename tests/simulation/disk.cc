@@ -149,7 +149,7 @@ void Disk::powerLost() {
   user = nullptr;
   syncing = false;
   syncFails = false;
-  auto kept = dice.below(store_->unsyncedWrites() + 1);
+  auto kept = settings.fixed ? 0 : dice.below(store_->unsyncedWrites() + 1);
   store_ = store_->restart(MemoryStore::Crash::power, kept);
 }
 
@@ -184,15 +184,18 @@ void Disk::wrote() {
   if (syncing || user == nullptr || store_->unsyncedWrites() == 0) return;
   syncing = true;
   auto& process = *user;
-  engine.after(dice.between(Engine::SHORTEST_DELAY, LONGEST_WAKE), process,
-               [this, &process]() { beginSync(process); });
+  engine.after(drawUpTo(LONGEST_WAKE), process, [this, &process]() { beginSync(process); });
+}
+
+Time Disk::drawSync() {
+  if (settings.fixed) return settings.longestSync;
+  return dice.below(SLOW_SYNCS) == 0 ? dice.skewed(settings.longestSync, LONGEST_SLOW_SYNC)
+                                     : dice.skewed(settings.shortestSync, settings.longestSync);
 }
 
 void Disk::beginSync(Process& process) {
   auto writes = store_->unsyncedWrites();
-  auto time = dice.below(SLOW_SYNCS) == 0
-                  ? dice.skewed(settings.longestSync, LONGEST_SLOW_SYNC)
-                  : dice.skewed(settings.shortestSync, settings.longestSync);
+  auto time = drawSync();
   syncBegan = std::chrono::nanoseconds(engine.now() / kj::NANOSECONDS);
   if (crawlsUntil > engine.now()) {
     time += crawl;
@@ -225,7 +228,7 @@ void Disk::endSync(std::size_t writes) {
 kj::Promise<void> Disk::readDelay() {
   if (user == nullptr) return kj::NEVER_DONE;
   auto paf = kj::newPromiseAndFulfiller<void>();
-  engine.after(dice.between(Engine::SHORTEST_DELAY, LONGEST_READ), *user,
+  engine.after(drawUpTo(LONGEST_READ), *user,
                [fulfiller = kj::mv(paf.fulfiller)]() mutable { fulfiller->fulfill(); });
   return kj::mv(paf.promise);
 }

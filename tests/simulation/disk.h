@@ -18,6 +18,9 @@ public:
     MemoryStore::Options store;
     Time shortestSync = 50 * kj::MICROSECONDS;
     Time longestSync = 5 * kj::MILLISECONDS;
+    // Nothing is drawn: each sync takes `longestSync`, everything else no time to speak of, and a
+    // loss of power takes all that was not synced.
+    bool fixed = false;
   };
 
   Disk(Engine& engine, Dice dice, Settings settings);
@@ -81,6 +84,10 @@ private:
   RecentDurations syncs;
   std::string reason;  // Of the newest fault that its user has met.
 
+  Time drawSync();
+  Time drawUpTo(Time longest) {
+    return settings.fixed ? Engine::SHORTEST_DELAY : dice.between(Engine::SHORTEST_DELAY, longest);
+  }
   // Before and after each write.
   void checkRoom();
   void wrote();

@@ -149,6 +149,7 @@ kj::Own<kj::Network> Wire::network(Process& process, Host host) {
 
 // Mostly the link's own, sometimes much more; always later than now.
 Time Wire::latency(Host from, Host to, std::size_t bytes) {
+  if (fixedDelay) return *fixedDelay;
   auto& link = links[from][to];
   auto delay = link.base + dice.between(Engine::SHORTEST_DELAY, link.base);
   if (dice.below(100) == 0) delay += dice.skewed(1 * kj::MILLISECONDS, 30 * kj::MILLISECONDS);
@@ -157,7 +158,7 @@ Time Wire::latency(Host from, Host to, std::size_t bytes) {
 }
 
 std::optional<Time> Wire::drawPatience() {
-  if (!dice.chance(0.3)) return std::nullopt;
+  if (fixedDelay || !dice.chance(0.3)) return std::nullopt;
   return dice.skewed(300 * kj::MILLISECONDS, 15 * kj::SECONDS);
 }
 
@@ -190,7 +191,8 @@ void Wire::connect(kj::Own<Attempt> attempt) {
   if (found != machine.listeners.end()) {
     auto& listener = *found->second;
     prune();
-    auto buffer = BUFFER_SIZES[dice.below(kj::size(BUFFER_SIZES))];
+    auto size = fixedDelay ? kj::size(BUFFER_SIZES) - 1 : dice.below(kj::size(BUFFER_SIZES));
+    auto buffer = BUFFER_SIZES[size];
     auto connection = kj::refcounted<TcpConnection>(
         *this, ++lastId, attempt->process, attempt->from, listener.process, attempt->to, buffer);
     connections.push_back(connection->addRef());

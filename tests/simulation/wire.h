@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,6 +42,12 @@ public:
   void powerOff(Host host);
   void powerOn(Host host);
 
+  // From now on nothing is drawn: each message takes exactly `delay`, and so does the first that is
+  // sent again after a cut; no kernel gives a connection up, and all have much room.
+  void setFixedDelay(Time delay) { fixedDelay = delay; }
+  // Told of all bytes that come to a machine, in order, before its process has them.
+  std::function<void(const TcpConnection&, unsigned from, kj::ArrayPtr<const kj::byte>)> onArrival;
+
   // -- faults; cuts of the same link add up
 
   void cut(Host from, Host to);
@@ -65,7 +72,10 @@ public:
   Time latency(Host from, Host to, std::size_t bytes);
   // How long a kernel sends again before it gives a connection up; none: longer than any run.
   std::optional<Time> drawPatience();
-  Time drawRetransmission() { return dice.skewed(1 * kj::MILLISECONDS, 400 * kj::MILLISECONDS); }
+  Time drawRetransmission() {
+    if (fixedDelay) return *fixedDelay;
+    return dice.skewed(1 * kj::MILLISECONDS, 400 * kj::MILLISECONDS);
+  }
 
 private:
   class Receiver;
@@ -103,6 +113,7 @@ private:
 
   Engine& engine_;
   Dice dice;
+  std::optional<Time> fixedDelay;
   std::vector<Machine> hosts;
   std::vector<std::vector<Link>> links;  // From, to.
   std::vector<kj::Own<TcpConnection>> connections;
