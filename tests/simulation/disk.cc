@@ -156,6 +156,7 @@ void Disk::powerLost() {
 
 void Disk::wipe() {
   KJ_REQUIRE(user == nullptr);
+  replaced.clear();
   store_ =
       kj::heap<chain::MemoryStore>(dice.id(), chain::MemoryStore::Sync::manual, settings.store);
 }
@@ -166,7 +167,15 @@ kj::Own<chain::MemoryStore> Disk::copy() const {
 
 void Disk::putBack(kj::Own<chain::MemoryStore> copy) {
   KJ_REQUIRE(user == nullptr);
+  replaced.push_back({engine.now(), kj::mv(store_)});
   store_ = kj::mv(copy);
+}
+
+const chain::MemoryStore& Disk::leftAt(Time end) const {
+  for (auto& each: replaced) {
+    if (each.at >= end) return *each.store;
+  }
+  return *store_;
 }
 
 bool Disk::explains(const std::string& lastWords) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "chain/memory-store.h"
 #include "tests/simulation/engine.h"
@@ -37,6 +38,9 @@ public:
   // that in its place.  The latter only while no process uses it.
   kj::Own<chain::MemoryStore> copy() const;
   void putBack(kj::Own<chain::MemoryStore> copy);
+  // The directory that a process left which ended at `end`: the one that a copy has replaced since,
+  // or else the one that is here.
+  const chain::MemoryStore& leftAt(Time end) const;
 
   // -- faults
 
@@ -69,6 +73,11 @@ private:
   Dice dice;
   Settings settings;
   kj::Own<chain::MemoryStore> store_;
+  struct Replaced {
+    Time at;
+    kj::Own<chain::MemoryStore> store;
+  };
+  std::vector<Replaced> replaced;  // What copies have replaced, the oldest first.
   Process* user = nullptr;
   bool syncing = false;
   bool full = false;
