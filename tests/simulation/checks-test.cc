@@ -116,5 +116,14 @@ TEST_F(ChecksTest, SomebodyWhoServesKeepsWhatIsCommitted) {
   EXPECT_THAT(checks.failure(), HasSubstr("nobody who serves has it on disk any more"));
 }
 
+TEST_F(ChecksTest, ClusterLooksForOthersInWhatIsOnItsWayAsWell) {
+  EXPECT_TRUE(cluster.othersServe({storeId(1), storeId(2)}));  // The head does.
+  EXPECT_FALSE(cluster.othersServe({storeId(0), storeId(1), storeId(2)}));
+  loseHeadAndThenAll();
+  EXPECT_EQ(cluster.configStore.current().members.size(), 3u);
+  EXPECT_FALSE(cluster.othersServe({storeId(1), storeId(2)}));
+  EXPECT_TRUE(cluster.othersServe({storeId(1)}));
+}
+
 }  // namespace
 }  // namespace gavel::simulation

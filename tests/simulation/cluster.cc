@@ -154,6 +154,18 @@ NodeMachine* Cluster::nodeWithStore(std::uint64_t storeId) {
   return nullptr;
 }
 
+bool Cluster::othersServe(const std::vector<std::uint64_t>& stores) {
+  auto other = [&](const master::Member& member) {
+    return member.state == master::MemberState::serving &&
+           nodeWithStore(member.storeId) != nullptr &&
+           std::find(stores.begin(), stores.end(), member.storeId) == stores.end();
+  };
+  auto all = configStore.upcoming();
+  return std::all_of(all.begin(), all.end(), [&](const master::Configuration& each) {
+    return std::any_of(each.members.begin(), each.members.end(), other);
+  });
+}
+
 std::string Cluster::describe() const {
   auto& current = configStore.current();
   std::string text = fmt::format("stored: epoch {} {}", current.epoch, current.describe());
