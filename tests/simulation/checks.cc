@@ -26,6 +26,10 @@ std::optional<bool> holds(const MemoryStore& store, const Position& position) {
   return found != log.end() && (*found)->end() == position;
 }
 
+bool holdsDurably(const MemoryStore& store, const Position& position) {
+  return store.durableEnd().index >= position.index && holds(store, position) != false;
+}
+
 std::string text(const Position& position) {
   return fmt::format("{}/{}/{:x}", position.epoch, position.index, position.checksum);
 }
@@ -281,9 +285,15 @@ void Checks::checkCommitted(NodeMachine& machine, const Position& end, const Pos
                    text(found->end)));
 }
 
-// Whoever serves by the newest configuration has on disk what was ever committed.
+// Whoever serves by the newest configuration has on disk what was ever committed.  A member whose
+// process has ended is judged by the directory that this process left: an operator may have put an
+// older copy in its place since, and a decision that was on its way to the store meanwhile still
+// names the member.  Only another process finds the copy, and it is a member of nothing until a
+// configuration names it (R2); in that one it is judged by the copy.  At least one member that
+// serves has all of it now, so that the chain can go on (R11).
 void Checks::checkHolders(const Configuration& configuration) {
   if (committed.empty()) return;
+  bool kept = false;
   for (auto& member: configuration.members) {
     if (!member.serving) continue;
     auto* machine = cluster.nodeWithStore(member.storeId);
@@ -291,7 +301,13 @@ void Checks::checkHolders(const Configuration& configuration) {
       fail(fmt::format("the directory of {}, which serves, is gone", member.name));
       continue;
     }
-    auto& store = machine->disk().store();
+    auto& disk = machine->disk();
+    if (holdsDurably(disk.store(), committed.back().end)) kept = true;
+    auto end = gone.find(member.incarnation);
+    bool ended = end != gone.end() && std::none_of(seen.begin(), seen.end(), [&](auto& each) {
+                   return each.second.incarnation == member.incarnation;
+                 });
+    auto& store = ended ? disk.leftAt(end->second) : disk.store();
     auto durable = store.durableEnd().index;
     if (durable < highest()) {
       fail(fmt::format("{} is committed, and {}, which serves, has {} on disk", highest(),
@@ -300,6 +316,10 @@ void Checks::checkHolders(const Configuration& configuration) {
       fail(fmt::format("{} is committed, and {}, which serves, has something else there",
                        text(committed.back().end), member.name));
     }
+  }
+  if (!kept) {
+    fail(fmt::format("{} is committed, and nobody who serves has it on disk any more",
+                     text(committed.back().end)));
   }
 }
 
@@ -314,10 +334,7 @@ void Checks::checkAssured(NodeMachine& machine, const chain::Replica& replica) {
   if (found == committed.end()) return;
   unsigned holders = 0;
   for (auto& each: cluster.nodes) {
-    auto& store = each->disk().store();
-    if (store.durableEnd().index >= found->end.index && holds(store, found->end) != false) {
-      ++holders;
-    }
+    if (holdsDurably(each->disk().store(), found->end)) ++holders;
   }
   if (holders < least) {
     fail(fmt::format("{} tells success up to {}, which {} disks hold, though {} have to",

@@ -16,7 +16,8 @@ namespace gavel::simulation {
 // - Configurations: each follows from the one before by the rules (R2, R3, R9, R11); no node acts
 //   in one that is not stored; the same epoch is the same configuration everywhere (R1).
 // - The committed log is one: what a node takes for committed agrees with every other node, to the
-//   end of time; every serving member of the stored configuration has it on disk (R4, R5, R9, R11).
+//   end of time; every serving member of the stored configuration has it on disk, or had when its
+//   process ended, and somebody has (R4, R5, R9, R11).
 // - The log of a serving member is a prefix of its predecessor's (R4).
 // - A serving node's commit index never goes back.
 // - At equal index, states are equal.

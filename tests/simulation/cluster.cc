@@ -153,6 +153,17 @@ NodeMachine* Cluster::nodeWithStore(std::uint64_t storeId) {
   return nullptr;
 }
 
+bool Cluster::othersServe(const std::vector<std::uint64_t>& stores) {
+  auto other = [&](const Member& member) {
+    return member.serving && nodeWithStore(member.storeId) != nullptr &&
+           std::find(stores.begin(), stores.end(), member.storeId) == stores.end();
+  };
+  auto all = configStore.upcoming();
+  return std::all_of(all.begin(), all.end(), [&](const Configuration& each) {
+    return std::any_of(each.members.begin(), each.members.end(), other);
+  });
+}
+
 std::string Cluster::describe() const {
   auto& current = configStore.current();
   std::string text = fmt::format("stored: epoch {} {}", current.epoch, current.describe());

@@ -74,6 +74,10 @@ public:
   // Null if it is in no directory of a machine, any more.
   NodeMachine* nodeWithStore(std::uint64_t storeId);
 
+  // Whether each configuration that may be in force, now or once the store has what masters sent,
+  // has a serving member whose directory exists and is none of `stores`.
+  bool othersServe(const std::vector<std::uint64_t>& stores);
+
   std::string describe() const;
 };
 

@@ -24,21 +24,23 @@ public:
   kj::Promise<kj::Maybe<std::uint64_t>> compareAndSwap(
       std::uint64_t expected, kj::Array<const kj::byte> document) override {
     auto paf = kj::newPromiseAndFulfiller<kj::Maybe<std::uint64_t>>();
-    shared.engine.after(shared.delay(),
-                        [&shared = shared, &process = process, expected,
-                         document = kj::mv(document), fulfiller = kj::mv(paf.fulfiller)]() mutable {
-                          bool alive = process.alive();
-                          shared.tell(Step::asked, process);
-                          // What left the master before it died arrives; but here it is the request
-                          // that did not.
-                          if (alive && !process.alive()) return;
-                          auto result = shared.swap(expected, kj::mv(document));
-                          if (result != nullptr) shared.tell(Step::swapped, process);
-                          shared.engine.after(shared.delay(), process,
-                                              [result, fulfiller = kj::mv(fulfiller)]() mutable {
-                                                fulfiller->fulfill(kj::mv(result));
-                                              });
-                        });
+    auto number = ++shared.lastSwap;
+    shared.underWay.emplace(number, Swap{expected, kj::mv(document)});
+    shared.engine.after(shared.delay(), [&shared = shared, &process = process, number,
+                                         fulfiller = kj::mv(paf.fulfiller)]() mutable {
+      auto arrived = kj::mv(shared.underWay.at(number));
+      shared.underWay.erase(number);
+      bool alive = process.alive();
+      shared.tell(Step::asked, process);
+      // What left the master before it died arrives; but here it is the request that did not.
+      if (alive && !process.alive()) return;
+      auto result = shared.swap(arrived.expected, kj::mv(arrived.document));
+      if (result != nullptr) shared.tell(Step::swapped, process);
+      shared.engine.after(shared.delay(), process,
+                          [result, fulfiller = kj::mv(fulfiller)]() mutable {
+                            fulfiller->fulfill(kj::mv(result));
+                          });
+    });
     return paf.promise.then([this](kj::Maybe<std::uint64_t> result) {
       won = result != nullptr;
       return result;
@@ -108,6 +110,16 @@ Bound SharedConfigStore::bound() const {
   if (lost()) return heir->bound();
   return Bound::highest(document_.bound, master::decodeBound(document_.clusterId, note),
                         current().restartedIn);
+}
+
+std::vector<Configuration> SharedConfigStore::upcoming() const {
+  std::vector<Configuration> all{current()};
+  for (auto& [number, swap]: underWay) {
+    if (swap.expected != version) continue;
+    auto next = master::Document::decode(swap.document).current();
+    if (next != all.front()) all.push_back(std::move(next));
+  }
+  return all;
 }
 
 void SharedConfigStore::tell(Step step, Process& process) {

@@ -43,6 +43,9 @@ public:
   // What is in force, as far as the world knows: while this store is lost, what the lost one holds.
   const master::Document& document() const { return lost() ? heir->document() : document_; }
   const Configuration& current() const { return document().current(); }
+  // The current one, and those that masters, ended ones too, have sent and that may yet follow it.
+  // One of all these is in force once everything has arrived.
+  std::vector<Configuration> upcoming() const;
 
   // The disk is gone: all that is here goes to `other`, of which nobody knows but a master that
   // turns up on it again, and here is nothing.  No master may run on either.
@@ -70,6 +73,12 @@ private:
   master::Document document_;
   SharedConfigStore* heir = nullptr;  // Where what was here has gone.
   std::vector<Watcher> watchers;
+  struct Swap {
+    std::uint64_t expected;
+    kj::Array<const kj::byte> document;
+  };
+  std::map<std::uint64_t, Swap> underWay;  // Not here yet; by number.
+  std::uint64_t lastSwap = 0;
 
   Time delay() {
     return fixedDelay ? *fixedDelay : dice.skewed(20 * kj::MICROSECONDS, longestDelay);

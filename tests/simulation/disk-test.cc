@@ -102,6 +102,24 @@ TEST_F(DiskTest, LosesWithThePowerWhatWasNotSynced) {
   EXPECT_THAT(kept, ::testing::ElementsAre(0u, 1u, 2u));  // Some of it is lost, from the end.
 }
 
+TEST_F(DiskTest, KnowsWhatAProcessHasLeftThatAnOlderCopyReplaces) {
+  auto copy = disk.copy();
+  append();
+  go(1 * kj::SECONDS);
+  kill(true);
+  auto first = engine.now();
+  disk.putBack(kj::mv(copy));
+  EXPECT_EQ(disk.leftAt(first).durableEnd().index, 1u);
+  start();
+  EXPECT_EQ(loaded, 0u);
+  append();
+  append();
+  go(1 * kj::SECONDS);
+  kill(true);
+  EXPECT_EQ(disk.leftAt(first).durableEnd().index, 1u);
+  EXPECT_EQ(disk.leftAt(engine.now()).durableEnd().index, 2u);
+}
+
 TEST_F(DiskTest, EndsAProcessThatWritesWhenItIsFull) {
   disk.setFull(true);
   process->onDeath = [this]() { disk.processEnded(); };

@@ -155,6 +155,7 @@ void Disk::powerLost() {
 
 void Disk::wipe() {
   KJ_REQUIRE(user == nullptr);
+  replaced.clear();
   store_ = kj::heap<MemoryStore>(dice.id(), MemoryStore::Sync::manual, settings.store);
 }
 
@@ -164,7 +165,15 @@ kj::Own<MemoryStore> Disk::copy() const {
 
 void Disk::putBack(kj::Own<MemoryStore> copy) {
   KJ_REQUIRE(user == nullptr);
+  replaced.push_back({engine.now(), kj::mv(store_)});
   store_ = kj::mv(copy);
+}
+
+const MemoryStore& Disk::leftAt(Time end) const {
+  for (auto& each: replaced) {
+    if (each.at >= end) return *each.store;
+  }
+  return *store_;
 }
 
 bool Disk::explains(const std::string& lastWords) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/simulation/engine.h"
 #include "tests/support/memory-store.h"
@@ -40,6 +41,9 @@ public:
   // that in its place.  The latter only while no process uses it.
   kj::Own<MemoryStore> copy() const;
   void putBack(kj::Own<MemoryStore> copy);
+  // The directory that a process left which ended at `end`: the one that a copy has replaced since,
+  // or else the one that is here.
+  const MemoryStore& leftAt(Time end) const;
 
   // -- faults
 
@@ -72,6 +76,11 @@ private:
   Dice dice;
   Settings settings;
   kj::Own<MemoryStore> store_;
+  struct Replaced {
+    Time at;
+    kj::Own<MemoryStore> store;
+  };
+  std::vector<Replaced> replaced;  // What copies have replaced, the oldest first.
   Process* user = nullptr;
   bool syncing = false;
   bool full = false;

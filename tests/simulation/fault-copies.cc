@@ -27,6 +27,7 @@ bool Faults::olderCopy() {
   auto& machine = anyNode();
   if (!machine.runs()) return false;
   auto copy = machine.disk().copy();
+  engine.note(machine.name() + "'s directory is copied");
   engine.after(dice.skewed(300 * kj::MILLISECONDS, 3 * kj::SECONDS),
                [this, &machine, copy = kj::mv(copy)]() mutable {
                  if (!healed) putBack(machine, kj::mv(copy));
@@ -45,12 +46,11 @@ void Faults::putBack(NodeMachine& machine, kj::Own<MemoryStore> copy) {
        copy->batches().empty() ? copy->logStart().checksum
                                : copy->batches().back()->end().checksum});
   bool same = machine.disk().store().recovered().storeId == id;
-  bool others = std::any_of(
-      store.current().members.begin(), store.current().members.end(), [&](auto& member) {
-        return member.serving && member.storeId != id &&
-               cluster.nodeWithStore(member.storeId) != nullptr &&
-               std::find(aged.begin(), aged.end(), member.storeId) == aged.end();
-      });
+  // One of those who serve keeps its directory, also by a decision that is on its way to the store:
+  // that arrives though its master loses power now.
+  auto old = aged;
+  old.push_back(id);
+  bool others = cluster.othersServe(old);
   // It may lack a promise.
   bool lost = cluster.lostStore.current().epoch != 0;
   if (!lacks || !same || !others || source != nullptr || lost) return;

@@ -132,6 +132,12 @@ TEST(Found, OnlyMemberToBeLosesItsDisk) {
   EXPECT_EQ(failureOf(1795736604186), "");
 }
 
+// A master had sent a configuration to its store when all power was lost; it arrived after a member
+// that it names had been given an older copy of its directory (ChecksTest).
+TEST(Found, DecisionNamesAMemberWhoseDirectoryIsReplacedMeanwhile) {
+  EXPECT_EQ(failureOf(700584), "");
+}
+
 // Two masters undid each other's choices for as long as each had other nodes connected to it
 // (StandbyTest).
 TEST(Found, MastersWhoseNodesAreSplitBetweenThem) {
