@@ -4,8 +4,8 @@
 
 namespace gavel::chain {
 
-// For the answer to a message that only says that it has come: it leaves behind all that the
-// message has caused to be sent, for which somebody waits.
+// Delays a bare acknowledgment to the end of the turn, so that messages that somebody waits for are
+// sent first.
 inline kj::Promise<void> answerLast() {
   return kj::evalLast([]() {});
 }

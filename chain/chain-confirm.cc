@@ -8,7 +8,7 @@
 namespace gavel::chain {
 namespace {
 
-// Above the time in which a silent member is noticed and removed, which ends the confirm sooner.
+// Longer than it takes to notice and remove a silent member, which ends the confirm sooner.
 constexpr auto TIMEOUT = 2 * kj::SECONDS;
 
 kj::Exception hanging() {
@@ -39,7 +39,7 @@ kj::Promise<void> ChainConfirm::join(std::vector<Asker>& askers) {
   return kj::mv(paf.promise);
 }
 
-// Last in the turn, for all who ask in it.
+// Begins the confirm at the end of the turn, for all who ask in it.
 void ChainConfirm::schedule() {
   if (scheduled) return;
   scheduled = true;
@@ -95,7 +95,7 @@ kj::Promise<void> ChainConfirm::upward() {
 kj::Promise<std::uint64_t> ChainConfirm::downward() {
   if (host.role() == Role::waiting) return relinked();
   if (host.diskHangs()) return hanging();
-  // That it is here is all that is asked of a joiner.
+  // A joiner is only asked whether it is still here.
   if (host.role() == Role::syncing) return host.commitIndex();
   if (planted(Bug::joinConfirmAsRelay) && !underWay.empty()) {
     return join(underWay).then([this]() { return host.commitIndex(); });

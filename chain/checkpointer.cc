@@ -7,14 +7,14 @@
 namespace gavel::chain {
 namespace {
 
-// Changed auctions, bidders and sessions: about 10 ms of the storage thread.
+// As many changed auctions, bidders and sessions take about 10 ms of the storage thread.
 constexpr std::size_t MOST_CHANGES = 8192;
 // To store them early costs nothing more, and the log waits for less.
 constexpr std::size_t MOST_CLOSED = 2048;
-// What is encoded or forgotten takes some microseconds each.
+// To encode or forget one takes some microseconds.
 constexpr std::size_t PER_STEP = 16;
 constexpr std::size_t UNITS_EACH = 4;
-// Besides what else is done in the turn.
+// The time for that in one turn, besides what else is done in it.
 constexpr auto SLICE = 2 * kj::MILLISECONDS;
 
 }  // namespace
@@ -73,10 +73,10 @@ void Checkpointer::capture() {
 void Checkpointer::write() {
   step = Step::writing;
   begun = at.index;
-  // What release() needs, without the records.
+  // Keeps what release() needs, and hands over the records.
   auction::Changes records{changes.lastIndex, kj::mv(changes.records), {}};
   tasks.add(store.checkpoint(at, kj::mv(records)).then([this, round = round]() {
-    // Not if the state is another one by now.
+    // Not if the state was replaced meanwhile.
     if (round == this->round) written();
   }));
 }
@@ -109,7 +109,7 @@ void Checkpointer::release() {
   later([this]() { again(); });
 }
 
-// By the timer, so that what has come in over the network gets its turn.
+// Uses the timer, so that what has come in over the network gets its turn.
 void Checkpointer::later(kj::Function<void()> next) {
   tasks.add(
       timer.afterDelay(0 * kj::SECONDS).then([this, round = round, next = kj::mv(next)]() mutable {

@@ -73,7 +73,7 @@ kj::Promise<void> CommitSender::attach() {
   header.write(request.initHeader());
   return request.send().then([this](auto&& response) {
     auto result = response.getResult();
-    // What it says of a newer configuration comes from the master and the neighbours as well.
+    // A newer configuration in the rejection also comes from the master and the neighbours.
     KJ_REQUIRE(result.isCommits(), "the head does not listen", result.getRejected().getDetail());
     to = result.getCommits();
   });

@@ -8,13 +8,13 @@
 #include "chain/header.h"
 #include "topology/configuration.h"
 
-// The short way for the tail's word that something is committed (R5): to the head at once, which
-// has bids to answer, and not from node to node.  It is the same number by another way, so that it
-// needs no more trust than the one that comes over the links; and as it comes that way as well,
-// nothing waits for this one.
+// The short way for the tail to report what is committed (R5): to the head at once, which has
+// bids to answer, and not from node to node.  It is the same number by another way, so it needs
+// no more trust than the one that comes over the links.  That one comes as well, so nothing waits
+// for this one.
 namespace gavel::chain {
 
-// At the tail: tells the head, for one epoch.  Keeps trying until it is destroyed.
+// At the tail: reports to the head, for one epoch.  It keeps trying until it is destroyed.
 class CommitSender final: private kj::TaskSet::ErrorHandler {
 public:
   // The replica.  Outlives this object.
@@ -30,7 +30,7 @@ public:
 
   // The commit index has grown.
   void wake();
-  // The head hears what is committed by this way.
+  // Whether the head hears by this way what is committed.
   bool attached() const { return to != nullptr; }
 
 private:

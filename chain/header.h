@@ -7,7 +7,7 @@
 
 namespace gavel::chain {
 
-// What every message between nodes carries and every receiver checks (R1).
+// What every message between nodes carries, and every receiver checks (R1).
 struct Header {
   std::uint64_t clusterId = 0;
   std::uint64_t epoch = 0;
@@ -25,7 +25,7 @@ struct Header {
     builder.setSender(sender);
     builder.setReceiver(receiver);
   }
-  // For the way back.
+  // The header of messages in the other direction.
   Header reply() const { return {clusterId, epoch, receiver, sender}; }
 };
 

@@ -5,15 +5,15 @@
 namespace gavel::chain {
 namespace {
 
-constexpr std::int64_t LOOKS = 20;  // In a time of patience.
-// Of looks: an end that has missed so many was late itself.  So much of the time counts in any
-// case: on a busy machine there is such a moment in every second, and what begins anew each time
-// would never be told.
+constexpr std::int64_t LOOKS = 20;  // Looks in one `patience`.
+// In looks: an end that has missed so many was late itself.  That much of the time counts in any
+// case.  On a busy machine there is such a moment in every second, and what begins anew each time
+// would never be reported.
 constexpr std::int64_t LATE = 5;
-// A kernel may acknowledge that much later what comes alone.
+// A kernel may delay the acknowledgment of a lone packet by as much.
 constexpr auto LEAST_INTERVAL = 10 * kj::MILLISECONDS;
-constexpr std::int64_t FLAPPING_OVER = 10;  // Times of patience.
-constexpr std::int64_t SLOW = 3;            // Likewise.
+constexpr std::int64_t FLAPPING_OVER = 10;  // In times of `patience`.
+constexpr std::int64_t SLOW = 3;            // In times of `patience`.
 
 }  // namespace
 
@@ -78,7 +78,7 @@ void LinkProgress::judge(kj::TimePoint now, Connection connection, bool stalled)
     amiss(LinkCause::pathDead, askedSince.orDefault(now));
     bad = true;
   } else if (forLong(standingSince, 1)) {
-    // What was asked may have waited before that for a connection.
+    // What was asked may have waited for a connection before that.
     auto since = standingSince.orDefault(now);
     amiss(LinkCause::pathDead, kj::min(since, askedSince.orDefault(since)));
     bad = hopeless_ = true;
@@ -101,7 +101,7 @@ void LinkProgress::amiss(LinkCause cause, kj::TimePoint since) {
   if (!inTrouble) {
     trouble_ = {cause, since};
   } else if (cause == LinkCause::pathDead) {
-    trouble_.cause = cause;  // A path that is known to be dead is the nearer cause.
+    trouble_.cause = cause;  // A path known to be dead is the nearer cause.
   }
   inTrouble = true;
 }

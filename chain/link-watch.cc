@@ -5,10 +5,10 @@
 namespace gavel::chain {
 namespace {
 
-// How often a link that is idle is asked to carry much.
+// How often an idle link is asked to carry much.
 constexpr auto LARGE_EVERY = 1 * kj::SECONDS;
-// In a time of patience: how often a link that is used, or in trouble, is checked; and how often
-// trouble is told.
+// How often in one `patience` a link that is used or in trouble is checked, and how often trouble
+// is reported.
 constexpr std::int64_t CHECKS = 4;
 constexpr std::int64_t TELLINGS = 4;
 
@@ -34,7 +34,7 @@ void LinkWatch::connected() {
 void LinkWatch::attached() {
   isAttached = true;
   checking = false;
-  // What is resent comes first; the first check soon after.
+  // What is resent comes first; the first check comes soon after.
   lastCheck = timer.now();
   lastLarge = timer.now() - LARGE_EVERY + patience / CHECKS;
 }
@@ -79,7 +79,7 @@ void LinkWatch::checkIfDue() {
   auto now = timer.now();
   bool soon = now - lastCheck >= patience / CHECKS;
   bool inTrouble = progress.trouble() != nullptr;
-  // What a busy link carries anyway is as good.
+  // What a busy link carries anyway is as good as a large check.
   bool large = (now - lastLarge >= LARGE_EVERY && sentSince < LARGE_CHECK) || (inTrouble && soon);
   if (now - lastLarge >= LARGE_EVERY && !large) {
     lastLarge = now;
@@ -104,7 +104,8 @@ void LinkWatch::checkIfDue() {
                     [this, number = connection](kj::Exception&& exception) {
                       if (number != connection) return;
                       checking = false;
-                      // The end of a connection is noticed elsewhere; all else is an answer.
+                      // The end of a connection is noticed elsewhere.  Everything else
+                      // is an answer.
                       if (exception.getType() == kj::Exception::Type::DISCONNECTED) return;
                       progress.answered(timer.now(), false);
                       host.linkRefused(kj::mv(exception));

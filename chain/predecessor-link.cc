@@ -29,8 +29,8 @@ public:
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { take(context.getParams()); })) {
       return refuse(kj::mv(*exception));
     }
-    // What a serving member has not on its disk is bounded by what is not committed, at the head. A
-    // joiner holds nobody back: its predecessor has to wait for it.
+    // The head bounds what is not committed, and so what a serving member does not have on its
+    // disk.  A joiner holds nobody back, so its predecessor has to wait for it.
     KJ_IF_MAYBE (link, owner->get()) {
       if (link->kind == Kind::syncing) return link->host.room();
     }
@@ -207,7 +207,7 @@ void PredecessorLink::nowAligned() {
 }
 
 kj::Promise<void> PredecessorLink::tell() {
-  // A number of a later epoch must never be told in this one: the predecessor, if it was removed,
+  // A number of a later epoch must never be reported in this one.  A predecessor that was removed
   // may hold other entries at those indexes.
   if (closed) return kj::READY_NOW;
   bool syncing = kind == Kind::syncing;
@@ -238,7 +238,7 @@ kj::Promise<void> PredecessorLink::tellCommit() {
 }
 
 void PredecessorLink::taskFailed(kj::Exception&& exception) {
-  // The predecessor is gone, or will attach again: either way there is nobody to tell.
+  // The predecessor is gone or will attach again.  Either way nobody is left to hear of it.
   logDebug("the link to the predecessor ended", {{"error", exception.getDescription()}});
 }
 

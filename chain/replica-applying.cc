@@ -9,7 +9,7 @@
 // How a replica's state follows its log: in slices of turns, however much there is to apply (R16).
 namespace gavel::chain {
 
-// Up to `upTo`, which is in the log: now, if that is little, else in later turns as well.
+// Applies up to `upTo`, which is in the log: now if that is little, else in later turns as well.
 void Replica::apply(std::uint64_t upTo) {
   applyTo = std::max(applyTo, upTo);
   if (!sliceDue) applySlice();
@@ -28,7 +28,7 @@ void Replica::applySlice() {
   if (state_.lastIndex() < applyTo) nextSlice();
 }
 
-// False if that is enough for this turn.
+// Returns false if that is enough for this turn.
 bool Replica::applySome() {
   if (applying == nullptr) applying = log_.after(state_.lastIndex());
   upcoming.clear();
@@ -50,12 +50,13 @@ bool Replica::applySome() {
   }
   if (state_.lastIndex() != applying->lastIndex()) return more;
   applying = nullptr;
-  // With more to apply than fits into turns, most of them end within a batch, and a checkpoint that
-  // had to wait for another end would hold all of it, in one write (R16).
+  // If there is more to apply than fits into a turn, most turns end inside of a batch.  A
+  // checkpoint that is due takes this batch's end.  If it had to wait for a turn that ends with a
+  // batch, it would hold everything up to there in one write (R16).
   return more && !checkpointer.isDue();
 }
 
-// By the timer, so that links and heartbeats get their turn before it.
+// Uses the timer, so that links and heartbeats get their turn before it.
 void Replica::nextSlice() {
   sliceDue = true;
   tasks.add(timer.afterDelay(0 * kj::SECONDS).then([this]() {
@@ -74,7 +75,7 @@ void Replica::tellApplied() {
   events.clear();
 }
 
-// Tells what is committed, as far as it is applied.
+// Reports what is committed, as far as it is applied.
 void Replica::show() {
   auto now = std::min(tracker.commit(), state_.lastIndex());
   if (now == shown) return;
@@ -86,7 +87,7 @@ void Replica::show() {
   appliedWaiters.erase(appliedWaiters.begin(), end);
 }
 
-// Those who wait are refused when this node acts in its configuration no more.
+// Those who wait are refused once this node stops acting in its configuration.
 kj::Promise<void> Replica::whenApplied(std::uint64_t index) {
   auto paf = kj::newPromiseAndFulfiller<void>();
   appliedWaiters.emplace(index, kj::mv(paf.fulfiller));

@@ -6,14 +6,14 @@
 #include "base/planted.h"
 #include "chain/replica.h"
 
-// What a replica knows to be committed, and what follows from it for joining (R11), and for telling
-// success (R18).
+// What a replica knows to be committed, and what follows from that for joining (R11) and for
+// reporting success (R18).
 namespace gavel::chain {
 
 // -- the bound
 
-// What an earlier configuration has committed may have been given up by an operator's order since,
-// so that only what was heard in this one counts.
+// An operator's order may since have given up what an earlier configuration has committed.  So only
+// what was heard in this one counts.
 void Replica::noteBound() {
   if (!acting_ || store_.recovered().unsynced) return;
   auto index = kj::min(tracker.committedHere(), tracker.durable());
@@ -54,7 +54,7 @@ bool Replica::mayGiveUp() const {
          !planted(Bug::boundBlocksRecover);
 }
 
-// What this node must not drop, however the chain's log looks.
+// What this node must not drop, whatever the chain's log is.
 std::uint64_t Replica::committedFloor() const {
   if (mayGiveUp()) return 0;
   bool holds = !incomplete && bound_.at.index <= log_.end().index;
@@ -63,8 +63,8 @@ std::uint64_t Replica::committedFloor() const {
 
 void Replica::requireBound(const Position& tailEnd) const {
   auto& at = bound_.at;
-  // What was committed in this epoch this very tail has committed: it tells of an earlier moment,
-  // in an attachment that was long on its way.
+  // This very tail has committed what was committed in this epoch.  Its end is as of an earlier
+  // moment, in an attachment that was long on its way.
   if (bound_.madeIn == configuration.epoch) return;
   if (mayGiveUp() || at.index < tailEnd.index || at == tailEnd || at.index == 0) return;
   die("the chain lacks entries that this node knows to be committed: it goes on from an older copy "
@@ -78,7 +78,7 @@ void Replica::requireBound(const Position& tailEnd) const {
        {"tail_has_epoch", tailEnd.epoch}});
 }
 
-// For a node whose log had lost it.
+// This is for a node whose log had lost the bound.
 void Replica::requireBoundIn(const Batch& batch) const {
   auto& at = bound_.at;
   if (at.index < batch.firstIndex() || at.index > batch.lastIndex() || at == batch.end()) return;
@@ -89,8 +89,8 @@ void Replica::requireBoundIn(const Batch& batch) const {
       {{"epoch", configuration.epoch}, {"committed", at.index}, {"committed_epoch", at.epoch}});
 }
 
-// Copies what an operator's order gave up, before it is dropped; nothing where the log holds none
-// of that.
+// Copies what an operator's order gave up, before it is dropped.  Copies nothing if the log holds
+// none of that.
 kj::Promise<void> Replica::keepGivenUp(std::uint64_t after) {
   if (log_.end().index <= after) return kj::READY_NOW;
   logWarning("an operator's order gave up entries that this node holds: dropping them",
@@ -104,14 +104,14 @@ kj::Promise<void> Replica::keepGivenUp(std::uint64_t after) {
   });
 }
 
-// Where what was given up begins, as far as this node can tell by itself.
+// Where what was given up begins, as far as this node can know by itself.
 std::uint64_t Replica::givenUpAfter() const {
   auto& from = configuration.restartedFrom;
   return log_.contains(from) ? from.index : 0;
 }
 
-// Drops what follows `shared`, or everything: that is begun here, and goes on when the tail has
-// heard that nothing is shared.
+// Drops what follows `shared`, or everything.  To drop everything is begun here, and goes on once
+// the tail has heard that nothing is shared.
 kj::Promise<kj::Maybe<Position>> Replica::giveUp(std::optional<Position> shared) {
   if (shared) {
     auto kept = keepGivenUp(shared->index);

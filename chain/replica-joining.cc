@@ -8,8 +8,8 @@
 namespace gavel::chain {
 namespace {
 
-// The gate is closed when this much is not yet on the joiner's disk: little enough not to be
-// noticed by those who wait for a commit.
+// The tail gates the joiner once at most this much is not on the joiner's disk yet.  It is so
+// little that those who wait for a commit do not notice.
 constexpr std::size_t GATE_BYTES = 256 * 1024;
 constexpr auto GATE_INTERVAL = 100 * kj::MILLISECONDS;
 
@@ -24,7 +24,8 @@ void Replica::joinerAttached() {
   tracker.joinerAttached();
 }
 
-// What it has on disk may have come before this, and on an idle chain nothing else comes after.
+// The joiner may have reported what it has on disk before this, and on an idle chain
+// nothing else follows.
 void Replica::joinerAligned() {
   considerGate();
 }
@@ -43,7 +44,7 @@ void Replica::considerGate() {
   KJ_IF_MAYBE (link, successorLink) {
     if (!(*link)->aligned()) return;
     if (!tracker.gated()) {
-      // What no other member has on disk either is no lag.
+      // What is not committed is not on all other disks either, and so is no lag.
       if (!log_.holdsWithin(tracker.joinerDurable(), tracker.commit(), GATE_BYTES)) return;
       tracker.gate();
       gateTold = false;
@@ -60,7 +61,7 @@ void Replica::considerGate() {
   }
 }
 
-// Again and again: the master may not have heard it, or have been restarted.
+// Reports again and again: the master may not have heard it, or may have been restarted.
 kj::Promise<void> Replica::tellGate(std::uint64_t epoch) {
   if (!acting_ || configuration.epoch != epoch) return kj::READY_NOW;
   KJ_IF_MAYBE (link, successorLink) {
@@ -100,8 +101,8 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
     if (inside) return giveUp(std::nullopt);
     if (shared && position.index < log_.end().index) return giveUp(position);
   }
-  // All that is committed is on every serving member, the tail included, and no two entries have
-  // the same epoch and index.
+  // Everything committed is on every serving member, the tail included, and no two entries have the
+  // same epoch and index.
   bool sound = candidate && candidate->index >= committedFloor() &&
                (shared || candidate->index < position.index || candidate->epoch < position.epoch);
   if (!sound) {
@@ -118,7 +119,8 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
   }
   if (!shared) return kj::Maybe<Position>(*candidate);
   if (planted(Bug::truncateNothing)) return kj::Maybe<Position>(nullptr);
-  // Also where nothing follows it, if the store is damaged: so it learns that it lacks nothing.
+  // This goes on even if nothing follows `position`, when the store is damaged: by the cut the
+  // store learns that it lacks nothing.
   incomplete = false;
   logInfo("dropping entries that the chain does not have",
           {{"epoch", configuration.epoch}, {"behind", position.index}, {"last", log_.end().index}});
@@ -152,8 +154,8 @@ kj::Promise<void> Replica::finishInstall(Position position) {
   });
 }
 
-// Waits for a change of what is on disk, and makes memory the same.  Carried out whatever becomes
-// of who asked for it, since the disk has changed.
+// Waits for a change of what is on disk, and makes memory the same.  It is carried out even if
+// whoever asked for it has gone, since the disk has changed.
 kj::Promise<void> Replica::rebuild(kj::Promise<void> change) {
   following = nullptr;
   ++rebuilding;
@@ -170,8 +172,8 @@ kj::Promise<void> Replica::rebuild(kj::Promise<void> change) {
 
 void Replica::restart(Image image) {
   auto end = image.end();
-  // What was known to be committed still is, unless it is not there any more: everything was
-  // dropped.
+  // What was known to be committed still is, unless it is not here any more because
+  // everything was dropped.
   auto commit = kj::max(image.checkpoint.index, kj::min(tracker.commit(), end.index));
   std::size_t bytes = 0;
   auto lastStamp = image.state.lastStamp();
@@ -198,7 +200,7 @@ void Replica::restart(Image image) {
       next->forEach([this](const auction::Entry& entry) { state_.apply(entry); });
     }
   }
-  // Told as any other commit is: who watches here may have seen nothing of it yet.
+  // Reported as any other commit is: those who watch here may have seen nothing of it yet.
   apply(commit);
   show();
 }

@@ -8,18 +8,18 @@
 namespace gavel::chain {
 namespace {
 
-// For telling a predecessor that its link is over.
+// How long this node tries to say to a predecessor that its link is over.
 constexpr auto FAREWELL_TIMEOUT = 1 * kj::SECONDS;
-// How much later than the head the nodes between learn what is committed: so they hear, and pass
-// on, a word for many batches.  Nobody waits for it there, as a read asks the tail (R10).
+// How much later than the head the nodes between hear what is committed.  So one message to them,
+// and from them, is for many batches.  Nobody waits for it there, since a read asks the tail (R10).
 constexpr auto COMMIT_PAUSE = 2 * kj::MILLISECONDS;
-// For a neighbour to answer a large message that somebody wants to see answered.
+// How long a neighbour may take to answer a large message in a trial.
 constexpr auto TRIAL_TIMEOUT = 2 * kj::SECONDS;
 
 }  // namespace
 
-// Answered at once: the predecessor takes silence for a link that does not work (R6).  While this
-// node is not ready, it is told to try again.
+// Answers at once, since the predecessor takes silence for a link that does not work (R6).  While
+// this node is not ready, the answer is to try again.
 kj::Promise<void> Replica::attach(AttachContext context, PredecessorLink::Progress progress) {
   auto params = context.getParams();
   auto header = Header::read(params.getHeader());
@@ -140,7 +140,7 @@ void Replica::hearCommits(ReportContext context) {
 
 // -- trying them
 
-// From neighbour to neighbour only: if each member of a chain is asked, each of its links is tried.
+// Tries the links to the neighbours only: if each member of a chain is asked, each link is tried.
 kj::Promise<void> Replica::tryLinksOnce() {
   return confirmed().then([this](std::uint64_t epoch) -> kj::Promise<void> {
     if (!actsIn(epoch)) return relinked();

@@ -52,16 +52,16 @@ kj::Promise<Replica::Answer> Replica::promise(const Question& question) {
     return refuse(
         kj::str("it has another configuration of epoch ", newest.epoch, ", of another master"));
   }
-  // From here on, though it is not told before it is durable.
+  // The promise holds from here on, though it is not reported before it is durable.
   promised_ = question.promise;
   logWarning("a master is being rebuilt: promising to adopt nothing below its epoch",
              {{"epoch", configuration.epoch},
               {"promised", promised_.epoch},
               {"reign", kj::str(kj::hex(promised_.reign))}});
-  // With the configuration, which is written before it.
+  // The configuration becomes durable with it, as it is written before.
   auto saved = store_.savePromise(promised_);
   return canceler.wrap(saved.then([this, epoch = newest.epoch]() {
-    // What comes from there on may have come meanwhile.
+    // A configuration that the promise allows may have come meanwhile.
     bool still = configuration.epoch == epoch;
     return Answer{still ? Answer::Kind::promised : Answer::Kind::newer};
   }));

@@ -12,9 +12,9 @@
 namespace gavel::chain {
 namespace {
 
-// Queries that wait, for a commit or for the barrier (R13).
+// The most queries that may wait for a commit (R13).
 constexpr std::size_t MAX_WAITERS = 10'000;
-// Of applying, in one turn (R16).
+// How long one turn may apply entries (R16).
 constexpr auto APPLY_SLICE = 2 * kj::MILLISECONDS;
 // Anybody may ask for the links to be tried, which takes 64 KiB each way.
 constexpr auto TRIAL_PAUSE = 200 * kj::MILLISECONDS;
@@ -92,7 +92,7 @@ kj::Promise<void> Replica::enter(const Configuration& newer) {
                              if (configuration.epoch == epoch) startActing();
                            }))
                  .fork();
-  // A branch of our own: it must be carried out, whether or not the caller waits for it.
+  // This branch of our own has it carried out, whether or not the caller waits for it.
   tasks.add(adoption.addBranch());
   return adoption.addBranch();
 }
@@ -106,8 +106,8 @@ void Replica::stopActing() {
     retirePredecessorLink();
     retireCommitLinks();
   }
-  // Also those that wait for a commit: what they have read may be dropped, and something else be
-  // committed at its index, if this node is not in the chain for a while.
+  // Those that wait for a commit are refused, too.  If this node is out of the chain for a while,
+  // what they have read may be dropped, and something else be committed at its index.
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting;
   waiting.swap(barrierWaiters);
   for (auto& waiter: predecessorWaiters) waiting.push_back(kj::mv(waiter));
@@ -127,7 +127,7 @@ void Replica::startActing() {
   durableEpoch_ = configuration.epoch;
   auto now = role();
   tracker.adopt(now, log_.end().index);
-  // The new head orders on top of all that it holds; every entry of its log stands (R6).
+  // The new head orders on top of all that it holds: every entry of its log stands (R6).
   if (isHead(now)) apply(log_.end().index);
   if (configuration.successor(self) != nullptr) {
     successorLink = kj::heap<SuccessorLink>(static_cast<SuccessorLink::Host&>(*this), network,
@@ -213,8 +213,8 @@ kj::Promise<void> Replica::followDiskAbove(std::uint64_t index) {
   });
 }
 
-// A write that never ends is as bad as one that fails (R12).  But whether the chain is better off
-// without this node is for the master to say: the disks of all may hang together.
+// A write that never ends is as bad as one that fails (R12).  But the master decides whether the
+// chain is better off without this node: the disks of all may hang together.
 void Replica::diskChecked() {
   if (!diskWatch.hangs()) {
     if (saidHang) logInfo("the disk answers again");
@@ -252,7 +252,7 @@ void Replica::advance() {
     if (state_.lastIndex() < announcedCommit) apply(announcedCommit);
     auto before = shown;
     show();
-    // Success may be told of what was committed before (R18).
+    // Success may now be reported of what was committed before (R18).
     if (shown == before) observer.committed(shown);
     answerWaiters();
     saveBoundSoon();
@@ -265,7 +265,7 @@ void Replica::advance() {
   }
 }
 
-// A checkpoint is as of a position in the log, and completes the one that the state was made from.
+// A checkpoint is as of a position in the log, and completes the one from which the state was made.
 void Replica::considerCheckpoint() {
   if (applying == nullptr && !rebuilding) checkpointer.consider(log_, tracker.commit());
 }
@@ -343,7 +343,7 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::snapshot() {
                              return stored;
                            })
                            .then([this, epoch]() -> kj::Promise<kj::Own<SnapshotReader>> {
-                             // Or the store may hold a part of another snapshot by now.
+                             // Otherwise the store may hold a part of another snapshot by now.
                              if (!actsIn(epoch)) return relinked();
                              return store_.openSnapshot();
                            }));
@@ -363,7 +363,7 @@ kj::Promise<kj::Own<SnapshotReader>> Replica::unconfirmedSnapshot() {
   if (incomplete || rebuilding > 0 || !stored.damage.empty()) {
     return KJ_EXCEPTION(OVERLOADED, "what this node's disk holds is not complete", stored.damage);
   }
-  // What a later epoch acknowledges without this node is not in it, and nobody is to be told so.
+  // What a later epoch acknowledges without this node is not in it.  Then nobody may get it.
   return canceler.wrap(openUnconfirmedSnapshot(store_, timer, options.pace)
                            .then([this, epoch = configuration.epoch](kj::Own<SnapshotReader> reader)
                                      -> kj::Promise<kj::Own<SnapshotReader>> {

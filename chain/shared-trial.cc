@@ -16,7 +16,7 @@ kj::Promise<void> SharedTrial::run() {
   KJ_IF_MAYBE (waiting, next) {
     return waiting->addBranch();
   }
-  // How the one before went is told to those who asked for that.
+  // Only those who asked for the one before hear how it went.
   auto before = underWay.addBranch().catch_([](kj::Exception&&) {});
   auto begun = before.then([this]() { return timer.atTime(mayBegin); }).then([this]() {
     underWay = kj::mv(KJ_ASSERT_NONNULL(next));

@@ -5,16 +5,16 @@
 
 namespace gavel::chain {
 
-// Something that may be asked for by many, and costs too much to be done for each: at most one is
-// under way, the next begins no sooner than a pause after that one began, and all who asked in
-// between share it.  So nobody is told of one that began before they asked.
+// Something that many may ask for, and that costs too much to do for each of them.  At most one is
+// under way, and the next begins no sooner than a pause after that one began.  All who asked in
+// between share it, so nobody gets the result of one that began before they asked.
 class SharedTrial final {
 public:
-  // `attempt` is called once for each trial.  `timer` must outlive this object.
+  // `attempt` is called once for each trial.  `timer` outlives this object.
   SharedTrial(kj::Timer& timer, kj::Duration pause, kj::Function<kj::Promise<void>()> attempt);
   KJ_DISALLOW_COPY(SharedTrial);
 
-  // Resolves, or fails, as the next trial does.  To be dropped before this object.
+  // Resolves, or fails, as the next trial does.  The promise is dropped before this object.
   kj::Promise<void> run();
 
 private:

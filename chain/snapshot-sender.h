@@ -13,10 +13,11 @@ struct SnapshotSent {
   std::uint64_t bytes = 0;
 };
 
-// Sends everything in `reader` to `sink`, as fast as that takes it, and finishes it.  Fails with
-// OVERLOADED if a part is not taken within PART_DEADLINE, as the log is kept meanwhile.  Dropping
-// the promise ends it; `reader` and `timer` must outlive it.
+// How long the receiver may take for one part.  The log is kept meanwhile.
 constexpr auto PART_DEADLINE = 30 * kj::SECONDS;
+// Sends everything in `reader` to `sink`, as fast as that takes it, and finishes it.  Fails with
+// OVERLOADED if a part is not taken within PART_DEADLINE.  Dropping the promise ends it.  `reader`
+// and `timer` outlive it.
 kj::Promise<SnapshotSent> sendSnapshot(SnapshotReader& reader, schema::SnapshotSink::Client sink,
                                        kj::Timer& timer);
 

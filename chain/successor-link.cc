@@ -12,12 +12,12 @@
 namespace gavel::chain {
 namespace {
 
-// A kernel that is not answered asks again after a second; another connection does so sooner.
+// A kernel that gets no answer tries again after a second.  Another connection does so sooner.
 constexpr auto LEAST_CONNECT_TIMEOUT = 500 * kj::MILLISECONDS;
-// A successor that adopts a configuration syncs it to its disk.
+// The successor syncs a configuration to its disk when it adopts it.
 constexpr auto FIRST_PAUSE = 1 * kj::MILLISECONDS;
 constexpr auto LONGEST_PAUSE = 10 * kj::MILLISECONDS;
-// How often the master is told for as long as there is no link.
+// How often the master hears of it while there is no link.
 constexpr auto REPORT_INTERVAL = 1 * kj::SECONDS;
 constexpr auto FIRST_BACKOFF = 5 * kj::MILLISECONDS;
 constexpr auto LONGEST_BACKOFF = 200 * kj::MILLISECONDS;
@@ -140,9 +140,8 @@ kj::Promise<void> SuccessorLink::attempt() {
   return connectAndPump().exclusiveJoin(kj::mv(paf.promise));
 }
 
-// From the connection on there are no deadlines: the watch tells what comes to nothing, and an
-// attachment takes as long as it takes, with a disk that has to sync or a snapshot, as long as the
-// successor answers.
+// After the connection there are no deadlines.  The watch reports what brings nothing.  An
+// attachment may take as long as a sync or a snapshot needs, while the successor answers.
 kj::Promise<void> SuccessorLink::connectAndPump() {
   auto timeout = kj::max(patience / 2, kj::Duration(LEAST_CONNECT_TIMEOUT));
   return Connection::open(network, timer, successor.address.c_str(), timeout)
@@ -200,8 +199,8 @@ kj::Promise<void> SuccessorLink::align(Position end) {
     return cut(end);
   }
   if (!host.log().contains(end)) {
-    // Logs of serving members are prefixes of each other (R4).  Whichever of the two is wrong,
-    // going on could overwrite what was acknowledged.
+    // Logs of serving members are prefixes of each other (R4).  Whichever of the two is wrong, to
+    // go on could overwrite what was acknowledged.
     die("the successor holds entries that this node does not: stopping before more is lost",
         {{"successor", successor.name},
          {"epoch", header.epoch},
@@ -215,9 +214,9 @@ kj::Promise<void> SuccessorLink::align(Position end) {
 }
 
 // Seeks the last position that both logs have (R9), alternately in the two, beginning with the end
-// of the successor's: each answers with its own last one that may be in the other.  In one epoch
-// there was one head, so that the two differ by where they end in it; hence this takes about two
-// steps for each epoch in what the successor has to drop.
+// of the successor's.  Each answers with its own last position that may be in the other.  In one
+// epoch there was one head, so the two differ within it only by where they end.  Hence this takes
+// about two steps for each epoch in what the successor has to drop.
 kj::Promise<void> SuccessorLink::cut(Position limit) {
   kj::Promise<kj::Maybe<Position>> own = kj::Maybe<Position>(nullptr);
   if (auto inMemory = host.log().lastWithin(limit)) {
@@ -281,7 +280,7 @@ void SuccessorLink::alignedAt(Position end) {
 
 kj::Promise<void> SuccessorLink::pump() {
   if (sentIndex < host.log().start().index) {
-    // Further back than memory reaches.
+    // The successor needs what is before the start of the log in memory.
     return host.store()
         .readLog(sentIndex, APPEND_BYTES)
         .then([this](std::vector<BatchPtr> batches) {

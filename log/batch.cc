@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t WORD = sizeof(capnp::word);
 
-// Entries of bids with names of ordinary length; a wrong guess costs a second segment.
+// The size of a bid's entry with names of ordinary length.  A wrong guess costs a second segment.
 constexpr unsigned WORDS_PER_ENTRY = 32;
 
 std::uint64_t checksumOf(kj::ArrayPtr<const capnp::word> message, std::uint64_t previousChecksum) {
@@ -21,7 +21,8 @@ std::uint64_t checksumOf(kj::ArrayPtr<const capnp::word> message, std::uint64_t 
 }
 
 capnp::ReaderOptions unlimited() {
-  // Bounded by the size of the batch, which the RPC layer has bounded; read again for each replay.
+  // Limited by the size of the batch, which the RPC layer limits.  Each replay reads
+  // the batch again.
   capnp::ReaderOptions options;
   options.traversalLimitInWords = std::numeric_limits<std::uint64_t>::max();
   return options;

@@ -19,19 +19,20 @@ class Batch;
 // Shared with the storage thread, which reads only bytes().
 using BatchPtr = std::shared_ptr<const Batch>;
 
-// The unit of replication: entries with consecutive indexes that the head made in one turn.
-// Immutable, and kept as the very bytes that are sent and stored; the format is log.capnp's Batch.
+// The unit of replication: entries with consecutive indexes that the head made in one
+// turn.  Immutable, and kept as the very bytes that are sent and stored.  The format is
+// Batch of log.capnp.
 class Batch {
 public:
-  // Encodes `entries`, at least one, with indexes from previous.index + 1 on.
+  // Encodes `entries`: at least one, with indexes from previous.index + 1 on.
   static BatchPtr make(std::uint64_t epoch, Position previous,
                        std::span<const auction::Entry> entries);
 
-  // Reads bytes from a peer or from disk, copying them.  Throws FAILED, saying what is wrong, if
+  // Reads bytes from a peer or from disk, and copies them.  Throws FAILED, with what is wrong, if
   // they are not a batch or their checksum does not match.
   static BatchPtr parse(kj::ArrayPtr<const kj::byte> bytes);
 
-  // Only for make() and parse(): `words` is the framed batch.
+  // For make() and parse() only: `words` is the framed batch.
   explicit Batch(kj::Array<capnp::word> words);
   KJ_DISALLOW_COPY(Batch);
 
@@ -42,19 +43,19 @@ public:
   // The position that this batch follows, and the one at its end.
   const Position& previous() const { return previous_; }
   Position end() const { return {epoch_, lastIndex(), checksum_}; }
-  // Of its last entry.
+  // The stamp of its last entry.
   auction::Stamp lastStamp() const {
     auto entries = message_.getEntries();
     return entries[entries.size() - 1].getStamp();
   }
 
-  // Calls `visit` with each entry in order; texts in it live as long as the batch.
+  // Calls `visit` with each entry in order.  Texts in the entry live as long as the batch.
   template <typename Visitor>
   void forEach(Visitor&& visit) const {
     forSome(firstIndex(), count_, visit);
   }
-  // Likewise those with an index from `first` on, which must not be below firstIndex(); `most` of
-  // them at most.
+  // Does the same for the entries from index `first` on, at most `most` of them.  `first` is not
+  // below firstIndex().
   template <typename Visitor>
   void forSome(std::uint64_t first, std::uint64_t most, Visitor&& visit) const {
     auto entries = message_.getEntries();
@@ -64,7 +65,7 @@ public:
   }
 
 private:
-  // The checksum in the first word, then the message: all of it in one aligned array.
+  // The checksum in the first word, then the message, in one aligned array.
   kj::Array<capnp::word> words;
   mutable capnp::FlatArrayMessageReader reader;
   schema::Batch::Reader message_;

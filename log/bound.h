@@ -7,25 +7,28 @@
 
 namespace gavel {
 
-// A position that is known to be committed (R11): what any log that goes on after an outage has to
-// hold, and any chain that lets a node join which knows it.
+// A position that is known to be committed (R11).  Any log that goes on after an outage has to hold
+// it, and so does any chain that takes in a node which knows it.
 //
-// Invariant of those that a node keeps: `at` is never above its durable index.
+// Invariant of a node's own bound: when it is made, `at` is not above the node's durable index.
+// Later the durable index may fall below it: when a node drops what an operator's `recover` gave
+// up, or drops everything for a snapshot and has not taken it in yet.
 struct Bound {
   Position at;
-  std::uint64_t madeIn = 0;  // The epoch in which that was heard; 0: nothing is known.
+  std::uint64_t madeIn = 0;  // The epoch in which it was heard; 0: no position is known.
 
   bool operator==(const Bound&) const = default;
 
-  // Whether no operator's order has given entries up since; `restartedIn` is the epoch of the last.
+  // Whether no operator's order has given entries up since.  `restartedIn` is the epoch of the last
+  // order, 0 if there was none.
   bool counts(std::uint64_t restartedIn) const { return madeIn != 0 && madeIn >= restartedIn; }
 
-  // Whether a log that ends at `end` can hold it, as far as the end tells.
+  // Whether a log that ends at `end` can hold it, as far as the end alone shows.
   bool within(const Position& end) const {
     return at.index < end.index || at == end || at.index == 0;
   }
 
-  // The higher one of those that count.
+  // The higher one of those that count; the empty one if neither counts.
   static Bound highest(const Bound& left, const Bound& right, std::uint64_t restartedIn) {
     bool a = left.counts(restartedIn);
     bool b = right.counts(restartedIn);

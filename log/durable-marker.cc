@@ -44,7 +44,7 @@ MarkerFile::MarkerFile(const std::string& path, FileSystem& files) {
   file = files.open(path, FileSystem::Missing::make);
   readSlots();
   if (auto size = file->size(); size < SLOTS * SLOT_BYTES) {
-    // In full, so that later writes need no space and change no size.
+    // The full size, so that later writes need no space and change no size.
     std::string zeros(static_cast<std::size_t>(SLOTS * SLOT_BYTES - size), '\0');
     file->write(size, bytesOfText(zeros));
     file->sync();
@@ -57,7 +57,7 @@ void MarkerFile::readSlots() {
     auto bytes = kj::arrayPtr(reinterpret_cast<kj::byte*>(&slot), sizeof(slot));
     auto size = file->read(offsetOf(i), bytes);
     static constexpr std::array<char, sizeof(Slot)> NOTHING{};
-    // A crash while the file was made, or a disk without room, leaves it short, or full of zeros.
+    // A crash while the file was made, or a full disk, leaves it short or full of zeros.
     if (std::memcmp(&slot, NOTHING.data(), size) == 0) continue;
     bool whole = size == sizeof(slot);
     if (!whole || slot.magic != MAGIC || slot.checksum != slot.actualChecksum()) {

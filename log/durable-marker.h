@@ -11,45 +11,55 @@
 
 namespace gavel {
 
-// What of a store was certainly durable at some time.  Never more than is: what a store no longer
-// holds of it was lost to damage.
+// What of a store was certainly durable when this was written.  It is a lower bound: what a store
+// does not hold of it was lost to damage.
+//
+// Invariant: a bound is at or before `end` when it is noted.  Afterwards it may be above `end`,
+// since two things lower the end and leave the bound: dropping what an operator's `recover` gave
+// up, after which the old bound does not count, and dropping everything for a snapshot, until that
+// is complete.
 struct DurableMarker {
   std::uint64_t storeId = 0;
   std::uint64_t generation = 0;  // 0: no start has come to its end yet.
-  std::uint64_t sequence = 0;    // RocksDB's number of the last write.
+  std::uint64_t sequence = 0;    // RocksDB's number of the last durable write.
   std::uint64_t cuts = 0;        // How often the log had been cut.
-  Position end;                  // The log's end; or what a log that lost its end has to grow to.
-  bool damaged = false;          // The log has lost something, and not got it back yet.
-  Bound bound = {};              // What was known to be committed, at or before `end` (R11).
+  Position end;          // The log's durable end; if `damaged`, how far the log has to grow.
+  bool damaged = false;  // The log has lost something, and has not got it back yet.
+  Bound bound = {};      // The position that is known to be committed (R11).
 
   bool operator==(const DurableMarker&) const = default;
 };
 
-// A file with the newest marker, apart from the rest so that it does not share its fate.  A log or
-// database that is recovered up to the first record that is not sound cannot tell by itself whether
-// that record was ever durable.
+// The file with the newest marker.  It is apart from the log and the database, so that it does not
+// share their fate.  These are recovered up to the first record that is not sound, and cannot tell
+// by themselves whether that record was ever durable.
 //
-// Two slots of a page each, written in turn, all integers little-endian:
+// The file has two slots of 4096 bytes, written in turn, so that a half-written one does no harm.
+// The sound slot with the higher serial number counts.  A slot is zeros, or
 //
-//   magic, serial number, the marker's fields in order, XXH3-64 of all that
+//   magic         "durable2"
+//   serial        counts up
+//   the marker    its fields in order: `damaged` is 1 or 0, `end` is epoch, index and checksum, and
+//                 `bound` is the same of its position, then the epoch `madeIn`
+//   checksum      XXH3-64 of all that: bytes 0 to 111
+//   zeros         to the end of the slot
 //
-// so that one half-written is not taken for damage.  The sound one with the higher serial number
-// counts.
+// Each of these is 8 bytes, as the machine has integers in memory: for little-endian machines only.
 class MarkerFile {
 public:
-  // Opens the file at `path`, making it if it is missing.  Throws as FileSystem does.
+  // Opens the file at `path`, and makes it if it is missing.  Throws as FileSystem does.
   explicit MarkerFile(const std::string& path, FileSystem& files = machineFiles());
   KJ_DISALLOW_COPY(MarkerFile);
 
   // The newest marker; null if there is none that can be read.
   const kj::Maybe<DurableMarker>& recovered() const { return recovered_; }
-  // The file was not there.
+  // Whether the file was missing.
   bool made() const { return made_; }
-  // A slot holds something else than a marker, or than nothing.
+  // Whether a slot holds something that is neither a marker nor zeros.
   bool unreadable() const { return unreadable_; }
 
-  // Does not wait for the disk, since an older marker says nothing wrong.  Both throw if the disk
-  // fails.
+  // write() does not wait for the disk, since an older marker says nothing wrong.  Both throw if
+  // the disk fails.
   void write(const DurableMarker& marker);
   void sync();
 

@@ -3,11 +3,11 @@
 #include "auction/command.h"
 #include "schema/log.capnp.h"
 
-// Entries between Cap'n Proto and the auction rules, which know nothing of it.
+// Translates entries between Cap'n Proto and the auction rules, which know nothing of Cap'n Proto.
 namespace gavel {
 
-// Texts in the result point into the message.  Throws FAILED for a command this version does not
-// know.
+// Texts in the result point into the message.  Throws FAILED for a command that this version does
+// not know.
 auction::Entry decodeEntry(schema::Entry::Reader reader, std::uint64_t index);
 void encodeEntry(const auction::Entry& entry, schema::Entry::Builder builder);
 

@@ -8,11 +8,11 @@
 namespace gavel {
 
 // What happens when a log's disk fails, or when the log cannot be what was written (R12).  Neither
-// returns: while a store opens they throw FAILED with a text for the operator, later they end the
-// process.  On any thread.
+// method returns: while a store opens, they throw FAILED with a text for the operator; later they
+// end the process.  Used from any thread.
 class LogFaults {
 public:
-  // `doing` says what failed: "failed to sync its log".
+  // `doing` completes "failed to ...", as in "sync its log".
   [[noreturn]] virtual void fail(const kj::Exception& exception, kj::StringPtr doing) const = 0;
   [[noreturn]] virtual void failDamaged(const std::string& what) const = 0;
 

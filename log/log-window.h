@@ -8,13 +8,13 @@
 
 namespace gavel {
 
-// How large and long the log is from some of its points on: enough to say where a log begins that
-// is within given bounds, without knowing every batch.
+// The size and length of the log from some of its points to its end.  That is enough to decide
+// where a log may begin without knowing every batch.
 //
 // Pure state: no clock, I/O or promises.
 class LogWindow {
 public:
-  // The newest `bytes` and `entries` of the log are wanted; of the two, what is less.
+  // The log is to keep its newest `bytes` bytes or `entries` entries, whichever is less.
   LogWindow(std::uint64_t bytes, std::uint64_t entries): maxBytes(bytes), maxEntries(entries) {}
 
   // The log is empty, and begins at `position`.
@@ -23,7 +23,7 @@ public:
     end_ = position;
     total = 0;
   }
-  // The log goes on to `position`, with so many bytes.
+  // The log grows by `bytes`, up to `position`.
   void grow(const Position& position, std::uint64_t bytes) {
     total += bytes;
     end_ = position;
@@ -32,10 +32,10 @@ public:
       marks.push_back({position, total});
     }
   }
-  // The log ends at `position` again.
+  // The log is cut, and ends at `position`.
   void cut(const Position& position) {
     while (marks.size() > 1 && marks.back().at.index > position.index) marks.pop_back();
-    total = marks.back().before;  // Too little by at most a step.
+    total = marks.back().before;  // Too little, by about one step at most.
     end_ = position;
   }
   // The log begins at `position`.
@@ -46,11 +46,12 @@ public:
 
   const Position& start() const { return marks.front().at; }
   const Position& end() const { return end_; }
-  // Of what is between start and end, about.
+  // About how many bytes are between start and end.
   std::uint64_t bytes() const { return total - marks.front().before; }
 
-  // Where the log may begin: as early as the bounds allow, but not behind `needed`; so exactly at
-  // `latest`, a position at most at `needed`, where nothing else is within them.
+  // Returns the earliest mark that is within both bounds and not after `needed`.  If there is none,
+  // returns the last position up to `needed` among the marks and `latest`.  If even the start is
+  // after `needed`, returns the start.
   Position startWithin(const Position& latest, std::uint64_t needed) const {
     const Position* best = &marks.front().at;
     for (auto& mark: marks) {
@@ -64,9 +65,9 @@ public:
 private:
   struct Mark {
     Position at;
-    std::uint64_t before;  // Bytes of the log up to here.
+    std::uint64_t before;  // Bytes of the log before this point.
   };
-  // Marks are as far apart as is a small part of the whole.
+  // The distance between marks: a small part of the whole.
   static std::uint64_t step(std::uint64_t bound) { return std::max<std::uint64_t>(bound / 16, 1); }
 
   std::uint64_t maxBytes, maxEntries;

@@ -6,8 +6,9 @@
 
 namespace gavel {
 
-// A point in a log: the end of a batch.  All zero: before the first.  Equal positions mean equal
-// logs up to there, since checksums are chained (log.capnp).
+// A point in a log where a batch ends.  All three 0: the point before the first entry.  Epoch 0
+// with an index: where the log of a cluster begins that was restored from a backup.  Equal
+// positions mean equal logs up to there, since checksums are chained (log.capnp).
 struct Position {
   std::uint64_t epoch = 0;
   std::uint64_t index = 0;

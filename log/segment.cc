@@ -125,7 +125,7 @@ std::size_t Segment::read(std::uint64_t offset, kj::ArrayPtr<kj::byte> into) con
   return file->read(offset, into);
 }
 
-// The next bytes, as many as asked for or all there are.
+// The next `bytes` bytes, or all that are left.
 kj::ArrayPtr<const kj::byte> FrameReader::look(std::size_t bytes) {
   auto have = [&]() { return static_cast<std::size_t>(bufferOffset + buffered - offset_); };
   if (buffer == nullptr || have() < bytes) {

@@ -12,12 +12,12 @@ namespace gavel {
 namespace {
 
 constexpr char NAME[] = "segment-";
-// How far apart places are from which a batch can be looked for.
+// The distance between the places from which a batch can be looked for.
 constexpr std::uint64_t MARK_BYTES = 64 * 1024;
-// So many files are kept for later that hold nothing.
+// How many files that hold nothing are kept for later.
 constexpr std::size_t MOST_UNUSED = 2;
 
-// The number in a file's name; 0 if it is none of ours.
+// The N in a file's name; 0 if the file is none of ours.
 std::uint64_t numberOf(const std::string& name) {
   if (!name.starts_with(NAME)) return 0;
   auto digits = name.substr(sizeof(NAME) - 1);
@@ -30,7 +30,7 @@ bool within(const Position& position, const Position& limit) {
   return position.epoch <= limit.epoch && position.index <= limit.index;
 }
 
-// A batch as it was stored.
+// Reads a batch as it was stored.
 BatchPtr parseBatch(const LogFaults& faults, kj::ArrayPtr<const kj::byte> bytes) {
   BatchPtr batch;
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { batch = Batch::parse(bytes); })) {
@@ -60,7 +60,7 @@ BatchPtr LogCursor::next() {
       faults.failDamaged("in its log: " + run.segment->path + " is damaged at byte " +
                          std::to_string(reader->offset()));
     }
-    // The place of the last batch stays known.
+    // The offset of the last batch stays known.
     if (runs.size() == 1) break;
   }
   return nullptr;
@@ -120,16 +120,16 @@ void SegmentedLog::recover() {
       auto seed = Segment::encode(*header, ignored);
       found.emplace_back(std::move(segment), *header, seed);
     } else {
-      // Never used, or a crash hit while it was begun, or damage.
+      // It was never used, or a crash hit while it was begun, or it is damaged.
       unused.push_back(std::move(segment));
     }
   }
   std::sort(found.begin(), found.end(),
             [](auto& a, auto& b) { return a.header.number < b.header.number; });
   for (auto& part: found) scan(part);
-  // From the newest one back.  What no newer one goes on from is from before a cut, or is not
-  // needed any more and in part used again; or damage, and then missed where the checkpoint is
-  // looked for.
+  // From the newest one back.  A segment that no newer one goes on from is from before a cut, or is
+  // not needed any more and in part used again.  Or it is damaged; then it is missed where the
+  // checkpoint is looked for.
   for (auto part = found.rbegin(); part != found.rend(); ++part) {
     if (parts.empty() || endAt(*part, parts.front().header.start)) {
       parts.push_front(std::move(*part));
@@ -143,7 +143,7 @@ void SegmentedLog::recover() {
   }
 }
 
-// Finds out how far the segment goes.
+// Finds out how far the segment's sound batches reach.
 void SegmentedLog::scan(Part& part) const {
   FrameReader reader(*part.segment, part.seed, part.endOffset, part.segment->size());
   for (;;) {
@@ -194,7 +194,7 @@ void SegmentedLog::begin(std::uint64_t now, const Position& durable, std::uint64
   generation = now;
   if (parts.empty()) {
     cut({});
-    // Also of a file that an earlier process has made.
+    // This also covers a file that an earlier process has made.
     disk("begin to write its log", [&]() { syncDirectory(); });
     return;
   }
@@ -211,7 +211,7 @@ void SegmentedLog::begin(std::uint64_t now, const Position& durable, std::uint64
   }
   disk("begin to write its log", [&]() {
     // A crash may have left batches after one that was not written in full.  They must not follow
-    // what takes its place.
+    // the batch that takes its place.
     parts.back().segment->clearAfter(parts.back().endOffset);
     parts.back().segment->reserve(segmentBytes);
     for (auto* segment: written) segment->syncAll();
@@ -223,7 +223,7 @@ void SegmentedLog::syncDirectory() const {
   if (!planted(Bug::forgetDirectory)) files.syncDirectory(directory);
 }
 
-// The header, and what is after `durable`; not synced.
+// Writes the header, and what is after `durable`; does not sync.
 void SegmentedLog::writeAnew(const Part& part, const Position& durable) {
   auto mark = std::find_if(part.marks.rbegin(), part.marks.rend(),
                            [&](auto& mark) { return within(mark.at, durable); });
@@ -269,7 +269,7 @@ void SegmentedLog::append(const std::vector<BatchPtr>& batches, bool synced) {
     auto& batch = *batches[i];
     auto end = offset + bytes.size();
     if (end + Segment::frameSize(batch) > segmentBytes && end > Segment::FIRST_FRAME) {
-      // Synced in any case: without what is in it nothing counts of the next one.
+      // Synced in any case: nothing in the next segment counts without what is in this one.
       flush(i, true);
       bytes = beginSegment(batch.previous());
       part = &parts.back();
@@ -296,7 +296,7 @@ void SegmentedLog::truncate(const Position& start) {
     parts.pop_front();
   }
   while (unused.size() > MOST_UNUSED) {
-    // Left where it is, it would only take up room.
+    // A file that cannot be removed only takes up room.
     kj::runCatchingExceptions([&]() { files.removeAll(unused.back()->path); });
     unused.pop_back();
   }
@@ -314,7 +314,8 @@ std::shared_ptr<Segment> SegmentedLog::takeSegment() {
   std::shared_ptr<Segment> segment;
   for (auto& one: unused) {
     if (one.use_count() > 1) continue;
-    // A copy is dropped after the last cursor has dropped its own, and so after what it has read.
+    // Copying the pointer and dropping the copy orders this after the last cursor has dropped its
+    // own, and so after all that it has read.
     std::shared_ptr<Segment>(one).reset();
     segment = std::move(one);
     one = std::move(unused.back());

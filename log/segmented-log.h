@@ -14,12 +14,12 @@
 
 namespace gavel {
 
-// Goes over the batches of a log as it was when this was made, while the log goes on.
+// Reads the batches of a log as it was when this was made, while the log goes on.
 class LogCursor {
 public:
-  // The next batch; null at the end.  Ends the process where one is damaged (R12).
+  // The next batch; null at the end.  Ends the process if a batch is damaged (R12).
   BatchPtr next();
-  // What the next batch follows: the end of the one that came last.
+  // The position that the next batch follows: the end of the last one returned.
   const Position& position() const { return position_; }
 
 private:
@@ -37,73 +37,78 @@ private:
   std::deque<Run> runs;  // The first is being read.
   std::unique_ptr<FrameReader> reader;
 
-  // Where that is in its segment.
+  // The offset of position() in its segment.
   std::uint64_t offset() const { return reader->offset(); }
 };
 
-// The log on disk: segments of equal size in a directory, each of which goes on where the one
-// before ends.  A segment that nobody needs any more is used again for a later part of the log, so
-// that in the long run the disk writes where it has written before.
+// The log on disk: segments in a directory, in files named segment-N.  N only tells files apart;
+// the number in the header decides the order.  Each segment goes on where the one before ends.
+// Segments have equal size, but a batch that is larger than that gets a larger one of its own.  A
+// segment that is not needed any more is used again for a later part of the log, so that in the
+// long run the disk writes where it has written before.
 //
-// A cut is nothing but a segment that begins earlier than the one before ends: what is after that
-// place does not count any more.  So one write of one page makes it durable.  Nor does anything
-// count that a newer segment does not go on from.
+// A cut is a new segment that starts before the previous one ends.  What follows its start does not
+// count any more, so one write of one page makes the cut durable.  The newest segment counts.  An
+// older one counts, up to where the next newer one that counts starts, if a batch of it ends there.
 //
-// A crash leaves a log that ends with the last batch that was written in full: a batch is in one
-// segment, and the one before is synced before a segment is begun.  It cannot be told here whether
-// what is not sound after that was ever durable (durable-marker.h).
+// A crash leaves a log that ends with the last batch that was written in full: no batch is in two
+// segments, and a segment is synced before the next one begins.  Whether a batch that is not sound
+// was ever durable cannot be seen from the log alone (durable-marker.h).
 //
-// One thread writes; cursors are for any.  Failures go to LogFaults.
+// One thread writes; any thread may use cursors.  Failures go to LogFaults.
 class SegmentedLog {
 public:
-  // Reads what there is in `directory`, making it if it is missing.  Damage that no crash leaves
-  // goes to `faults`, too, which outlives this and all cursors.
+  // Reads what is in `directory`, and makes it if it is missing.  `faults` also hears of damage
+  // that no crash leaves; it outlives this object and all cursors.
   SegmentedLog(const LogFaults& faults, FileSystem& files, std::string directory,
                std::uint64_t storeId, std::uint64_t segmentBytes);
   KJ_DISALLOW_COPY(SegmentedLog);
 
   // -- what was found
 
-  // How often it was cut, and a position that was durable then.
+  // How often the log was cut, and where the oldest segment since the last cut starts: a position
+  // that was durable when that segment began.
   std::uint64_t cuts() const { return cuts_; }
   Position lastCut() const;
-  // Takes the measure of all of it.
+  // Has `window` measure the whole log.
   void measure(LogWindow& window) const;
-  // What follows the end, for the operator.
+  // Describes what follows the end, for the operator.
   std::string describeEnd() const;
 
   // -- for the thread that writes
 
-  // Before anything is written, and before anybody is told of what was found: segments that are
-  // begun from now on are this generation's.
+  // Called before anything is written, and before anybody hears what was found.  Segments that
+  // begin from now on belong to this generation.
   //
-  // Makes durable what was found (R2).  Whoever wrote it may not have come to a sync, or to one
-  // that failed, after which it reads well and counts as clean though it is not on the disk.  So
-  // all that is not known to be durable is written anew, as it was read and checked, and synced.
-  // Known is what reaches up to `durable`, as of when the log had been cut `cuts` times; by
-  // default, nothing.
+  // Makes durable what was found (R2).  An earlier process may never have synced it, or its sync
+  // may have failed: then it reads well and counts as clean in the page cache, though it is not on
+  // the disk.  So everything that is not known to be durable is written anew, as it was read and
+  // checked, and synced.  What is known is everything up to and including `durable` as of the
+  // moment when the log had been cut `cuts` times; by default, nothing.
   void begin(std::uint64_t generation, const Position& durable = {}, std::uint64_t cuts = 0);
-  // Writes batches that follow the end, and syncs them unless told otherwise.
+  // Writes batches that follow the end, and syncs them if `synced`.
   void append(const std::vector<BatchPtr>& batches, bool synced);
-  // Durably ends the log at `end`; where that is no position in it, the log is dropped, and begins
-  // anew there.
+  // Ends the log at `end`, durably.  If no batch ends there, the whole log is dropped and begins
+  // anew at `end`.
   void cut(const Position& end);
-  // Nothing up to `start` is needed any more.  What that frees is overwritten by and by.
+  // Frees what is up to `start`, which nobody needs any more.  It is overwritten in the
+  // course of time.
   void truncate(const Position& start);
   // Whether truncate(start) would free anything.
   bool frees(const Position& start) const;
   void sync();
 
-  // The end of the batch that ends at `index`, or where the log begins; null if there is none.
+  // The end of the batch that ends at `index`, or the log's start if it has that index; null if
+  // there is none.
   std::optional<Position> positionAt(std::uint64_t index) const;
 
   // -- for any thread
 
-  // Where the first segment begins.
+  // The start of the first segment.
   Position start() const;
   Position end() const;
-  // From a position with neither epoch nor index above those of `limit` on, which is not far from
-  // the last such; or from the start, if there is none.
+  // Returns a cursor at a position whose epoch and index are not above those of `limit`, not far
+  // before the last such position.  If there is none, the cursor is at start().
   LogCursor seek(const Position& limit) const;
   LogCursor seek(std::uint64_t index) const;
 
@@ -112,12 +117,12 @@ private:
     Position at;
     std::uint64_t offset;
   };
-  // A part of the log: what counts of a segment.
+  // The part of the log that counts in one segment.
   struct Part {
     std::shared_ptr<Segment> segment;
     SegmentHeader header;
     std::uint64_t seed = 0;
-    std::vector<Mark> marks;  // The start, and then one now and then.
+    std::vector<Mark> marks;  // The start, then one now and then.
     Position end;
     std::uint64_t endOffset = Segment::FIRST_FRAME;
 
@@ -137,26 +142,26 @@ private:
   const std::uint64_t storeId;
   const std::uint64_t segmentBytes;
   std::uint64_t generation = 0;
-  std::uint64_t number = 0;  // Of the newest segment.
+  std::uint64_t number = 0;  // That of the newest segment.
   std::uint64_t cuts_ = 0;
-  std::uint64_t highestFile = 0;  // The highest number in a name.
+  std::uint64_t highestFile = 0;  // The highest N in a file's name.
 
-  mutable std::mutex mutex;  // For what follows; only the writing thread changes it.
+  mutable std::mutex mutex;  // Guards what follows; only the writing thread changes it.
   std::deque<Part> parts;
   std::vector<std::shared_ptr<Segment>> unused;  // A cursor may still read from some.
 
-  // Does what may fail on the disk.
+  // Calls `function`, which may fail on the disk.
   template <typename Function>
   void disk(kj::StringPtr doing, Function&& function) const;
   void syncDirectory() const;
   void recover();
   void writeAnew(const Part& part, const Position& durable);
   void scan(Part& part) const;
-  // Ends the part where a batch of it ends; false if none does so there.
+  // Ends the part at `position`.  Returns false, and changes nothing, if no batch of it ends there.
   bool endAt(Part& part, const Position& position) const;
   std::shared_ptr<Segment> takeSegment();
-  // Begins a segment at `start`, where the log ends from now on, or begins anew if that is nowhere
-  // in it; returns what is to be written into it first.
+  // Begins a segment at `start`, where the log ends from now on; if that is no position in the log,
+  // the log begins anew there.  Returns the bytes to write into the segment first.
   std::string beginSegment(const Position& start);
   void cutAt(const Position& start);
   LogCursor cursorFrom(std::size_t part, const Mark& mark) const;

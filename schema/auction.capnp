@@ -1,23 +1,24 @@
 @0xd0c5a7e2b1f34a61;
 # The public interface of Gavel: what bidders, auctioneers and gateways call, on any node.
 #
-# Rules named R1-R15 are those of docs/design.md.  Money is in an auction's minor unit (cents, say),
-# points in time are nanoseconds since the Unix epoch in chain time (R15), durations nanoseconds.
-# Interfaces evolve by Cap'n Proto's own rules: fields and methods are only ever added.
+# Rules named R1-R18 are those of docs/design.md.  Money is in an auction's minor unit, such
+# as cents.  Points in time are nanoseconds since the Unix epoch in chain time (R15);
+# durations are nanoseconds.  Interfaces evolve by Cap'n Proto's own rules: fields and methods
+# are only ever added.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("gavel::schema");
 
 struct Identity {
-  # Who asks.
+  # The person or program that asks.
 
   name @0 :Text;
   # 1 to 128 bytes of UTF-8 without control characters.  The first bid (or create) under a name
   # registers it.
 
   credential @1 :Data;
-  # The caller's secret, 16 to 64 bytes.  Its SHA-256 is bound to the name when the name is registered,
-  # and must match ever after; the secret itself is neither stored nor logged.
+  # The caller's secret, 16 to 64 bytes.  Its SHA-256 is bound to the name when the name is
+  # registered, and must match ever after.  The secret itself is neither stored nor logged.
 }
 
 struct RequestId {
@@ -27,10 +28,10 @@ struct RequestId {
   # From openSession().
 
   sequence @1 :UInt64;
-  # Chosen by the client, from 1, each used for one request only.
+  # Chosen by the client, from 1.  Each is used for one request only.
 
   lowestIncomplete @2 :UInt64;
-  # The client has the outcome of every sequence below this one: nodes may forget those records.
+  # The client has the outcome of every sequence below this one, so nodes may forget those records.
   # 0 and 1 free nothing.
 }
 
@@ -42,20 +43,21 @@ struct Increment {
     # Minor units, at least 1.
 
     percent @1 :UInt32;
-    # Hundredths of a percent of the highest bid (250 is 2.5 %), rounded up to a whole minor unit, and
-    # never less than one.
+    # Hundredths of a percent of the highest bid (250 is 2.5 %), rounded up to a whole minor unit,
+    # and never less than one.
   }
 }
 
 struct SoftClose {
-  # A bid accepted within `window` before the deadline moves the deadline to at least its stamp +
-  # `extension`, never past the hard end.  Absent (null pointer or all zero): the deadline is fixed.
+  # A bid accepted within `window` before the deadline moves the deadline to at least its stamp
+  # + `extension`, but never past the hard end.  Absent (null pointer or all zero): the
+  # deadline is fixed.
 
   window @0 :Int64;
   extension @1 :Int64;
 
   hardEnd @2 :Int64;
-  # After creation, at or after the duration.
+  # Nanoseconds after creation, not less than the duration.
 }
 
 struct Terms {
@@ -91,7 +93,7 @@ struct BidRequest {
 }
 
 struct Outcome {
-  # What a request came to.  Once told it is never contradicted.
+  # The result of a request.  Once it is reported, it is never contradicted.
 
   union {
     success @0 :Success;
@@ -101,20 +103,20 @@ struct Outcome {
 
   struct Success {
     version @0 :UInt64;
-    # Of the auction, after the change.
+    # The auction's version after the change.
 
     index @1 :UInt64;
-    # Position in the replicated log.
+    # The entry's index in the replicated log.
 
     stamp @2 :Int64;
     # Chain time of the change.
 
     deadline @3 :Int64;
-    # Of the auction, after the change.
+    # The auction's deadline after the change.
   }
 
   struct Fail {
-    # A valid bid that was not high enough.
+    # The bid was valid but not high enough.
 
     reason @0 :Reason;
 
@@ -150,8 +152,8 @@ struct Outcome {
       # The session is unknown: this request was not run.  Open a new one.
 
       unavailable @5;
-      # This attempt was not run (no head known, overloaded, ...).  Trying again with the same request
-      # id is safe.
+      # This attempt was not run: no head is known, it is overloaded, or `detail` says why else.
+      # Trying again with the same request id is safe.
 
       outcomeUnknown @6;
       # This attempt may or may not take effect.  Ask again with the same request id.
@@ -160,10 +162,10 @@ struct Outcome {
       alreadyExists @8;
 
       requestMismatch @9;
-      # The request id was used for something else before.
+      # The request id was used for another request before.
 
       requestForgotten @10;
-      # The request id was freed by its client (lowestIncomplete).
+      # The client has freed the request id (lowestIncomplete).
 
       tooManyIncomplete @11;
       # The session holds as many unfreed outcomes as it may: raise lowestIncomplete.
@@ -183,15 +185,15 @@ struct AuctionView {
   # Grows by one with each accepted change.
 
   deadline @3 :Int64;
-  # In force now (soft close may have moved it).
+  # The one in force now; soft close may have moved it.
 
   created @4 :Int64;
 
   now @5 :Int64;
-  # Chain time at the answering node (R15), for showing the time left; never decides anything.
+  # Chain time at the answering node (R15), for showing the time left.  It never decides anything.
 
   bids @6 :UInt64;
-  # Accepted so far.
+  # How many were accepted so far.
 
   state :union {
     open :group {
@@ -201,11 +203,11 @@ struct AuctionView {
       highestBidder @8 :Text;
 
       nextValid @9 :Int64;
-      # The lowest amount that would be accepted now; 0: none, be it that there is no higher amount, or
-      # that the auction is due.
+      # The lowest amount that would be accepted now.  0: none, either because there is no higher
+      # amount or because the auction is due.
 
       due @17 :Bool;
-      # The deadline has passed by the chain time of the last entry that this answer is as of: no bid is
+      # The deadline has passed by the stamp of the last entry that this answer is as of.  No bid is
       # accepted any more, and the entry that closes the auction is on its way (R16).
     }
     sold :group {
@@ -213,7 +215,7 @@ struct AuctionView {
       winner @11 :Text;
     }
     noSale @12 :Void;
-    # Over without a bid, or with the reserve not met.
+    # The auction is over without a bid, or its reserve was not met.
 
     cancelled @13 :Void;
   }
@@ -224,7 +226,7 @@ struct AuctionView {
   # Only from show(), and without the reserve.
 
   index @16 :UInt64;
-  # The log index this answer is as of.
+  # The log index that this answer is as of.
 }
 
 struct Version {
@@ -236,13 +238,13 @@ struct Version {
   kind @3 :Kind;
 
   who @4 :Text;
-  # created, cancelled: the owner.  bid: the bidder.  closed: the winner; empty for no sale.
+  # created, cancelled: the owner.  bid: the bidder.  closed: the winner; empty if nothing was sold.
 
   amount @5 :Int64;
   # bid: the amount.  closed: the price.
 
   deadline @6 :Int64;
-  # In force after this version.
+  # The one in force after this version.
 
   enum Kind {
     created @0;
@@ -277,10 +279,10 @@ struct History {
 
   versions @0 :List(Version);
   more @1 :Bool;
-  # There are more behind these by now.
+  # There are more versions after these by now.
 
   failure @2 :QueryFailure;
-  # Absent when the rest is good.
+  # Absent if the rest is good.
 }
 
 struct Changes {
@@ -289,17 +291,18 @@ struct Changes {
   changes @0 :List(Change);
 
   position @1 :UInt64;
-  # Of the log: everything up to here has been told, and what comes next is behind it.
+  # A position of the log: everything up to and including it was reported, and what comes next is
+  # after it.
 
   gap @2 :Bool;
-  # This node does not hold all that was asked for: changes up to `position` are not told.  Another
-  # member may hold more.
+  # This node does not hold all that was asked for: changes up to `position` are missing here.
+  # Another member may hold more.
 
   failure @3 :QueryFailure;
 }
 
 interface Auctioneer {
-  # Served by every node, which forwards to the head or the tail where it is neither.
+  # Served by every node.  A node that is not the head or the tail forwards to it.
 
   openSession @0 () -> (outcome :Outcome);
   # The new session's id is outcome.success.index.  Calling it again opens another one.
@@ -307,7 +310,7 @@ interface Auctioneer {
   bid @1 (request :RequestId, bid :Bid) -> (outcome :Outcome);
 
   bids @2 (requests :List(BidRequest)) -> (outcomes :List(Outcome));
-  # As many bids as their calls in this order would be, at much less cost.  For gateways.
+  # Has the same effect as the calls in this order, at much less cost.  For gateways.
 
   create @3 (request :RequestId, auction :Text, owner :Identity, terms :Terms) -> (outcome :Outcome);
   close @4 (request :RequestId, auction :Text, owner :Identity) -> (outcome :Outcome);
@@ -318,23 +321,24 @@ interface Auctioneer {
 
   result @6 (auction :Text) -> (answer :Answer);
   show @7 (auction :Text) -> (answer :Answer);
-  # result() with the terms.
+  # As result(), with the terms.
 
   list @8 (after :UInt64, limit :UInt32) -> (auctions :List(AuctionView), more :Bool,
                                              failure :QueryFailure);
-  # Auctions with an id above `after`, by id; at most `limit`, or as many as the node likes to send
-  # (0: its choice).  `failure` is absent when the list is good.
+  # Auctions with an id above `after`, by id: at most `limit`, or as many as the node likes to send
+  # (0: its choice).  `failure` is absent if the list is good.
 
   history @9 (auction :Text, fromVersion :UInt64, limit :UInt32) -> History;
   # Versions from `fromVersion` on.
 
   watch @10 (auction :Text, fromVersion :UInt64, limit :UInt32) -> History;
-  # As history(), but waits until there is something to tell; after half a second tells nothing, for
-  # the caller to ask again.  An auction that is over has a last version, of kind closed or cancelled.
+  # As history(), but waits until there is something to return.  After half a second it returns
+  # nothing, and the caller asks again.  An auction that is over has a last version, of kind closed
+  # or cancelled.
 
   watchAll @11 (after :UInt64, limit :UInt32) -> Changes;
-  # Changes by the log's entries behind position `after`; waits like watch().  With the highest UInt64
-  # it does not wait, but tells the position from which on to watch.
+  # Changes by the log's entries after position `after`.  Waits like watch().  With the highest
+  # UInt64 it does not wait, but returns the position from which to watch on.
 
   struct Answer {
     union {

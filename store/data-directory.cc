@@ -17,7 +17,7 @@ constexpr char FAILED[] = "failed";
 kj::Maybe<std::string> noteAt(const std::string& path, FileSystem& files) {
   if (!files.exists(path)) return nullptr;
   std::string text;
-  // One that cannot be read is a note nevertheless.
+  // A note that cannot be read is a note nevertheless.
   kj::runCatchingExceptions([&]() { text = readText(*files.openToRead(path)); });
   while (!text.empty() && text.back() == '\n') text.pop_back();
   if (text.empty()) text = path + " does not say why";
@@ -34,7 +34,7 @@ DataDirectory::DataDirectory(kj::StringPtr path, FileSystem& files)
   }
   if (!files.isDirectory(path.cStr())) refuse(CANNOT_BE_OPENED, "it is not a directory");
 
-  // Before anything is written into it.
+  // This comes before anything is written into it.
   if (has("CURRENT") && !has("db")) {
     refuse(
         kj::str("holds data of format 1, which this version of gavel-node cannot read, as it has "
@@ -122,8 +122,8 @@ std::string DataDirectory::setAside() const {
   }
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  files_.makeDirectories(place);
-                 // The note of damage last: until everything has gone, what is left must not be
-                 // used.
+                 // The note of damage comes last: what is left must not be used until everything
+                 // has gone.
                  for (const char* name: {"db", "db-new", "log", "durable", FAILED, DAMAGED}) {
                    if (!has(name)) continue;
                    files_.rename(file(name), (std::filesystem::path(place) / name).string());

@@ -6,11 +6,11 @@
 
 namespace gavel {
 
-// What the disk of a store is at, so that somebody notices one that hangs or crawls (R12).
+// What a store's disk is doing, so that a disk that hangs or crawls is noticed (R12).
 struct DiskActivity {
-  std::uint64_t ended = 0;  // Calls that write or sync, since the store was opened.
+  std::uint64_t ended = 0;  // Calls that write or sync and have ended since the store was opened.
   bool busy = false;        // One is under way.
-  // Those that sync, the one under way among them.
+  // Calls that sync, with the one that is under way.
   RecentDurations::Summary syncs;
 };
 

@@ -7,13 +7,13 @@
 
 namespace gavel {
 
-// Counts the calls that write to a disk, and measures those that wait for it, for another thread to
-// look at.
+// Counts the calls that write to a disk, and measures those that sync it.  Another thread may look
+// at both.
 class DiskMonitor {
 public:
   enum class Kind { write, sync };
 
-  // One call, from its construction to its end.
+  // One call, from this object's construction to its destruction.
   class Call {
   public:
     Call(DiskMonitor& monitor, Kind kind): monitor(monitor), kind(kind) { monitor.began(kind); }
@@ -37,14 +37,14 @@ private:
   std::uint64_t ended_ = 0;
   unsigned underWay = 0;
   unsigned syncsUnderWay = 0;
-  Duration syncBegan{0};  // Of the one under way that began last.
+  Duration syncBegan{0};  // When the newest one under way began.
   RecentDurations syncs;
 
   void began(Kind kind);
   void ended(Kind kind);
 };
 
-// Passes everything on, and tells a monitor of what is written and synced.
+// Passes everything on, and reports to a monitor what is written and synced.
 class MonitoredFiles final: public PassingFiles {
 public:
   // Both outlive this object and its files.

@@ -8,13 +8,13 @@
 
 namespace gavel {
 
-// Looks at a store's disk twice a second, and has it probed where nothing else is written, so that
-// one that hangs is noticed though nobody bids (R12).
+// Looks at a store's disk twice a second, and has it probed while nothing else is written.  So a
+// disk that hangs is noticed even when nobody bids (R12).
 class DiskWatch {
 public:
   static constexpr auto CHECK = 500 * kj::MILLISECONDS;
-  // How long an idle disk goes without a probe.  Disks that hang together are found to within this
-  // and a CHECK, which the master waits for before it takes anybody out.
+  // How long an idle disk goes without a probe.  Disks that hang together are found at most this
+  // and a CHECK apart.  The master waits for at least as long before it takes anybody out.
   static constexpr auto PROBE = 1 * kj::SECONDS;
 
   DiskWatch(Store& store, kj::Timer& timer, kj::Duration patience)
@@ -28,7 +28,7 @@ public:
   kj::Promise<void> run(kj::Function<void()> checked);
 
   bool hangs() const { return watch.hangs(); }
-  // For twelve times as long as it takes to say so.
+  // Whether it has hung for twelve times as long as it takes to count as hanging.
   bool hangsForLong() const { return watch.silent() >= longWatch; }
 
 private:

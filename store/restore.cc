@@ -15,7 +15,7 @@
 namespace gavel {
 namespace {
 
-// Of SnapshotHeader.
+// The formatVersion of SnapshotHeader.
 constexpr std::uint32_t SNAPSHOT_FORMAT = 1;
 
 namespace fs = std::filesystem;
@@ -27,8 +27,8 @@ namespace fs = std::filesystem;
 
 capnp::ReaderOptions readerOptions() {
   capnp::ReaderOptions options;
-  // A part is about SNAPSHOT_PART_BYTES, and more only by a single record: a session's, at the
-  // most. What claims to be larger is not read into memory.
+  // A part is about SNAPSHOT_PART_BYTES.  It is larger only by a single record: a session's, at the
+  // most.  What claims to be larger is not read into memory.
   options.traversalLimitInWords = (64 << 20) / sizeof(capnp::word);
   return options;
 }
@@ -62,7 +62,7 @@ public:
     buffered = kj::heap<kj::BufferedInputStreamWrapper>(*stream);
   }
 
-  // The next message, which lives until the next call.
+  // Returns the next message, which lives until the next call.
   schema::SnapshotPart::Reader next() {
     ++number;
     if (buffered->tryGetReadBuffer().size() == 0) fail("is missing: the file ends before it");
@@ -84,7 +84,7 @@ public:
                    "; use another copy of it"));
   }
 
-  // For text: the header is part 0.
+  // The number of the last message, for texts: the header is part 0.
   std::uint64_t partNumber() const { return number; }
 
 private:
@@ -118,7 +118,7 @@ Restored readHeader(BackupReader& backup) {
   }
   if (restored.cluster == 0)
     backup.fail("names no cluster: this is no backup of an auction service");
-  // In an epoch before the first, so that nobody takes it for a point of the old cluster's log.
+  // An epoch before the first, so that nobody takes it for a point of the old cluster's log.
   restored.position.epoch = 0;
   return restored;
 }
@@ -178,7 +178,7 @@ void requireEmpty(kj::StringPtr directory, FileSystem& files) {
                    exception->getDescription()));
   }
   for (auto& name: names) {
-    // What a file system puts there itself is in nobody's way.
+    // A file system puts this there itself.  It is in nobody's way.
     if (name == "lost+found") continue;
     refuse(
         kj::str("cannot restore into the data directory ", directory,

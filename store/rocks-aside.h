@@ -8,13 +8,14 @@
 
 namespace gavel {
 
-// Copies the log after `after`, or all there is of it if that begins later, into the file of that
-// epoch in the data directory, and syncs it; returns what it holds and where, for people.  A file
-// that is there already holds the same, as the log of a node that has yet to drop it does not
-// change, and is left alone.  On the reading thread.
+// Copies the log after `after`, or all there is of it if it begins later, into the data directory's
+// file dropped-EPOCH, and syncs that.  Returns the file's path.  A file that is there already is
+// left alone.  It holds the same, since the log of a node that has yet to drop it does not change.
+// Called on the reading thread.
 //
-// The file: 8 bytes "gaveldr1", then for each batch its size in 8 bytes, little-endian, and the
-// batch as it is sent and stored (log.capnp).
+// The file is 8 bytes "gaveldr1", then of each batch its size in 8 bytes, and the batch as it is
+// sent and stored (log.capnp).  The size is as the machine has it in memory (for little-endian
+// machines only), and no checksum covers it.
 //
 // Ends the process if the disk fails (R12).
 std::string copyAside(const RocksDatabase& database, const SegmentedLog& log, RocksShared& shared,

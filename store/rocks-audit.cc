@@ -14,18 +14,18 @@ namespace {
   throw std::runtime_error("the record with " + auction::describeKey(key) + " is bad: " + what);
 }
 
-// What the records of history and names have to fit with.
+// What the records of an auction's history and name have to fit with.
 struct Expected {
   std::string name;
-  std::uint64_t versions = 0;  // With records of their own.
+  std::uint64_t versions = 0;  // The versions that have records of their own.
   std::vector<auction::Version> others;
-  std::uint64_t digest = 0;  // Of them all.
+  std::uint64_t digest = 0;  // The digest of all versions.
   std::uint64_t seen = 0;
   std::uint64_t seenDigest = 0;
   bool named = false;
 };
 
-// Looks at what a Loader does not: auctions that are over, histories, names.
+// Checks what a Loader does not: auctions that are over, histories, names.
 class Audit {
 public:
   void add(std::string_view key, std::string_view value) {

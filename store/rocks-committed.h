@@ -13,7 +13,7 @@ namespace gavel {
 // A checkpoint that stays readable while the store goes on.
 class Committed {
 public:
-  // The newest one in the database.
+  // Takes the newest one in the database.
   explicit Committed(std::shared_ptr<RocksDatabase> database)
       : database(std::move(database)),
         snapshot(this->database->db().GetSnapshot()),
@@ -26,9 +26,9 @@ public:
   const Position position;
 };
 
-// What the threads of a store, and those who read a snapshot of it, share.
+// What the threads of a store share with each other and with readers of its snapshots.
 struct RocksShared {
-  std::mutex mutex;  // For all of it.
+  std::mutex mutex;  // Guards all of it.
   std::shared_ptr<const Committed> committed;
   Position logStart;
   std::multiset<std::uint64_t> readers;  // Indexes of the snapshots that are being read.

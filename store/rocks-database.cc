@@ -17,8 +17,8 @@ namespace gavel {
 namespace {
 
 constexpr std::size_t CACHE_BYTES = 64 << 20;
-constexpr int CACHE_SHARD_BITS = 2;  // For a few threads.
-// From here on a record is kept outside of the tables.
+constexpr int CACHE_SHARD_BITS = 2;  // Few threads use it.
+// From this size on a record is kept outside of the tables.
 constexpr std::uint64_t LARGE_RECORD_BYTES = 1024;
 constexpr double FILTER_BITS_PER_KEY = 10;
 
@@ -26,49 +26,49 @@ rocksdb::Options optionsFor(bool create, std::size_t writeBufferBytes) {
   rocksdb::Options options;
   options.create_if_missing = create;
   options.error_if_exists = create;
-  // What follows a damaged record is dropped, as it is usually what a crash left half-written; the
-  // marker tells the one from the other (durable-marker.h).
+  // What follows a damaged record is dropped, since a crash usually leaves such a record
+  // half-written.  The marker tells the two apart (durable-marker.h).
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  // What was read of it, and may be in the page cache only, goes into new tables, synced, before it
-  // counts (R2).
+  // What was read of RocksDB's log may be in the page cache only.  It goes into new tables, synced,
+  // before it counts (R2).
   options.avoid_flush_during_recovery = false;
   options.paranoid_checks = true;
   options.write_buffer_size = 2 * writeBufferBytes;
   options.max_write_buffer_number = 3;  // A flush under way is no reason to wait.
-  // With many auctions each merge writes the next level anew: with four files at a time it wrote
+  // With many auctions each merge writes the next level anew.  With four files at a time it wrote
   // half as much again for a bid (1,000,000 auctions in turn: 1.2 times the bids).
   options.level0_file_num_compaction_trigger = 8;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
   options.info_log = std::make_shared<RocksLog>();
-  // So that there is not much left to write when it is synced.
+  // Little is left to write when it is synced.
   options.wal_bytes_per_sync = 1 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  // What the first two levels hold is merged again soon: compressing it there took 8 % of a node's
+  // What the first two levels hold is merged again soon.  Compressing it there took 8 % of a node's
   // CPU time under bids in bulk.
   options.compression = rocksdb::kLZ4Compression;
   options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression,
                                    rocksdb::kLZ4Compression};
-  // Long parts of histories, which never change again, are not written anew in each merge: that
-  // took an eighth of the CPU time under bids in bulk, and all nodes do it at the same time.
+  // Long parts of histories never change again, and are not written anew in each merge.  That took
+  // an eighth of the CPU time under bids in bulk, and all nodes do it at the same time.
   options.enable_blob_files = true;
   options.min_blob_size = LARGE_RECORD_BYTES;
   options.blob_compression_type = rocksdb::kLZ4Compression;
   options.enable_blob_garbage_collection = true;
   options.blob_garbage_collection_force_threshold = 0.5;
-  // Closing an iterator is no time for deleting files: the event loop does that, too.
+  // Closing an iterator is no time for deleting files, since the event loop does it as well.
   options.avoid_unnecessary_blocking_io = true;
 
-  // Most look-ups are of names that nobody has used, on the event loop: filters answer them without
-  // reading a block.
+  // Most look-ups are of names that nobody has used, on the event loop.  Filters answer them
+  // without reading a block.
   options.memtable_prefix_bloom_size_ratio = 0.02;
   options.memtable_whole_key_filtering = true;
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(FILTER_BITS_PER_KEY));
   // All that is in memory of tables is in this cache, so that it is bounded.  Filters and indexes
-  // are in small parts: those of names stay, while those of history come and go; and a whole one
-  // might be too large for a shard, and be read again for each look-up.
+  // are in small parts: those of names stay, while those of history come and go.  A whole one might
+  // be too large for a shard, and be read again for each look-up.
   table.block_cache = rocksdb::NewLRUCache(CACHE_BYTES, CACHE_SHARD_BITS, false, 0.5);
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   table.partition_filters = true;
@@ -92,7 +92,8 @@ bool meansDamage(const rocksdb::Status& status) {
 
 }  // namespace
 
-// Flushing and compacting happen on threads of RocksDB's own, which would go on with reading only.
+// Flushes and compactions happen on threads of RocksDB's own.  After an error RocksDB would only go
+// on reading.
 class RocksDatabase::Listener final: public rocksdb::EventListener {
 public:
   explicit Listener(const RocksDatabase& database): database(database) {}
@@ -172,7 +173,7 @@ void RocksDatabase::fail(const kj::Exception& exception, kj::StringPtr doing) co
   fail(full, exception.getDescription().cStr(), doing);
 }
 
-// What the disk now holds is unknown, and a second try may succeed without having written what the
+// What the disk now holds is unknown.  A second try may succeed without having written what the
 // first one lost.
 void RocksDatabase::fail(bool full, const std::string& why, kj::StringPtr doing) const {
   if (writing) directory.noteFailure(kj::str("failed to ", doing, ": ", why.c_str()).cStr());
@@ -240,7 +241,7 @@ rocksdb::ReadOptions scanOptions(const rocksdb::Snapshot* snapshot) {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot;
   options.verify_checksums = true;
-  options.fill_cache = false;  // Once, so that it would only push out what is wanted again.
+  options.fill_cache = false;  // Read once, it would only push out what is wanted again.
   options.background_purge_on_iterator_cleanup = true;
   return options;
 }

@@ -17,26 +17,41 @@
 
 namespace gavel {
 
-// Keys of the database, all in one column family so that any of them can change in one write:
+// Keys of the database.  All are in one column family, so that any of them can change in one write:
 //
-//   format             the format version, as decimal text; so in every format
-//   'm' name           what else there is to know (meta), behind 8 bytes XXH3-64 of key and value
-//   's' key            a record of committed state (auction/records.h)
+//   format     the version of the format (R14), as decimal text, without a checksum of ours
+//   'm' NAME   a value of `meta`: 8 bytes of checksum, then the value.  The checksum is XXH3-64 of
+//              the value, seeded with XXH3-64 of the key, 'm' included.
+//   's' KEY    a record of committed state; KEY and value are those of auction/records.h
 //
-// RocksDB has checksums of its own on all that; those above find what its caches, or a bug, change.
+// RocksDB has checksums of its own over all that.  Those of `meta` find what its caches, or
+// a bug, change.
+//
+// Integers in `meta` have 8 bytes, as the machine has them in memory: for little-endian machines
+// only.  Ids and versions in KEY are big-endian, so that keys sort by them, and so is the id in a
+// name's record.
 constexpr char FORMAT_KEY[] = "format";
 constexpr char STATE_PREFIX = 's';
 constexpr char STATE_BEGIN[] = "s";
 constexpr char STATE_END[] = "t";
 
+// A key that is absent means none, 0 or no.
+//
+//   STORE_ID        a random number, made with the directory
+//   GENERATION      starts so far (R11)
+//   CONFIGURATION   message schema Configuration, in flat stream framing: the last one adopted
+//   PROMISE         epoch, reign: the RebuildPromise that was given last
+//   CHECKPOINT      epoch, index, checksum: the position that the records of state are as of
+//   INSTALLING      empty; present while the records are an unfinished snapshot
+//   UNSYNCED        a generation; present while a process runs with --sync=never
 namespace meta {
-constexpr char STORE_ID[] = "mstore-id";            // 8 bytes, like all integers little-endian
-constexpr char GENERATION[] = "mgeneration";        // 8 bytes
-constexpr char CONFIGURATION[] = "mconfiguration";  // schema Configuration, flat stream framing
-constexpr char PROMISE[] = "mpromise";  // a RebuildPromise: epoch, reign; absent if none was given
-constexpr char CHECKPOINT[] = "mcheckpoint";  // a Position: epoch, index, checksum
-constexpr char INSTALLING[] = "minstalling";  // there while state is what came of a snapshot so far
-constexpr char UNSYNCED[] = "munsynced";      // there while a process runs with --sync=never
+constexpr char STORE_ID[] = "mstore-id";
+constexpr char GENERATION[] = "mgeneration";
+constexpr char CONFIGURATION[] = "mconfiguration";
+constexpr char PROMISE[] = "mpromise";
+constexpr char CHECKPOINT[] = "mcheckpoint";
+constexpr char INSTALLING[] = "minstalling";
+constexpr char UNSYNCED[] = "munsynced";
 }  // namespace meta
 
 std::string stateKey(std::string_view key);
@@ -57,9 +72,8 @@ inline kj::ArrayPtr<const kj::byte> bytesOf(const rocksdb::Slice& slice) {
 std::string encodePosition(const Position& position);
 std::string encodeNumber(std::uint64_t number);
 
-// The database in a data directory, and what becomes of this process when it fails.
-//
-// Used from several threads.
+// The database in a data directory, and what happens to this process when it fails.  Used from
+// several threads.
 class RocksDatabase final: public LogFaults {
 public:
   explicit RocksDatabase(kj::StringPtr path, FileSystem& files = machineFiles())
@@ -71,15 +85,16 @@ public:
 
   // Opens the database at `path`.  Throws FAILED with a text for the operator.
   //
-  // What its own log held is in tables then, which are written anew and synced (R2).
+  // What RocksDB's own log held is then in tables, which are new and synced (R2).
   void open(const std::string& path, bool create, std::size_t writeBufferBytes);
   void close();
-  // Whether so much has been gathered that it should be written into a table; and does so by and
-  // by, with a new log of RocksDB's own for what comes next.
+  // tableIsFull() says whether enough has gathered to be written into a table.  beginTable() begins
+  // a new log of RocksDB's own, and has the table written in the background.
   //
-  // RocksDB must not come to that by itself, for which it has twice the room: what is in the older
-  // log has to be durable before.  Else, after a loss of power, it would go on with what there is
-  // of the newer log though a part of the older one is missing, without knowing.
+  // RocksDB must not begin a new log by itself, and has twice the room, so that it does not.  What
+  // is in the older log has to be durable before.  Otherwise, after a loss of power, RocksDB would
+  // go on with what there is of the newer log though a part of the older one is missing, and would
+  // not know.
   bool tableIsFull() const;
   void beginTable();
   rocksdb::DB& db() const { return *db_; }
@@ -96,9 +111,10 @@ public:
     if (!status.ok()) fail(status, doing);
   }
   [[noreturn]] void fail(const rocksdb::Status& status, kj::StringPtr doing) const;
-  // A file of the directory failed, not the database; OVERLOADED if there is no room.
+  // A file of the directory failed, not the database.  The exception is OVERLOADED if there
+  // is no room.
   [[noreturn]] void fail(const kj::Exception& exception, kj::StringPtr doing) const override;
-  // What was read cannot be what was written.  Remembered in the directory.
+  // What was read cannot be what was written.  The directory remembers that.
   [[noreturn]] void failDamaged(const std::string& what) const override;
 
   // -- reading

@@ -10,7 +10,7 @@
 namespace gavel {
 namespace {
 
-// Decodes what is in the database, where a record that cannot be decoded is damage.
+// Decodes what is in the database.  A record that cannot be decoded is damage.
 template <class Decode>
 auto decodeStored(const RocksDatabase& database, std::string_view key, std::string_view value,
                   Decode decode) {
@@ -51,14 +51,14 @@ Image readImage(const Committed& committed, LogCursor& log, const auction::Ended
   auto& database = *committed.database;
   Image image;
   if (database.readMeta(meta::INSTALLING, committed.snapshot)) {
-    // What there is of a snapshot is no state.
+    // The records of an unfinished snapshot are no state.
     image.state = auction::State(&ended);
     return image;
   }
   image.checkpoint = committed.position;
   try {
     auction::Loader loader;
-    // Each kind that is for the memory by itself: history lies between them, and is most of it all.
+    // Each kind that is kept in memory by itself: history lies between them, and is most of it all.
     for (const char* kind: {"a", "b", "m", "s"}) {
       for (RecordCursor records(database, committed.snapshot, kind, kind); records.valid();
            records.next()) {
@@ -90,7 +90,7 @@ std::vector<BatchPtr> readBatches(const SegmentedLog& log, RocksShared& shared, 
   auto cursor = log.seek(after);
   Position start;
   {
-    // Only now: it is told before the log is truncated.
+    // Read only now: it is set before the log is truncated.
     std::lock_guard<std::mutex> lock(shared.mutex);
     start = shared.logStart;
   }
@@ -123,7 +123,7 @@ kj::Maybe<Position> readLastWithin(const SegmentedLog& log, RocksShared& shared,
     std::lock_guard<std::mutex> lock(shared.mutex);
     last = shared.logStart;
   }
-  // Neither decreases from one batch to the next.
+  // Neither epoch nor index decreases from one batch to the next.
   if (!within(last)) return nullptr;
   do {
     if (!within(cursor.position())) break;
@@ -152,7 +152,7 @@ std::vector<auction::Version> readHistory(const Committed& committed, auction::A
 std::vector<auction::Auction> readAuctions(const Committed& committed, auction::AuctionId after,
                                            std::size_t limit) {
   auto& database = *committed.database;
-  // The records of either kind are in order of their ids.
+  // The records of either kind are in the order of their ids.
   auto behind = [&](std::string key) {
     key.push_back('\0');
     return key;

@@ -9,13 +9,13 @@
 #include "store/rocks-committed.h"
 #include "store/store.h"
 
-// What a store reads; all of it blocks, and belongs on a thread for that.
+// What a store reads.  All of it blocks, and belongs on a thread for that.
 namespace gavel {
 
-// A checkpoint and the log after it, which `log` reads, both as of the same time.
+// Reads a checkpoint and the log after it, from `log`.  Both are as of the same time.
 Image readImage(const Committed& committed, LogCursor& log, const auction::EndedAuctions& ended);
 
-// As in Store.
+// These do what the methods of Store say.
 std::vector<BatchPtr> readBatches(const SegmentedLog& log, RocksShared& shared, std::uint64_t after,
                                   std::size_t maxBytes);
 kj::Maybe<Position> readLastWithin(const SegmentedLog& log, RocksShared& shared,
@@ -25,8 +25,8 @@ std::vector<auction::Version> readHistory(const Committed& committed, auction::A
 std::vector<auction::Auction> readAuctions(const Committed& committed, auction::AuctionId after,
                                            std::size_t limit);
 
-// Throws std::runtime_error unless the records in the database are all there are of a sound state
-// after the entry `index`: also those that are not for the memory.
+// Throws std::runtime_error unless the records in the database are exactly those of a sound state
+// after the entry `index`, with those that are not kept in memory.
 void auditRecords(const RocksDatabase& database, const auction::EndedAuctions& ended,
                   std::uint64_t index);
 
@@ -40,10 +40,11 @@ private:
   const RocksDatabase& database;
 };
 
-// Goes over records of state, in the order of their keys.
+// Reads records of state, in the order of their keys.
 class RecordCursor {
 public:
-  // From the record with `from` on, those whose keys begin with `prefix`.
+  // Begins at the first record whose key is not below `from`, and ends with the last whose key
+  // begins with `prefix`.
   RecordCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot,
                std::string_view prefix, std::string_view from);
   explicit RecordCursor(const RocksDatabase& database, const rocksdb::Snapshot* snapshot = nullptr)

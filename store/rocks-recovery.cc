@@ -20,7 +20,7 @@ rocksdb::WriteOptions synced() {
 // Format 1 had its database elsewhere: see DataDirectory.
 constexpr unsigned OLDEST_IN_DATABASE = 2;
 
-// Does what may fail on the disk.
+// Calls `function`, which may fail on the disk.
 template <typename Function>
 void disk(const RocksDatabase& database, kj::StringPtr doing, Function&& function) {
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions(kj::fwd<Function>(function))) {
@@ -61,7 +61,7 @@ void formatIfNew(RocksDatabase& database, MarkerFile& markerFile, std::size_t wr
     database.failDamaged("db is missing, which was there when durable was written");
   }
   if (marker.storeId == 0) marker.storeId = random.id();
-  // First the marker, so that a database without one has lost it.
+  // The marker comes first, so that a database without a marker has lost it.
   disk(database, "be formatted", [&]() {
     markerFile.write(marker);
     markerFile.sync();
@@ -142,7 +142,7 @@ std::string missing(Opened& opened) {
     known = *recovered;
   }
   marker.end = end;
-  // Of a start that never came to its end, and so told nobody anything, there is nothing to miss.
+  // A start that did not reach its end has told nobody anything, so nothing of it can be missing.
   bool begun = known.generation == 0 && known.storeId == opened.recovered.storeId &&
                !opened.markerFile->unreadable();
   if (known.generation == 0 && opened.recovered.generation > 1 && !begun) {
@@ -157,7 +157,7 @@ std::string missing(Opened& opened) {
                {{"file", path}});
   }
 
-  // A cut that the marker does not know of was durable when it was made.
+  // A cut that the marker does not know was durable when it was made.
   auto bound = log.cuts() > known.cuts ? log.lastCut() : known.end;
   if (log.cuts() < known.cuts) {
     marker.end = bound;
@@ -183,7 +183,7 @@ std::string missing(Opened& opened) {
            " writes are lost, though they were durable, from a damaged *.log file in " +
            database.directory.db() + "; its log reaches to " + describe(end) + " nevertheless";
   }
-  // What was lost in an earlier start has come again once the log has grown past where it was then.
+  // What an earlier start had lost has come again once the log has grown past where it ended then.
   if (known.damaged && end.index <= bound.index) {
     return "it has lost something that was durable before an earlier start, and has taken in "
            "nothing "
@@ -192,7 +192,7 @@ std::string missing(Opened& opened) {
   return "";
 }
 
-// What the log lacks of what this node knew to be committed (R11), as text.
+// Returns, as text, what the log lacks of what this node knew to be committed (R11).
 std::string shortOfBound(Opened& opened) {
   auto& bound = opened.recovered.bound;
   if (!bound.counts(opened.recovered.configuration.restartedIn)) return "";
@@ -222,10 +222,10 @@ void clearUnfinished(const RocksDatabase& database) {
   database.require(status, "drop an unfinished snapshot");
 }
 
-// Up to where the log is known to be on the disk, as of how many cuts.
+// Returns up to where the log is known to be on the disk, and as of how many cuts.
 std::pair<Position, std::uint64_t> knownDurable(const Opened& opened) {
   KJ_IF_MAYBE (known, opened.markerFile->recovered()) {
-    // Of what was lost, the marker says what has to come again.
+    // If the log has lost something, the marker says what has to come again, not what is there.
     if (known->storeId == opened.recovered.storeId && !known->damaged) {
       return {known->end, known->cuts};
     }
@@ -233,7 +233,7 @@ std::pair<Position, std::uint64_t> knownDurable(const Opened& opened) {
   return {Position(), 0};
 }
 
-// Says that a write or sync had failed, and that this start has made up for it.
+// Reports that a write or sync had failed, and that this start has made up for it.
 void forgetFailure(const RocksDatabase& database) {
   KJ_IF_MAYBE (failure, database.directory.failure()) {
     logWarning(
@@ -292,7 +292,7 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
   log.measure(opened.window);
 
   opened.installing = database.readMeta(meta::INSTALLING).has_value();
-  kj::Maybe<Position> anew;  // Where the log is to begin, as there is nothing of use in it.
+  kj::Maybe<Position> anew;  // Where the log is to begin, if nothing in it is of use.
   if (opened.installing) {
     clearUnfinished(database);
     anew = Position();
@@ -309,7 +309,7 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
       if (recovered.damage.empty()) recovered.damage = lacksCheckpoint(opened);
       if (opened.marker.end.index < checkpoint.index) opened.marker.end = checkpoint;
     }
-    // A process that goes on like that says so for as long as it runs (Recovered::unsynced).
+    // A process that goes on with --sync=never says so as long as it runs (Recovered::unsynced).
     if (recovered.damage.empty() && !unsynced && database.readMeta(meta::UNSYNCED).has_value()) {
       recovered.damage =
           "it was run with --sync=never and did not end in order, so that nobody knows what it has "
@@ -328,8 +328,8 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
              {{"directory", path}, {"damage", recovered.damage}});
   }
 
-  // What RocksDB has read of its own log is in tables by now, new and synced; with what follows, so
-  // is the rest.
+  // What RocksDB has read of its own log is in tables by now, new and synced.  What follows does
+  // the same for the rest.
   database.startWriting();
   rocksdb::WriteBatch batch;
   RocksDatabase::putMeta(batch, meta::GENERATION, encodeNumber(recovered.generation));
@@ -349,14 +349,14 @@ Opened tryOpen(kj::StringPtr path, const RocksStoreOptions& options, Random& ran
   opened.marker.sequence = database.db().GetLatestSequenceNumber();
   opened.marker.cuts = log.cuts();
   disk(database, "write the record of what is durable", [&]() {
-    // At the first start, which may not be the first process.
+    // This is the first start, though perhaps not the first process.
     bool first = true;
     KJ_IF_MAYBE (known, opened.markerFile->recovered()) {
       first = known->generation == 0;
     }
     if (first) database.directory.syncParents();
     database.directory.sync();
-    // Only now: what it says is in files that have names.
+    // Only now: what the marker says is in files that have names.
     opened.markerFile->write(opened.marker);
     opened.markerFile->sync();
     forgetFailure(database);
@@ -375,7 +375,7 @@ Opened openDataDirectory(kj::StringPtr path, const RocksStoreOptions& options, R
     bool damaged =
         options.replaceDamaged && DataDirectory::damage(path.cStr(), *options.files) != nullptr;
     if (!damaged) kj::throwFatalException(kj::mv(*exception));
-    // It was found only now.
+    // The damage was found only now.
     return tryOpen(path, options, random);
   }
   return kj::mv(KJ_ASSERT_NONNULL(opened));

@@ -13,11 +13,11 @@
 
 namespace gavel {
 
-// A data directory that was opened, and all that its store starts from.
+// A data directory that was opened, with all that its store starts from.
 struct Opened {
   std::unique_ptr<RocksDatabase> database;
   std::unique_ptr<MarkerFile> markerFile;
-  DurableMarker marker;  // As it is in the file now.
+  DurableMarker marker;  // What the file holds.
   Recovered recovered;
   Position checkpoint;
   LogWindow window;  // The log from its start to its end.
@@ -25,11 +25,11 @@ struct Opened {
   std::unique_ptr<SegmentedLog> log = nullptr;
 };
 
-// Opens `path`, formatting it if it is empty or missing.  All that it tells is durable, with the
-// new generation: what was found is written anew where it is not known to be (R2).  Throws FAILED
-// with a text for the operator; with `replaceDamaged`, something damaged is set aside instead. With
-// SyncMode::never it is noted that what this process will call durable may not be, until it ends in
-// order.
+// Opens `path`, and formats it if it is empty or missing.  All that it returns is durable, with the
+// new generation: what was found is written anew where it is not known to be durable (R2).  Throws
+// FAILED with a text for the operator; with `replaceDamaged`, what is damaged is set aside instead.
+// With SyncMode::never it notes that what this process will call durable may not be, until the
+// process ends in order.
 Opened openDataDirectory(kj::StringPtr path, const RocksStoreOptions& options, Random& random);
 
 }  // namespace gavel

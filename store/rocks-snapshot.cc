@@ -40,7 +40,8 @@ public:
   }
 
 private:
-  // Made and used on the thread; a part that nobody waits for any more still has it.
+  // Made and used on the reading thread.  It outlives this object while a part is read that nobody
+  // waits for any more.
   struct Cursor {
     std::unique_ptr<RecordCursor> records;
   };

@@ -7,8 +7,8 @@
 
 namespace gavel {
 
-// Reads the checkpoint that is the newest when this is made.  May outlive the store, but cannot be
-// read any more then.
+// Reads the checkpoint that is the newest when this is made.  The reader may outlive the store, but
+// then it cannot be read any more.
 kj::Own<SnapshotReader> openRocksSnapshot(std::shared_ptr<RocksShared> shared);
 
 }  // namespace gavel

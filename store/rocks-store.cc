@@ -39,7 +39,7 @@ RocksStore::RocksStore(kj::StringPtr directory, const RocksStoreOptions& options
 }
 
 RocksStore::~RocksStore() noexcept(false) {
-  // First the thread that gives work to the other.
+  // First ends the thread that gives work to the other.
   if (writer != nullptr) writer->close();
   if (shared != nullptr) {
     std::lock_guard<std::mutex> lock(shared->mutex);
@@ -55,7 +55,7 @@ const Recovered& RocksStore::recovered() const {
 
 kj::Promise<Image> RocksStore::load() {
   auto paf = kj::newPromiseAndCrossThreadFulfiller<Image>();
-  // Behind what is queued, so that all of it is durable, and where nothing is written meanwhile.
+  // After what is queued, so that all of it is durable, and where nothing is written meanwhile.
   writer->afterAll([this, fulfiller = kj::mv(paf.fulfiller)]() mutable {
     auto committed = std::make_shared<const Committed>(database);
     readThread->post([this, committed, cursor = log->seek(committed->position.index),
@@ -82,7 +82,7 @@ kj::Promise<std::uint64_t> RocksStore::durableAbove(std::uint64_t index) {
 kj::Promise<void> RocksStore::cut(Position to) {
   KJ_REQUIRE(to.index <= end.index, "a cut after the log's end", to.index, end.index);
   auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
-  // Where it is refused, all is as it was.
+  // If the cut is refused, all is as it was.
   auto refused = [this, to, end = end, installing = installing](kj::Exception&& exception) {
     if (this->end == to) {
       this->end = end;

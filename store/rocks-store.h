@@ -29,13 +29,14 @@ enum class SyncMode {
 
 struct RocksStoreOptions {
   SyncMode sync = SyncMode::always;
-  // How much of the log is kept before the checkpoint, for nodes that catch up: what is less.
+  // How much of the newest log is kept for nodes that catch up, whichever is less.  What follows
+  // the checkpoint is kept in any case.
   std::uint64_t retainBytes = 64 << 20;
   std::uint64_t retainEntries = 1'000'000;
-  // Sets aside what is damaged and begins anew as another, empty store.
+  // Sets aside what is damaged, and begins anew as another, empty store.
   bool replaceDamaged = false;
-  // The length of the log's segments; and how much RocksDB gathers before it writes a table, which
-  // is also about what it has to read again after a crash.
+  // The length of the log's segments, and how much RocksDB gathers before it writes a table.  The
+  // latter is also about how much RocksDB has to read again after a crash.
   std::uint64_t segmentBytes = 4 << 20;
   std::size_t writeBufferBytes = 32 << 20;
   // Outlives the store.
@@ -46,20 +47,20 @@ struct RocksStoreOptions {
 // rest in a RocksDB database (rocks-database.h).
 //
 // Two threads do what blocks.  One writes, in order, and waits for syncs; the other reads.  So a
-// batch does not wait until a snapshot or a history has been read, nor these for the disk to sync;
-// RocksDB itself lets readers and a writer be.
+// batch does not wait until a snapshot or a history was read, and a reader does not wait until the
+// disk has synced.  RocksDB does not make readers and a writer wait for each other.
 //
-// What it finds when it is opened is made durable before anybody is told of it (R2).
+// What it finds when it is opened is made durable before anybody hears of it (R2).
 //
-// Damage is found where something is read or opened, by checksum, and ends the process, leaving a
-// note in the directory that refuses the next start.  What a damaged log has lost at its end is
-// found by comparing with a marker of what was durable; then the store works, but says so in
+// Damage is found by checksums where something is read or opened.  It ends the process, and leaves
+// a note in the directory that refuses the next start.  What a damaged log has lost at its end is
+// found by comparison with a marker of what was durable.  Then the store works, but says so in
 // `recovered().damage` until it has caught up again.
 class RocksStore final: public Store {
 public:
   using Options = RocksStoreOptions;
 
-  // Opens `directory`, formatting it if it is empty or missing.  Throws FAILED with a text for the
+  // Opens `directory`, and formats it if it is empty or missing.  Throws FAILED with a text for the
   // operator: not a directory, no permission, locked by another process, another format, damaged.
   RocksStore(kj::StringPtr directory, const RocksStoreOptions& options, Random& random);
   RocksStore(kj::StringPtr directory, SyncMode sync, Random& random)
@@ -75,7 +76,7 @@ public:
   kj::Promise<std::uint64_t> durableAbove(std::uint64_t index) override;
   kj::Promise<void> cut(Position end) override;
   Position logStart() const override;
-  // What is queued but not written yet is not in what these two read.
+  // readLog() and lastWithin() do not see what is queued but not written yet.
   kj::Promise<std::vector<BatchPtr>> readLog(std::uint64_t after, std::size_t maxBytes) override;
   kj::Promise<kj::Maybe<Position>> lastWithin(Position limit) override;
   kj::Promise<void> saveConfiguration(const Configuration& configuration) override;
@@ -99,7 +100,7 @@ public:
 
 private:
   mutable Recovered recovered_;
-  Position end;  // Of the log, with all that is queued.
+  Position end;  // The end of the log, with all that is queued.
   bool installing = false;
   std::unique_ptr<DiskMonitor> monitor;
   std::unique_ptr<FileSystem> files;

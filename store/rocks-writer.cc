@@ -20,7 +20,7 @@ void must(const rocksdb::Status& status) {
   KJ_ASSERT(status.ok(), status.ToString().c_str());
 }
 
-// The database finds the place of a record faster where that of the one before is near.
+// The database finds the place of a record faster if it is near that of the one before.
 std::vector<auction::RecordReader::Record> inOrderOfKey(std::string_view bytes) {
   std::vector<auction::RecordReader::Record> records;
   auction::RecordReader reader(bytes);
@@ -136,7 +136,7 @@ void RocksWriter::close() {
     finished = true;
     done.set_value();
   });
-  // The thread stays, as another one may be about to give it more.
+  // The thread stays, since another one may be about to give it more work.
   done.get_future().wait();
 }
 
@@ -190,7 +190,7 @@ void RocksWriter::run(Group& group, Work& work) {
     group.saves.push_back(kj::mv(save->fulfiller));
     return;
   }
-  // Everything else comes after what was before it.
+  // Everything else comes after what was queued before it.
   write(group);
   if (auto* note = std::get_if<NoteBound>(&work)) {
     marker.bound = note->bound;
@@ -250,10 +250,11 @@ void RocksWriter::note(const std::vector<BatchPtr>& batches) {
     auto end = batch->end();
     window.grow(end, batch->bytes().size());
     if (!marker.damaged) continue;
-    // What was lost up to marker.end is made up for: by the same entries, or by those that a later
-    // epoch has put in their place.  Where it is unknown what was lost (or it was no entry), by
-    // any: a node appends only once a stored configuration has named it as it is now (R2), from
-    // where on it has to hold whatever is committed before it counts again (R9).
+    // What was lost up to marker.end is made up for by the same entries, or by those that a
+    // later epoch has put in their place.  If it is unknown what was lost, or if that was no
+    // entry, any entries make up for it.  For a node appends only once a stored configuration
+    // has named it as it is now (R2), and from then on it has to hold whatever is committed
+    // before it counts again (R9).
     bool covers = end.index >= marker.end.index && batch->firstIndex() <= marker.end.index;
     bool beyond = batch->previous() == marker.end;
     if (beyond || end == marker.end || (covers && batch->epoch() > marker.end.epoch)) {
@@ -279,8 +280,8 @@ void RocksWriter::tellDurable(std::uint64_t index, bool cutDone) {
   }
 }
 
-// Notes what is durable by now.  An older marker says nothing wrong, so that syncing it now and
-// then is enough, where what it says has not become less.
+// Notes what is durable by now.  An older marker says nothing wrong, so syncing it now and then is
+// enough, unless what it says has become less.
 void RocksWriter::mark(bool syncNow) {
   // What is not synced is not durable.
   if (!sync && !syncNow) return;
@@ -297,8 +298,8 @@ void RocksWriter::mark(bool syncNow) {
   }
 }
 
-// The marker is written over itself, so that a full disk is no reason for it to fail; but for those
-// of some file systems, which is then for their operator to know, and no loss.
+// The marker is written over itself, so that a full disk does not make this fail.  On some file
+// systems it fails all the same.  The warning is for their operator; nothing is lost.
 void RocksWriter::runProbe() {
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                  markerFile->write(marker);
@@ -317,16 +318,16 @@ void RocksWriter::runProbe() {
   }
 }
 
-// The log ends at `end` now, and is sound up to there.
+// The log now ends at `end`, and is sound up to there.
 void RocksWriter::rewind(const Position& end) {
-  // After the log itself, which says how often it was cut: a crash between the two leaves a marker
-  // that is known to be from before the cut.
+  // This comes after the log itself, which says how often it was cut.  A crash between the two
+  // leaves a marker that is known to be from before the cut.
   marker.end = end;
   mark(sync);
   tellDurable(end.index, true);
 }
 
-// Nothing is missing any more of what counts.
+// Nothing that counts is missing any more.
 void RocksWriter::heal() {
   if (!marker.damaged) return;
   marker.damaged = false;
@@ -348,7 +349,7 @@ void RocksWriter::run(Cut& cut) {
     return;
   }
   if (installing) {
-    // What there was of a snapshot is part of nothing.
+    // The records of an unfinished snapshot are part of nothing.
     rocksdb::WriteBatch batch;
     must(batch.DeleteRange(STATE_BEGIN, STATE_END));
     must(batch.Delete(meta::INSTALLING));
@@ -357,7 +358,7 @@ void RocksWriter::run(Cut& cut) {
   log->cut(end);
   installing = false;
   window.cut(end);
-  // It was the chain's log that said where to cut, after a configuration named this node (R2).
+  // The chain's log said where to cut, after a configuration had named this node (R2).
   heal();
   rewind(end);
   cut.fulfiller->fulfill();
@@ -382,20 +383,20 @@ void RocksWriter::run(Checkpoint& checkpoint) {
     return;
   }
   RocksDatabase::putMeta(batch, meta::CHECKPOINT, encodePosition(at));
-  // Not synced: if it is lost the one before stands, with the log from there on.
+  // Not synced: if it is lost, the one before stands, with the log from there on.
   commit(batch, false, "write a checkpoint");
   checkpoint_ = at;
   truncate(at);
   checkpoint.fulfiller->fulfill();
 }
 
-// Lets others see the new checkpoint, and drops what of the log nobody needs any more.
+// Lets others see the new checkpoint, and drops the log that nobody needs any more.
 void RocksWriter::truncate(const Position& at) {
   auto committed = std::make_shared<const Committed>(database);
   Position start;
   {
     std::lock_guard<std::mutex> lock(shared->mutex);
-    // Nobody can begin to read the one before from here on.
+    // From here on nobody can begin to read the one before.
     shared->committed = committed;
     auto needed = at.index;
     if (!shared->readers.empty()) needed = std::min(needed, *shared->readers.begin());
@@ -405,7 +406,7 @@ void RocksWriter::truncate(const Position& at) {
   if (start == window.start()) return;
   window.truncate(start);
   if (!log->frees(start)) return;
-  // What goes must not be needed after a crash either.
+  // What is freed must not be needed after a crash either.
   if (start.index > durableCheckpoint) syncDatabase();
   log->truncate(start);
 }
@@ -457,7 +458,7 @@ void RocksWriter::run(FinishInstall& finish) {
     return;
   }
   if (!finish.audited) return audit(finish.at, kj::mv(finish.fulfiller));
-  // First the log: without the rest, all of it is dropped at the next start.
+  // The log comes first: if the rest is lost, the next start drops everything.
   log->cut(finish.at);
   rocksdb::WriteBatch batch;
   must(batch.Delete(meta::INSTALLING));
@@ -473,7 +474,7 @@ void RocksWriter::run(FinishInstall& finish) {
   finish.fulfiller->fulfill();
 }
 
-// Looks at all of the records on the other thread, so that a configuration need not wait for it.
+// Checks all records on the other thread, so that a configuration need not wait for it.
 void RocksWriter::audit(Position at, Fulfiller fulfiller) {
   auto job = [this, at, fulfiller = kj::mv(fulfiller)]() mutable {
     auto bad = kj::runCatchingExceptions([&]() { auditRecords(*database, ended, at.index); });

@@ -21,21 +21,21 @@
 namespace gavel {
 
 // Writes what a store is given, in the order of the calls, on a thread of its own.  Batches that
-// follow each other, and gathered while the disk was busy, go into one write with one sync.
+// follow each other and gathered while the disk was busy go into one write with one sync.
 //
-// Called on the event loop, whose promises it fulfils.
+// Called on the event loop.  It fulfils the promises there.
 class RocksWriter {
 public:
   using Fulfiller = kj::Own<kj::CrossThreadPromiseFulfiller<void>>;
 
-  // With `sync` false nothing is synced, and what was written counts as durable.
+  // If `sync` is false, nothing is synced, and what was written counts as durable.
   RocksWriter(Opened&& opened, std::shared_ptr<RocksDatabase> database,
               std::shared_ptr<SegmentedLog> log, std::shared_ptr<RocksShared> shared,
               const auction::EndedAuctions& ended, DiskMonitor& monitor, bool sync);
   KJ_DISALLOW_COPY(RocksWriter);
 
   void append(BatchPtr batch);
-  // Durably, under one of the keys in rocks-database.h.
+  // Puts `value` under one of the keys in rocks-database.h, durably.
   void save(const char* key, std::string value, Fulfiller fulfiller);
   void bound(const Bound& bound);
   void cut(Position end, Fulfiller fulfiller);
@@ -43,13 +43,13 @@ public:
   void beginInstall(Fulfiller fulfiller);
   void install(kj::Array<kj::byte> records, Fulfiller fulfiller);
   void finishInstall(Position at, Fulfiller fulfiller);
-  // Has the marker written anew and synced, unless there is something to write.
+  // Has the marker written anew and synced, unless something else is queued.
   void probe();
-  // Calls `next` on the thread once all before it is durable.
+  // Calls `next` on the thread once everything queued before it is durable.
   void afterAll(kj::Function<void()> next);
 
   kj::Promise<std::uint64_t> durableAbove(std::uint64_t index);
-  // Whether what a damaged log had lost has been made up for.
+  // Whether a log that was damaged at the start holds again all that counts.
   bool healed();
 
   // Does all that is left, and makes it durable.  What is queued later is dropped.
@@ -118,7 +118,7 @@ private:
   bool closed = false;
   bool healed_ = false;
   std::uint64_t durable = 0;
-  // What is about to be cut is not told as durable any more (R9).
+  // What is about to be cut is not reported as durable any more (R9).
   unsigned cutsAhead = 0;
   std::uint64_t cutTo = NO_CUT;
   std::uint64_t awaitedAbove = 0;
@@ -130,12 +130,12 @@ private:
   DurableMarker marker;
   std::chrono::steady_clock::time_point markerSynced;
   Position checkpoint_;
-  // Of the newest checkpoint that is certainly durable.
+  // The index of the newest checkpoint that is certainly durable.
   std::uint64_t durableCheckpoint;
   LogWindow window;
   bool installing;
   bool finished = false;
-  std::string lastKey;  // Of the snapshot that is being installed.
+  std::string lastKey;  // The last key of the snapshot that is being installed.
 
   std::unique_ptr<WorkerThread> thread;  // Last: it uses the rest.
 
@@ -156,7 +156,7 @@ private:
   void runProbe();
   void audit(Position at, Fulfiller fulfiller);
 
-  bool saidFull = false;  // By a probe.
+  bool saidFull = false;  // A probe has said that the disk is full.
 
   void commit(rocksdb::WriteBatch& batch, bool synced, kj::StringPtr doing);
   void syncDatabase();

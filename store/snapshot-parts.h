@@ -4,18 +4,18 @@
 
 #include <kj/common.h>
 
-// The parts that a snapshot travels in (snapshot.capnp): each checksum is seeded with the one
-// before.
+// The parts that a snapshot travels in (snapshot.capnp).  Each checksum is seeded with
+// the one before.
 namespace gavel {
 
 std::uint64_t partChecksum(kj::ArrayPtr<const kj::byte> data, std::uint64_t previous);
 
-// Checks the parts of one snapshot as they come.  Throws FAILED, saying which is damaged or
-// missing.
+// Checks the parts of one snapshot as they come.  Throws FAILED, and says which is
+// damaged or missing.
 class PartsCheck {
 public:
   void add(kj::ArrayPtr<const kj::byte> data, std::uint64_t checksum);
-  // That were all.
+  // No more parts come; `count` is how many there have to be.
   void finish(std::uint64_t count) const;
 
 private:

@@ -17,10 +17,10 @@ constexpr auto SLICE = 2 * kj::MILLISECONDS;
 constexpr std::size_t PER_STEP = 16;
 constexpr std::size_t UNITS_EACH = 4;
 
-// By key; null: there is no such record any more.
+// Records by key; null: there is no such record any more.
 using Changed = std::map<std::string, std::optional<std::string>, std::less<>>;
 
-// The records of a snapshot, some of them changed; in the order of their keys.
+// The records of a snapshot with some of them changed, in the order of their keys.
 class ChangedSnapshot final: public SnapshotReader {
 public:
   ChangedSnapshot(kj::Own<SnapshotReader> before, Changed changed, Position at)
@@ -40,7 +40,7 @@ public:
     auction::RecordWriter writer(out);
     while (out.size() < SNAPSHOT_PART_BYTES && (record || beforeEnded) && step(writer)) {
     }
-    // All that is in the part was removed.
+    // All records in the part were removed.
     if (out.empty() && !beforeEnded) return next();
     return kj::heapArray(reinterpret_cast<const kj::byte*>(out.data()), out.size());
   }
@@ -52,8 +52,8 @@ private:
   Changed::iterator next_;
   bool beforeEnded = false;
   kj::Array<kj::byte> part;
-  std::optional<auction::RecordReader> reader;          // Of `part`.
-  std::optional<auction::RecordReader::Record> record;  // The next one in it.
+  std::optional<auction::RecordReader> reader;          // Reads `part`.
+  std::optional<auction::RecordReader::Record> record;  // The next record in it.
 
   void take(kj::Array<kj::byte> more) {
     beforeEnded = more.size() == 0;
@@ -61,7 +61,7 @@ private:
     reader.emplace(std::string_view(part.asChars().begin(), part.size()));
     record = reader->next();
   }
-  // False if there was nothing more.
+  // Returns false if there was nothing more.
   bool step(auction::RecordWriter& writer) {
     bool change = next_ != changed.end() && (!record || next_->first <= record->key);
     if (!change && !record) return false;
@@ -121,8 +121,8 @@ private:
   std::size_t batch = 0;  // The next one of the log.
   std::vector<auction::Entry> upcoming;
   std::vector<auction::Event> events;
-  std::string records;                          // That have changed since the checkpoint.
-  std::optional<auction::RecordReader> reader;  // Of those.
+  std::string records;                          // Those that have changed since the checkpoint.
+  std::optional<auction::RecordReader> reader;  // Reads `records`.
   Changed changed;
 
   void requireSame(const Position& checkpoint) const {

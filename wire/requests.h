@@ -8,10 +8,10 @@
 #include "auction/request.h"
 #include "schema/auction.capnp.h"
 
-// Between the calls of the Auctioneer interface and the auction rules.
+// Translates between the calls of the Auctioneer interface and the auction rules.
 namespace gavel::wire {
 
-// A secret must be long enough not to be guessed, and is hashed at once.
+// A secret must be long enough not to be guessed.  It is hashed at once.
 constexpr std::size_t MIN_CREDENTIAL_BYTES = 16;
 constexpr std::size_t MAX_CREDENTIAL_BYTES = 64;
 

@@ -3,7 +3,7 @@
 #include "auction/command.h"
 #include "schema/auction.capnp.h"
 
-// An auction's terms between the schema and the rules.
+// Translates an auction's terms between the schema and the rules.
 namespace gavel::wire {
 
 // The texts point into the message.  A null SoftClose or Increment reads as the default.

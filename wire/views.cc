@@ -44,7 +44,7 @@ void writeAuction(const auction::Auction& auction, const auction::State& state, 
       if (auction.highest != 0) {
         open.setHighestBidder(state.bidder(auction.highestBidder).name.c_str());
       }
-      // By the log and not by a clock, so that all who are asked say the same (R16).
+      // By the log and not by a clock, so that everybody who asks gets the same answer (R16).
       bool due = auction.due(basis.stamp);
       open.setDue(due);
       open.setNextValid(due ? 0 : auction.nextValid());

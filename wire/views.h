@@ -6,22 +6,22 @@
 #include "auction/state.h"
 #include "schema/auction.capnp.h"
 
-// What queries and watchers are shown of the auction state.
+// What queries and watchers see of the auction state.
 namespace gavel::wire {
 
-// What an answer is as of.
+// The point of the log that an answer is as of.
 struct Basis {
-  std::uint64_t index = 0;   // Of the last entry applied.
+  std::uint64_t index = 0;   // That of the last entry applied.
   auction::Stamp stamp = 0;  // Its stamp.
   auction::Stamp now = 0;    // Chain time (R15).
 };
 
-// Names of bidders are looked up in `state`.
+// Looks the names of bidders up in `state`.
 void writeAuction(const auction::Auction& auction, const auction::State& state, const Basis& basis,
                   schema::AuctionView::Builder view);
-// The terms as the auction has them now, without its reserve, which is secret.
+// Writes the terms as the auction has them now, without its reserve, which is secret.
 void writeTermsOf(const auction::Auction& auction, schema::Terms::Builder builder);
-// Version `number` of an auction.
+// Writes version `number` of an auction.
 void writeVersion(std::uint64_t number, const auction::Version& version,
                   const auction::State& state, schema::Version::Builder builder);
 
