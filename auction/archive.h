@@ -16,7 +16,7 @@
 
 #include "auction/fields.h"
 
-// From structs to bytes and back, by the field lists of fields.h.  The encoding:
+// Encodes structs as bytes and decodes them, by the field lists of fields.h.  The encoding:
 //
 //   integers             little-endian, as wide as their type
 //   enumerations         one byte
@@ -26,7 +26,9 @@
 //   records of requests  u64 count, then sequence and record of each, by rising sequence
 //   structs              their fields, with nothing between them
 //
-// Each value has exactly one encoding, so equal states are equal bytes and the other way round.
+// The versions in an Auction are the exception: no count stands before them (see fields.h).
+//
+// Each value has exactly one encoding.  So equal states have equal bytes, and other states others.
 namespace gavel::auction {
 
 // Reverses the bytes of an integer where the machine is not little-endian.
@@ -101,8 +103,8 @@ struct StringSink {
   }
 };
 
-// Reads what a Writer wrote, or throws std::runtime_error with the offset of what is wrong.  Trusts
-// nothing: takes memory at most in proportion to the bytes that are really there.
+// Reads what a Writer wrote, or throws std::runtime_error with the offset of what is wrong.  It
+// trusts nothing, and takes memory only in proportion to the bytes that are really there.
 class Reader {
 public:
   explicit Reader(std::string_view bytes): rest(bytes), total(bytes.size()) {}
@@ -112,7 +114,7 @@ public:
     (read(values), ...);
   }
 
-  // Reads how many elements follow that each consist of `Parts`.
+  // Reads how many elements follow, each of which consists of `Parts`.
   template <class... Parts>
   std::uint64_t readCount() {
     std::uint64_t count = 0;
@@ -146,7 +148,7 @@ private:
     return taken;
   }
 
-  // No value of type T is encoded in fewer bytes than the empty one.
+  // Returns the size of the empty value of type T.  No other one is encoded in fewer bytes.
   template <class T>
   static std::size_t smallestSize() {
     static const std::size_t size = [] {

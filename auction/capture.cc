@@ -8,24 +8,24 @@
 #include "auction/records.h"
 #include "auction/state.h"
 
-// Between the memory and the store: what has changed, and what may be forgotten.
+// Captures what has changed for the store, and releases what memory may forget.
 namespace gavel::auction {
 namespace {
 
-// Many, as a record costs the store far more than the bytes in it; few enough for a page of history
-// not to read much more than it shows.
+// Many versions, since a record costs the store far more than the bytes in it.  Few enough for a
+// page of history not to read much more than it shows.
 constexpr std::size_t VERSIONS_PER_RECORD = 512;
 
-// Most are shorter than that.
+// Most records are shorter than this.
 constexpr std::size_t BYTES_PER_RECORD = 384;
-// A step ends there, as a session can have many records of requests.
+// A step ends after this many bytes, since a session can have many records of requests.
 constexpr std::size_t BYTES_PER_STEP = 64 * 1024;
 
-// The records that tell an auction's new versions.
+// Writes the record of an auction, and those of its new versions.
 void captureAuction(const Auction& auction, RecordWriter& writer) {
   const bool isNew = auction.captured == 0;
   if (isNew) writer.put(nameKey(auction.name), encodeName(auction.id));
-  // It was open then.
+  // The auction was open when it was captured before.
   std::uint64_t last = Auction::versionsApart(Auction::Phase::open, auction.captured);
   std::span<const Version> added(auction.history);
   added = added.subspan(last - auction.released, auction.versionsApart() - last);
@@ -61,7 +61,7 @@ struct State::Capture {
   Changes changes;
   RecordWriter writer{changes.records};
   std::vector<Auction*> auctions;  // Those without the capture's round are captured already.
-  Sessions::Changes sessions;      // Likewise.
+  Sessions::Changes sessions;      // The same holds for them.
   std::size_t auctionsDone = 0;
   std::size_t changedSessionsDone = 0;
   std::size_t endedSessionsDone = 0;
@@ -81,7 +81,7 @@ void State::beginCapture() {
   Capture& capture = *capture_;
   capture.changes.lastIndex = lastIndex_;
   if (capturedIndex == lastIndex_) return;
-  // Growing step by step would copy all of it now and then.
+  // To grow step by step would copy all of it now and then.
   capture.changes.records.reserve((uncaptured() + 1) * BYTES_PER_RECORD);
   capture.writer.encode(TOTALS_KEY, totals());
   capture.auctions.swap(changedAuctions);
@@ -151,7 +151,7 @@ std::size_t State::release(const Changes& changes, std::size_t first, std::size_
   for (std::size_t i = first; i < first + count; ++i) {
     const Changes::Stored& stored = changes.toRelease[i];
     const Auction* found = auctions.find(stored.id);
-    if (found == nullptr) continue;  // Released before.
+    if (found == nullptr) continue;  // It is released already.
     if (stored.over) {
       auctions.remove(*found);
       continue;
@@ -162,7 +162,7 @@ std::size_t State::release(const Changes& changes, std::size_t first, std::size_
     auction.history.erase(begin,
                           begin + static_cast<std::ptrdiff_t>(stored.versions - auction.released));
     auction.released = stored.versions;
-    // Not to hold memory for the most versions that this auction ever had between two releases.
+    // Gives back the memory of the most versions that were ever there between two releases.
     if (auction.history.capacity() > 4 * (auction.history.size() + VERSIONS_TOGETHER)) {
       auction.history.shrink_to_fit();
     }

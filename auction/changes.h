@@ -10,8 +10,8 @@ namespace gavel::auction {
 
 // What has changed in a state since its last capture (State::capture()), as records for a store.
 struct Changes {
-  // An auction among the records, of which something need not stay in memory: its first `versions`,
-  // which have records of their own, or all of it.
+  // An auction among the records that need not stay in memory as a whole.  Its first `versions` are
+  // in records of their own; if it is `over`, all of it is in records.
   struct Stored {
     AuctionId id = 0;
     std::uint64_t versions = 0;
@@ -19,7 +19,7 @@ struct Changes {
   };
 
   std::uint64_t lastIndex = 0;  // The state is as of this entry.
-  std::string records;          // In the framing of records.h; all of them replace or remove.
+  std::string records;          // Framed as in records.h.  Each replaces or removes one.
   std::vector<Stored> toRelease;
 };
 

@@ -7,9 +7,9 @@
 
 // What the replicated log asks the auction state machine to do: the decoded form of one log entry.
 //
-// Texts are borrowed: they point into the batch the entry was decoded from and must outlive the
-// call they are passed to, no longer.  Everything in `Command` counts as the request's payload
-// (R7).
+// Texts are borrowed: they point into the batch that the entry was decoded from.  They must outlive
+// the call that they are passed to, and need not live longer.  Everything in `Command` counts as
+// the request's payload (R7).
 namespace gavel::auction {
 
 // Nanoseconds since the Unix epoch in chain time (R15); differences are nanoseconds as well.
@@ -22,7 +22,7 @@ using Amount = std::int64_t;
 // SHA-256 of the secret that a bidder shows with each bid.  The secret itself is never stored.
 using CredentialHash = std::array<std::uint8_t, 32>;
 
-// Who asks.  The first bid (or create) under a name binds the name to the credential.
+// Who asks.  The first bid or create under a name binds the name to the credential.
 struct Identity {
   std::string_view name;
   CredentialHash credential{};
@@ -56,11 +56,11 @@ struct Terms {
 
 // Makes a new session whose id is the entry's index.
 struct OpenSession {};
-// How many auctions or sessions one entry ends at most, so that no entry takes long (R16).
+// The highest limit that an entry may have that ends auctions or sessions (R16).
 constexpr std::uint32_t MOST_ENDED = 1'000;
 
-// Ends sessions last used before `idleSince`, the idlest first: `limit` of them at most, which is
-// up to MOST_ENDED, or 0 for all.  Proposed by the head.
+// Ends sessions that were last used before `idleSince`, the idlest first, and at most `limit` of
+// them.  `limit` is 0 for all, else up to and including MOST_ENDED.  The head proposes it.
 struct ExpireSessions {
   Stamp idleSince = 0;
   std::uint32_t limit = 0;
@@ -75,28 +75,29 @@ struct CreateAuction {
   Identity owner;
   Terms terms;
 };
-// Ends an auction before its deadline; the highest bid wins.  Only for its owner.
+// Ends an auction before its deadline; the highest bid wins.  Only the owner may.
 struct CloseAuction {
   std::string_view auction;
   Identity owner;
 };
-// Ends an auction without a winner.  Only for its owner.
+// Ends an auction without a winner.  Only the owner may.
 struct CancelAuction {
   std::string_view auction;
   Identity owner;
 };
-// Ends open auctions whose deadline is at or before the entry's stamp, by deadline and then by id:
-// the first `limit`, which is up to MOST_ENDED, or 0 for all (R16).  Proposed by the head.
+// Ends the first `limit` open auctions whose deadline is at or before the entry's stamp, by
+// deadline and then by id (R16).  `limit` is 0 for all, else up to and including MOST_ENDED.  The
+// head proposes it.
 struct CloseExpired {
   std::uint32_t limit = 0;
 };
-// Ends this one, if it is open and its deadline is at or before the entry's stamp.  Proposed by the
-// head before it judges a request on it, as others may be due before it.
+// Ends this auction, if it is open and its deadline is at or before the entry's stamp.  The head
+// proposes it before it judges a request on that auction, since others may be due before it.
 struct CloseDue {
   std::string_view auction;
 };
-// Changes nothing but the last stamp.  Proposed by the head of an idle chain, so that whoever comes
-// later can tell idleness from a clock that has leapt (R15).
+// Changes only the last stamp.  The head of an idle chain proposes it.  So a later head can
+// distinguish idleness from a clock that has leapt (R15).
 struct Tick {};
 
 using Command = std::variant<OpenSession, ExpireSessions, Bid, CreateAuction, CloseAuction,
@@ -107,13 +108,13 @@ using Command = std::variant<OpenSession, ExpireSessions, Bid, CreateAuction, Cl
 struct RequestId {
   std::uint64_t session = 0;
   std::uint64_t sequence = 0;  // From 1.
-  // The client has the outcome of every sequence below this one, whose records may be dropped.
+  // The client has the outcome of every sequence below this one: their records may be dropped.
   std::uint64_t lowestIncomplete = 0;
 };
 
 struct Entry {
   std::uint64_t index = 0;  // Position in the log, from 1, without gaps.
-  Stamp stamp = 0;          // Never below the previous entry's.
+  Stamp stamp = 0;          // At or after the previous entry's.
   RequestId request;
   Command command;
 };

@@ -4,24 +4,24 @@
 
 namespace gavel::auction {
 
-// What is to come of an entry, found without changing anything: what judge() tells and apply()
-// does. Points into the state it was made from.
+// What an entry will do, decided without changing anything.  judge() returns it, and apply()
+// carries it out.  It points into the state and the entry that it was made from.
 struct State::Decision {
   Judgement judgement;
 
-  // The outcome is an earlier one, of the same request.
+  // True if the outcome is that of an earlier attempt of the same request.
   bool retry = false;
-  // The command takes effect.
+  // True if the command takes effect.
   bool runs = false;
-  // The outcome is recorded here; null if nothing is to be recorded.
+  // The session that records the outcome; null if none does.
   const Session* session = nullptr;
 
-  // The name that is registered, whether or not the command runs; null for none.
+  // Who is registered, whether or not the command runs; null for nobody.
   const Identity* registers = nullptr;
-  BidderId asker = 0;  // Who asks, registered just now or before; 0 if that does not matter.
+  BidderId asker = 0;  // Who asks, registered by this entry or before; 0 where it does not matter.
   const Auction* auction = nullptr;
 
-  // Rejects the command for a reason that no later state can undo: no log entry needed (R8).
+  // Rejects the command for a reason that no later state can undo: it needs no log entry (R8).
   void rejectForGood(Outcome::Kind kind) {
     judgement.outcome.kind = kind;
     judgement.log = false;

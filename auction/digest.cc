@@ -13,7 +13,7 @@
 namespace gavel::auction {
 namespace {
 
-// Made for each bid, so without an allocation.
+// One is made for each bid, so it does not allocate.
 struct VersionSink {
   std::array<std::byte, 1 + 5 * 8> bytes;
   std::size_t used = 0;

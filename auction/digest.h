@@ -4,11 +4,11 @@
 
 #include "auction/auction.h"
 
-// Digests of what is not in memory any more, so that State::hash() covers it all the same.
+// Digests of what is in a store only, so that State::hash() covers it all the same.
 namespace gavel::auction {
 
-// The digest of a history that goes on with `version`, `previous` being that of the history before;
-// 0 is that of none.
+// Returns the digest of a history that ends with `version`.  `previous` is the digest of the
+// versions before it, 0 if there are none.
 std::uint64_t digestAfter(std::uint64_t previous, const Version& version);
 
 // A sum of XXH3-128 digests, lane by lane: equal for equal sets, whatever the order.

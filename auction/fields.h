@@ -10,9 +10,9 @@
 #include "auction/sessions.h"
 
 // The one list of each struct's fields, in the order in which they are written, read and hashed.
-// `Archive` is a Writer or a Reader (archive.h).  Changing a list of a stored struct changes the
-// record format (records.h), one of a command the fingerprints: both only with a new chain
-// format (R14).
+// `Archive` is a Writer or a Reader (archive.h).  To change the list of a stored struct changes the
+// record format (records.h), and to change that of a command changes fingerprints.  Either needs a
+// new chain format (R14).
 namespace gavel::auction {
 
 template <class T, class Struct>
@@ -48,8 +48,9 @@ void fields(Archive& archive, Fields<Version> auto& version) {
           version.deadline);
 }
 
-// Instead of the versions that have records of their own, how many there are in all and their
-// digest.
+// In place of its history, an auction has the count of all its versions and their digest, then the
+// versions that have no records of their own.  No count stands before these: it follows from the
+// phase and the count of all.
 template <class Archive>
 void fields(Archive& archive, Fields<Auction> auto& auction) {
   archive(auction.id, auction.name, auction.item, auction.owner, auction.created, auction.duration,
@@ -102,7 +103,7 @@ void fields(Archive& archive, Fields<Totals> auto& totals) {
           totals.bidders, totals.sessions, totals.ended);
 }
 
-// Commands.  Only ever written, for their fingerprint.
+// Commands.  They are only written, and only for their fingerprints.
 
 template <class Archive>
 void fields(Archive& archive, const Identity& identity) {

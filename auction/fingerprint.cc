@@ -11,7 +11,7 @@
 namespace gavel::auction {
 namespace {
 
-// Gathers what is written, in memory of its own unless it is long, as only an item's text can be.
+// Gathers what is written.  It allocates only for long commands, which only an item's text makes.
 class FingerprintSink {
 public:
   FingerprintSink(): pool(near.data(), near.size()), bytes(&pool) { bytes.reserve(near.size()); }
@@ -30,8 +30,8 @@ private:
 
 }  // namespace
 
-// XXH3-64 of the number of the command's kind (its place in `Command`), then its fields.  Recorded
-// in the state, so part of the rules: it may not change within a chain format (R14).
+// The XXH3-64 of the number of the command's kind (its place in `Command`), then of its fields.  It
+// is recorded in the state and so part of the rules: it may not change within a chain format (R14).
 std::uint64_t fingerprint(const Command& command) {
   FingerprintSink sink;
   Writer writer(sink);

@@ -12,7 +12,7 @@
 namespace gavel::auction {
 namespace {
 
-// SHA-256 of records, gathered into pieces that are worth a call of OpenSSL's.
+// Makes the SHA-256 of records.  It gathers them into pieces that are worth a call of OpenSSL.
 class Hasher {
 public:
   Hasher(): context(EVP_MD_CTX_new()) {

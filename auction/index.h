@@ -8,15 +8,15 @@
 
 namespace gavel::auction {
 
-// From a key, the member KEY of an element, to the element, which is kept elsewhere.
+// Finds elements by their member KEY.  The elements are kept elsewhere.
 //
-// A hash table in parts that grow one at a time.  A table as a whole is filled anew when it grows,
-// which takes 0.1 s for a million names (each has to be fetched from memory): as long as that the
-// event loop would stand still, and with some millions be taken for dead.
+// It is a hash table in parts that grow one at a time.  A single table is filled anew when it
+// grows, which takes 0.1 s for a million names, since each has to be fetched from memory.  The
+// event loop would block for that time, and with several million names the node would be suspected.
 template <class Key, class Element, auto KEY>
 class Index {
 public:
-  // Null if there is none.
+  // Returns null if there is none.
   Element* find(const Key& key) const {
     const Wanted wanted{hashOf(key), &key};
     const Part& part = parts[partOf(wanted.hash)];
@@ -24,8 +24,8 @@ public:
     return found == part.end() ? nullptr : *found;
   }
 
-  // find() goes from a place in the table to the element.  These ask the processor for one and the
-  // other; the second is to follow when the first has come, and looks at the place.
+  // find() goes from a place in the table to the element.  These two ask the processor for the one
+  // and the other.  The second looks at the place, so call it once that is there.
   [[gnu::flatten]] void prefetchPlace(const Key& key) const {
     const Like wanted{hashOf(key)};
     parts[partOf(wanted.hash)].prefetch(wanted);
@@ -44,7 +44,7 @@ public:
 
   // The element's key must be unknown.
   void add(Element& element) { parts[partOf(hashOf(element.*KEY))].insert(&element); }
-  // The element must have been added, and not changed its key.
+  // The element must have been added, with the key that it has.
   void remove(const Element& element) {
     const Key key = element.*KEY;
     const Wanted wanted{hashOf(key), &key};
@@ -56,7 +56,7 @@ private:
     std::size_t hash;
     const Key* key;
   };
-  // Whatever may have it: nearly always the right one.
+  // Equals any element that the table compares it with, which is nearly always the right one.
   struct Like {
     std::size_t hash;
   };
@@ -80,11 +80,11 @@ private:
 
   std::array<Part, 1 << PART_BITS> parts;
 
-  // To GCC a function that does nothing but prefetch is one without effect, and it leaves out calls
-  // of those: also of the table's own, which is why that has to be in line (flatten).
+  // GCC takes a function that only prefetches for one without effect, and leaves out calls of it.
+  // It does so with the table's own function too, which is why that has to be inlined (flatten).
   static void hasEffect() { asm volatile(""); }
   static std::size_t hashOf(const Key& key) { return absl::Hash<Key>{}(key); }
-  // By the bits that a part itself looks at last.
+  // Chooses a part by the bits that the part itself looks at last.
   static std::size_t partOf(std::size_t hash) {
     return hash >> (sizeof(hash) * CHAR_BIT - PART_BITS);
   }

@@ -34,12 +34,12 @@ std::string_view findDamageInTerms(const Auction& auction, const Surroundings&) 
                                                                           : "auction's deadline";
 }
 
-// How often it was bid on follows from its version: all but the first and, if it is over, the last
-// are bids.
+// The number of bids follows from the version: all versions are bids but the first and, if the
+// auction is over, the last.
 std::string_view findDamageInBids(const Auction& auction, const Surroundings& surroundings) {
   const bool open = auction.phase == Auction::Phase::open;
   const std::uint64_t others = open ? 1 : 2;
-  // At most one version comes of an entry, and its id is the index of the first.
+  // An entry makes at most one version of it, and its id is the index of the first.
   if (auction.version() < others || auction.version() - 1 > surroundings.lastIndex - auction.id) {
     return "auction's version";
   }
@@ -48,7 +48,7 @@ std::string_view findDamageInBids(const Auction& auction, const Surroundings& su
     return auction.highest == 0 && auction.highestBidder == 0 ? SOUND : "bid in no version";
   }
   const Amount lowest = std::max<Amount>(auction.startingPrice, 1);
-  // Each bid is higher than the one before by one at least.
+  // Each bid is higher than the one before it by at least one.
   if (auction.highest < lowest || static_cast<std::uint64_t>(auction.highest - lowest) < bids - 1) {
     return "auction's highest bid";
   }
@@ -56,7 +56,7 @@ std::string_view findDamageInBids(const Auction& auction, const Surroundings& su
   return known ? SOUND : "auction's highest bidder";
 }
 
-// The versions that are kept with it, which is open.
+// Looks at the versions in the auction's own record, which only an open one has.
 std::string_view findDamageInVersions(const Auction& auction, const Surroundings& surroundings) {
   std::uint64_t number = auction.released;
   const Version* previous = nullptr;

@@ -5,14 +5,14 @@
 #include "auction/rules.h"
 #include "auction/state.h"
 
-// Judging: from an entry to what is to come of it.  Nothing here changes the state.
+// Judging decides what an entry will do.  Nothing here changes the state.
 namespace gavel::auction {
 namespace {
 
 using Kind = Outcome::Kind;
 using Standing = Sessions::Standing;
 
-// Commands outside of sessions: never deduplicated, and they succeed unless they are malformed.
+// Commands outside of sessions are never deduplicated, and succeed unless they are malformed.
 template <class Command>
 constexpr bool IS_SESSIONLESS =
     std::is_same_v<Command, OpenSession> || std::is_same_v<Command, ExpireSessions> ||
@@ -55,7 +55,7 @@ State::Decision State::decide(const Entry& entry) const {
   return decision;
 }
 
-// What is common to the requests of clients: static validity, then the session, then the effect.
+// Decides the requests of clients: by static validity, then the session, then the effect.
 template <class Request>
 State::Decision State::decideRequest(const Entry& entry, const Request& request) const {
   Decision decision;
@@ -80,8 +80,8 @@ State::Decision State::decideRequest(const Entry& entry, const Request& request)
       decision.rejectForGood(Kind::requestForgotten);
       break;
     case Standing::Kind::full:
-      // Could be undone by freeing records, but it is about this attempt and not about the bid: the
-      // client raises lowestIncomplete and tries again.
+      // A later state could undo this, but it is about this attempt and not about the bid: the
+      // client raises lowestIncomplete, which frees records, and tries again.
       decision.rejectForGood(Kind::tooManyIncomplete);
       break;
     case Standing::Kind::recorded:
@@ -102,7 +102,7 @@ State::Decision State::decideRequest(const Entry& entry, const Request& request)
   return decision;
 }
 
-// Finds out who asks.  False, with the decision made, if the name is somebody else's.
+// Finds out who asks.  Returns false, with the decision made, if the name is somebody else's.
 bool State::identify(Decision& decision, const Identity& asker) const {
   const Bidder* known = bidders.find(asker.name);
   if (known == nullptr) {
@@ -118,7 +118,7 @@ bool State::identify(Decision& decision, const Identity& asker) const {
   return true;
 }
 
-// An auction that is over and that only the store has.
+// Finds an auction that is over and in the store only.
 std::optional<Auction> State::findReleased(std::string_view name) const {
   const bool noneReleased = auctions.size() == auctionsMade;
   return ended == nullptr || noneReleased ? std::nullopt : ended->find(name);
@@ -126,7 +126,7 @@ std::optional<Auction> State::findReleased(std::string_view name) const {
 
 void State::decideEffect(Decision& decision, const Entry& entry, const Bid& bid) const {
   if (!identify(decision, bid.bidder)) return;
-  // A name's first bid registers it also when it fails, so its outcome is always logged.
+  // A name's first bid registers it even when it fails, so its outcome is always logged.
   const auto reject = [&](Kind kind) {
     decision.registers ? decision.rejectForNow(kind) : decision.rejectForGood(kind);
   };
@@ -137,7 +137,7 @@ void State::decideEffect(Decision& decision, const Entry& entry, const Bid& bid)
     return decision.rejectForNow(Kind::noSuchAuction);
   }
   if (auction->phase != Auction::Phase::open) return reject(Kind::closed);
-  // Late, but not committed as closed: see the comment at judge().
+  // The bid is late, but no entry has closed the auction: see judge().
   if (entry.stamp >= auction->deadline) return decision.rejectForNow(Kind::closed);
 
   Outcome& outcome = decision.judgement.outcome;
@@ -156,7 +156,7 @@ void State::decideEffect(Decision& decision, const Entry& entry,
                          const CreateAuction& create) const {
   if (!identify(decision, create.owner)) return;
   if (auctions.find(create.auction) != nullptr || findReleased(create.auction)) {
-    // Names of auctions are never free again, so only the registration needs the log.
+    // A name of an auction never becomes free again, so only a registration needs the log.
     return decision.registers ? decision.rejectForNow(Kind::alreadyExists)
                               : decision.rejectForGood(Kind::alreadyExists);
   }
@@ -173,7 +173,7 @@ void State::decideEffect(Decision& decision, const Entry& entry,
   decideEarlyEnd(decision, entry, cancel.auction, cancel.owner);
 }
 
-// Close and cancel: the owner's, while the auction is open.  They register nobody.
+// Decides close and cancel.  Only the owner may, while the auction is open.  They register nobody.
 void State::decideEarlyEnd(Decision& decision, const Entry& entry, std::string_view name,
                            const Identity& asker) const {
   const Auction* auction = auctions.find(name);

@@ -19,14 +19,14 @@ void require(std::string_view key, std::string_view damage) {
   if (!damage.empty()) fail(key, damage);
 }
 
-// Whether there are as many of a kind as the totals say.
+// Fails unless there are as many of a kind as the totals say.
 void requireCount(std::string_view what, std::uint64_t found, std::uint64_t expected) {
   if (found == expected) return;
   fail(std::to_string(found) + " " + std::string(what) + ", but the totals say " +
        std::to_string(expected));
 }
 
-// With the key in what is said of a bad value.
+// Decodes a value.  What it says of a bad one names the key.
 template <class Value>
 Value decodeAs(std::string_view key, std::string_view value, Value (*decode)(std::string_view)) {
   try {
@@ -36,7 +36,7 @@ Value decodeAs(std::string_view key, std::string_view value, Value (*decode)(std
   }
 }
 
-// Takes a decoded record in, by its id, which its key has to agree with.
+// Inserts a decoded record by its id.  The key must have the same id.
 template <class Map, class Value>
 void insert(Map& map, std::string_view key, Value&& value) {
   if (value.id != idOf(key)) fail(key, "it has the id " + std::to_string(value.id));

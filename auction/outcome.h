@@ -4,7 +4,7 @@
 
 #include "auction/command.h"
 
-// What a request came to.  Small and flat, so that request records (R7) stay cheap.
+// The outcome of a request.  It is small and flat, so that request records (R7) stay cheap.
 namespace gavel::auction {
 
 struct Outcome {
@@ -16,24 +16,24 @@ struct Outcome {
     tooLow,      // `highest`, `nextValid`.
     belowStart,  // `nextValid` is the starting price.
 
-    // It could not be judged as a bid (or command) at all.
+    // It could not be judged as a bid or command at all.
     closed,             // Past the deadline, closed or cancelled.
-    noSuchAuction,      //
+    noSuchAuction,      // No auction has or had that name.
     invalidAmount,      // Not positive.
     invalidArgument,    // `argument` says which.
     notYours,           // The name belongs to another credential, or the auction to another owner.
     alreadyExists,      // An auction of that name exists or existed.
-    sessionExpired,     // Unknown session: never run.
+    sessionExpired,     // The session is unknown: the request never runs.
     requestMismatch,    // The request id was used before for something else.
     requestForgotten,   // Below the session's lowest incomplete sequence.
     tooManyIncomplete,  // The session holds as many request records as it may.
   };
 
-  // Which argument was invalid, and how.
+  // Which argument is invalid, and how.
   enum class Argument : std::uint8_t {
     none,
     auctionName,    // Empty, too long, not UTF-8, or with control characters.
-    bidderName,     // Likewise.
+    bidderName,     // As for auctionName.
     item,           // Too long, not UTF-8, or with control characters besides newline and tab.
     duration,       // Not positive, or longer than MAX_DURATION.
     startingPrice,  // Negative.
@@ -46,7 +46,7 @@ struct Outcome {
 
   Kind kind = Kind::success;
   Argument argument = Argument::none;
-  std::uint64_t index = 0;    // Entry that decided it; 0 for a reject that was not logged.
+  std::uint64_t index = 0;    // The entry that decided it; 0 for a reject that was not logged.
   std::uint64_t version = 0;  // success: of the auction, after the change.
   Stamp stamp = 0;            // Chain time of the decision.
   Stamp deadline = 0;         // success: of the auction, after the change.

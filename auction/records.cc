@@ -17,7 +17,7 @@ void appendId(std::string& bytes, std::uint64_t id) {
   for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(id >> shift));
 }
 
-// From the first 8 bytes.
+// Reads an id from the first 8 bytes.
 std::uint64_t readId(std::string_view bytes) {
   std::uint64_t id = 0;
   for (const char byte: bytes.substr(0, ID_BYTES)) id = id << 8 | static_cast<std::uint8_t>(byte);

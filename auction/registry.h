@@ -10,8 +10,8 @@
 #include "auction/auction.h"
 #include "auction/index.h"
 
-// Who and what is known by which name.  Elements keep their addresses for the table's life, also
-// when the table is moved, so that the indexes may point to them and borrow their names as keys.
+// The tables of bidders and auctions.  Elements keep their addresses for the table's life, even if
+// the table is moved.  So the indexes may point to them and borrow their names as keys.
 namespace gavel::auction {
 
 class Bidders {
@@ -23,7 +23,7 @@ public:
   const Bidder& at(BidderId id) const;                    // Throws std::out_of_range.
   const std::deque<Bidder>& all() const { return byId; }  // In order of id.
   std::size_t size() const { return byId.size(); }
-  // What the next one to register will be called.
+  // The id of the next bidder to register.
   BidderId nextId() const { return byId.size() + 1; }
 
   // Registers `name`, which must be unknown.
@@ -45,15 +45,16 @@ public:
   std::size_t size() const { return inOrder.size(); }
   std::size_t openCount() const { return open.size(); }
 
-  // The open auction that ends first, by (deadline, id), and when; null if none is open.
+  // Return the open auction that ends first, by (deadline, id), and its deadline; null if none is
+  // open.
   const Auction* endingFirst() const;
   std::optional<Stamp> firstDeadline() const;
 
   // Adds an auction whose id and name must be unknown.
   Auction& add(Auction&& auction);
 
-  // Write access to one of the table's own elements, without looking it up again.  Deadline and
-  // phase are changed by the two functions below instead.
+  // Gives write access to one of the table's own elements, without looking it up again.  Deadline
+  // and phase may only be changed through the two functions below.
   Auction& edit(const Auction& element) { return const_cast<Auction&>(element); }
   void moveDeadline(Auction& element, Stamp deadline);
   // Ends an open auction.

@@ -12,13 +12,13 @@ namespace gavel::auction {
 
 // The recorded outcome of a request (R7).
 struct RequestRecord {
-  std::uint64_t fingerprint = 0;  // Of the command, to tell a retry from another use of the id.
-  Outcome outcome;                // outcome.index says when it is committed.
+  std::uint64_t fingerprint = 0;  // The command's: a retry has the same, another use of the id not.
+  Outcome outcome;                // It is committed once outcome.index is.
 };
 
-// The records of a session by their sequence, in rising order.  Made for how they come and go: at
-// the end, or near it where a client has many requests under way, and at the front.  These two take
-// constant time, on average; finding one takes logarithmic time.
+// The records of a session by their sequence, in rising order.  Records are added at the end, or
+// near it where a client has many requests under way, and freed at the front.  Both take constant
+// time on average; finding one takes logarithmic time.
 class RequestRecords {
 public:
   using value_type = std::pair<std::uint64_t, RequestRecord>;
@@ -30,7 +30,7 @@ public:
   bool empty() const { return size() == 0; }
 
   const_iterator lower_bound(std::uint64_t sequence) const {
-    // Most are asked for that are higher than all.
+    // Most sequences that are looked for are above all recorded ones.
     if (empty() || items.back().first < sequence) return end();
     return std::lower_bound(begin(), end(), sequence,
                             [](const auto& item, std::uint64_t key) { return item.first < key; });
@@ -40,7 +40,7 @@ public:
     return found == end() || found->first != sequence ? end() : found;
   }
 
-  // Adds a record, or takes the place of the one that is there.
+  // Adds a record, or replaces the one with that sequence.
   void put(std::uint64_t sequence, const RequestRecord& record) {
     if (items.size() == items.capacity() && freed > items.size() / 2) makeRoom();
     auto place = lower_bound(sequence);
@@ -50,22 +50,23 @@ public:
     }
     items.insert(place, {sequence, record});
   }
-  // Frees all below `sequence`.
+  // Frees all records below `sequence`.
   void freeBelow(std::uint64_t sequence) {
     while (freed < items.size() && items[freed].first < sequence) ++freed;
     if (freed == items.size()) makeRoom();
   }
 
-  // For how many there is room.
+  // How many records there is room for.
   std::size_t capacity() const { return items.capacity(); }
 
 private:
   static constexpr std::size_t FEW = 64;
 
   std::vector<value_type> items;
-  std::size_t freed = 0;  // Of the items, those at the front.
+  std::size_t freed = 0;  // How many items at the front are freed.
 
-  // Nor is memory held for the most records that there ever were: there may be many sessions.
+  // Removes the freed items.  Gives memory back where far fewer are left, as there may be many
+  // sessions.
   void makeRoom() {
     if (items.capacity() > FEW && size() < items.capacity() / 8) {
       items = std::vector<value_type>(begin(), end());

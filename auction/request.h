@@ -5,11 +5,11 @@
 
 namespace gavel::auction {
 
-// A command that somebody asks for, before it is judged.  Texts are the caller's.
+// A command that somebody asks for, before it is judged.  The caller owns the texts.
 struct Request {
   RequestId id;
   Command command;
-  // An argument that is wrong whatever the state, and that the rules would not see.
+  // An argument that is wrong in any state, and that the rules do not see.
   Outcome::Argument invalid = Outcome::Argument::none;
 };
 

@@ -25,7 +25,7 @@ bool validDuration(Nanoseconds duration) {
   return duration > 0 && duration <= MAX_DURATION;
 }
 
-// Either there is none, or all of its parts make sense.
+// True if there is no soft close, or all of its parts make sense.
 bool validSoftClose(const SoftClose& soft, Nanoseconds duration) {
   if (soft.window == 0 && soft.extension == 0 && soft.hardEnd == 0) return true;
   return validDuration(soft.window) && validDuration(soft.extension) &&
@@ -77,11 +77,11 @@ bool validIncrement(const Increment& increment) {
     case Increment::Kind::percent:
       return increment.value >= 1 && increment.value <= MAX_INCREMENT_PERCENT;
   }
-  return false;  // A kind this version does not know.
+  return false;  // This version does not know that kind.
 }
 
 Amount amountBeating(Amount highest, const Increment& increment) {
-  __int128 step = increment.value;  // Never below one: no factor is zero, and it is rounded up.
+  __int128 step = increment.value;  // At least one: no factor is zero, and it is rounded up.
   if (increment.kind == Increment::Kind::percent) {
     constexpr int WHOLE = 100 * 100;  // Hundredths of a percent.
     step = (step * highest + WHOLE - 1) / WHOLE;

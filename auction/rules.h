@@ -10,13 +10,13 @@
 // arguments.
 namespace gavel::auction {
 
-// What is wrong with a command whatever the state: `kind` is invalidAmount or invalidArgument.
+// What is wrong with a command in any state: `kind` is invalidAmount or invalidArgument.
 struct Flaw {
   Outcome::Kind kind = Outcome::Kind::invalidArgument;
   Outcome::Argument argument = Outcome::Argument::none;
 };
 
-// The first flaw of the command in the order of its fields.
+// Return the first flaw in the order of the fields.
 std::optional<Flaw> findFlaw(const Bid& bid);
 std::optional<Flaw> findFlaw(const CreateAuction& create);
 std::optional<Flaw> findFlaw(const CloseAuction& close);
@@ -25,13 +25,14 @@ std::optional<Flaw> findFlaw(const RequestId& request);
 
 bool validIncrement(const Increment& increment);
 
-// The lowest amount that beats `highest` by `increment`; 0 if it is beyond int64.
+// Returns the lowest amount that beats `highest` by `increment`; 0 if it is beyond int64.
 Amount amountBeating(Amount highest, const Increment& increment);
 
-// The deadline once a bid stamped `stamp` has been accepted: the same, or moved by the soft close.
+// Returns the deadline after a bid stamped `stamp` is accepted: the soft close may have moved it.
 Stamp deadlineAfterBid(const Auction& auction, Stamp stamp);
 
-// `stamp` + `duration`, or the end of time if that is beyond int64.  Neither may be negative.
+// Returns `stamp` + `duration`, or the highest stamp if that is beyond int64.  Neither may be
+// negative.
 Stamp after(Stamp stamp, Nanoseconds duration);
 
 }  // namespace gavel::auction

@@ -9,7 +9,7 @@
 namespace gavel::auction {
 namespace {
 
-// How many of the session's records a request leaves that frees all below `lowestIncomplete`.
+// Returns how many records the session has from `lowestIncomplete` on.
 std::size_t recordsLeft(const Session& session, std::uint64_t lowestIncomplete) {
   const auto& records = session.records;
   return std::distance(records.lower_bound(lowestIncomplete), records.end());
@@ -29,7 +29,7 @@ Sessions::Standing Sessions::standing(const RequestId& request) const {
   const bool known = found != session->records.end() && !planted(Bug::forgetRequests);
   if (known) return {recorded, session, &found->second};
 
-  // The first test is only there because counting is slow.
+  // The first test is there because counting is slow.
   if (session->records.size() >= MAX_RECORDS_PER_SESSION &&
       recordsLeft(*session, lowest) >= MAX_RECORDS_PER_SESSION) {
     return {full, session};

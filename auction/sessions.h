@@ -9,13 +9,13 @@
 #include "auction/command.h"
 #include "auction/request-records.h"
 
-// Sessions and the recorded outcomes of their requests: what makes requests happen exactly once
-// (R7), after "Implementing Linearizability at Large Scale and Low Latency" (RIFL, SOSP 2015).
+// Sessions and the recorded outcomes of their requests, which make requests happen exactly once
+// (R7).  After "Implementing Linearizability at Large Scale and Low Latency" (RIFL, SOSP 2015).
 namespace gavel::auction {
 
-// Bounds.  They are part of the rules: every node must have the same ones (R14).
+// These bounds are part of the rules: every node must have the same ones (R14).
 constexpr std::size_t MAX_SESSIONS = 100'000;            // Opening one more evicts the idlest.
-constexpr std::size_t MAX_RECORDS_PER_SESSION = 16'384;  // Requests told but not yet freed.
+constexpr std::size_t MAX_RECORDS_PER_SESSION = 16'384;  // Those that are not freed.
 
 struct Session {
   std::uint64_t id = 0;  // Index of the entry that opened it.
@@ -23,21 +23,21 @@ struct Session {
   std::uint64_t lastUsedIndex = 0;  // Orders sessions from idlest to busiest; no two are equal.
   std::uint64_t lowestIncomplete = 1;
   RequestRecords records;       // None below lowestIncomplete.
-  std::uint32_t changedIn = 0;  // The round in which it has changed; 0: not since a capture.
+  std::uint32_t changedIn = 0;  // The round of captures in which it changed; 0: captured since.
 };
 
-// All sessions, also in order of their last use.  Each operation is O(1) in the number of sessions
-// and O(log n) in the records of the one it is about, not counting what it frees.
+// All sessions, also in order of their last use.  An operation on one session is O(1) in the number
+// of sessions and O(log n) in the session's records, not counting what it frees.
 class Sessions {
 public:
-  // How a request stands with its session.
+  // What its session knows of a request.
   struct Standing {
     enum class Kind : std::uint8_t {
-      unknown,    // No such session.
+      unknown,    // There is no such session.
       forgotten,  // Freed by the session's client, or by this very request.
       recorded,   // Decided before: see `record`.
       full,       // It would be one record too many.
-      fresh,      // May run.
+      fresh,      // It may run.
     };
     Kind kind = Kind::unknown;
     const Session* session = nullptr;
@@ -51,37 +51,38 @@ public:
   const Session* idlest() const { return byUse.empty() ? nullptr : &byUse.front(); }
   std::vector<const Session*> inOrderOfId() const;
 
-  // Write access to one of its own elements.
+  // Gives write access to one of its own elements.
   Session& edit(const Session& element) { return const_cast<Session&>(element); }
 
   // Opens session `id`, evicting the idlest one if it is full().
   void open(std::uint64_t id, Stamp stamp);
-  // There must be one.
+  // There must be a session.
   void endIdlest();
-  // Records what the request of `entry` came to, and frees what it says may be freed.  Its standing
-  // must be `fresh`.
+  // Records the outcome of the request of `entry`, and frees the records that the request says may
+  // be freed.  The request's standing must be `fresh`.
   void record(const Entry& entry, const RequestRecord& record);
 
-  // What has become of sessions since the last call, or since they were added below.
+  // Which sessions have changed or ended since the last call of takeChanges(), by id.
   struct Changes {
     std::vector<std::uint64_t> changed;  // Opened or used; some of them may have ended since.
-    std::vector<std::uint64_t> ended;    // Also such as were opened since.
+    std::vector<std::uint64_t> ended;    // Some of them may have been opened since.
   };
-  // Another round begins: sessions that change from now on have this number in `changedIn`.
+  // Begins another round: sessions that change from now on have this number in `changedIn`.
   Changes takeChanges(std::uint32_t round);
-  // How many sessions those are.
+  // How many ids takeChanges() would return.
   std::size_t changes() const { return changed.size() + ended.size(); }
 
-  // For loading: takes sessions in any order, of which no two may have the same id...
+  // Adds a session that was loaded, which counts as unchanged.  No two may have the same id; their
+  // order does not matter.
   void add(Session&& session);
-  // ...and puts them in order of use.  False if no log can have left them like this.
+  // Puts loaded sessions in order of use.  Returns false if no log can have left them like this.
   bool sortByUse();
 
 private:
   std::list<Session> byUse;  // From idlest to busiest: lastUsedIndex rises, lastUsed does not fall.
   std::unordered_map<std::uint64_t, std::list<Session>::iterator> byId;
   std::uint32_t round = 1;
-  std::vector<std::uint64_t> changed;  // With `changedIn` set to the round when they were noted.
+  std::vector<std::uint64_t> changed;  // `changedIn` was set to `round` when the id was noted.
   std::vector<std::uint64_t> ended;
 
   void noteChange(Session& session);

@@ -9,11 +9,11 @@
 #include "auction/decision.h"
 #include "auction/rules.h"
 
-// Applying entries, and looking at the state they leave.
+// Applies entries, and looks at the state that they leave.
 namespace gavel::auction {
 namespace {
 
-// So many auctions or bidders are in the processor's cache without being asked for.
+// Up to this many auctions or bidders are in the processor's cache anyway.
 constexpr std::size_t CACHED = 2000;
 
 std::size_t atMost(std::uint32_t limit) {
@@ -131,8 +131,8 @@ void State::end(Auction& auction, Auction::Phase phase, const Entry& entry, Bidd
   endedDigest.add(auction);  // It never changes again.
 }
 
-// Makes the next version of `auction`, which must already be as it is to be after it.  change() was
-// asked for it before.
+// Adds the next version of `auction`, whose other fields must already have their new values.  An
+// auction that existed before must come from change().
 void State::addVersion(Auction& auction, Version::Kind kind, const Entry& entry, BidderId bidder,
                        Amount amount, Events* events) {
   if (auction.changedIn != round) {
@@ -169,7 +169,7 @@ bool State::expired(Stamp stamp) const {
 }
 
 std::string_view State::due(const Command& command, Stamp stamp) const {
-  if (!expired(stamp)) return {};  // Nearly always.
+  if (!expired(stamp)) return {};  // This is nearly always so.
   return std::visit(
       [&](const auto& request) -> std::string_view {
         using Request = std::decay_t<decltype(request)>;

@@ -10,8 +10,8 @@
 namespace gavel::auction {
 namespace {
 
-// Takes the first code point off `text`.  Nothing if the bytes are not strict UTF-8 (RFC 3629): no
-// overlong forms, no surrogates, nothing above U+10FFFF.
+// Takes the first code point off `text`.  Returns null if the bytes are not strict UTF-8 (RFC
+// 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
 std::optional<char32_t> takeCodePoint(std::string_view& text) {
   const auto lead = static_cast<std::uint8_t>(text.front());
   std::size_t length;
@@ -44,11 +44,11 @@ bool isControl(char32_t point) {
   return point < 0x20 || (point >= 0x7f && point <= 0x9f);
 }
 
-// Whether `text` is strict UTF-8 whose only control characters are in `allowed`.
+// Returns whether `text` is strict UTF-8 whose only control characters are in `allowed`.
 bool validText(std::string_view text, std::u32string_view allowed) {
   const auto isPlain = [](char c) { return c >= 0x20 && c < 0x7f; };
-  // Most names are nothing but these, and every node looks at two for each bid.  It makes judging a
-  // bid 6 of 32 ns cheaper.
+  // Most names consist of these, and every node looks at two names for each bid.  This makes
+  // judging a bid 6 of 32 ns cheaper.
   text.remove_prefix(std::find_if_not(text.begin(), text.end(), isPlain) - text.begin());
   while (!text.empty()) {
     const auto point = takeCodePoint(text);

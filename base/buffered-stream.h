@@ -7,53 +7,53 @@
 
 namespace gavel {
 
-// What may wait to be sent on the connections of a server, all together and on each.
+// How many bytes may wait to be sent on the connections of a server, on each and on all together.
 struct OutputBudget {
-  // A connection with more is given up...
+  // A connection with more than this is closed.
   std::size_t most = 16 * 1024 * 1024;
-  // ...as is one that comes to have much when there is more than this on all of them.
+  // Above this total, each connection that then has more than 256 KiB is closed.
   std::size_t mostOfAll = 256 * 1024 * 1024;
-  // Nor may the peer take nothing of it for so long.
+  // A connection is closed when one write to it takes longer than this.
   kj::Duration patience = 60 * kj::SECONDS;
 
-  std::size_t used = 0;
+  std::size_t used = 0;  // On all connections.
 };
 
-// Gathers what is written to a stream, and reads ahead of what is asked for, so that many small
+// Gathers what is written to a stream, and reads ahead of what is asked for.  So many small
 // messages cost few system calls: Cap'n Proto by itself makes one call to write a message and two
 // to read one.
 //
-// What is written leaves at the end of the event loop's turn, or sooner where much has gathered.
-// write() resolves as soon as the bytes are taken over; a failure to send them is told by the next
-// write, as with a socket.  Once more than a bound waits, write() waits too.
+// What is written leaves at the end of the event loop's turn, or sooner once 16 KiB have gathered.
+// write() resolves as soon as the bytes are taken over; the next write reports a failure to send
+// them, as with a socket.  While more than 256 KiB wait, write() waits too.
 //
-// With an OutputBudget it is the server's end of a connection, whose peer may ask for much and read
-// nothing (R13): then it reads no further question while more than a bound waits to be sent, and
-// gives the peer up where even so too much waits, or nothing leaves for long.  Never for both ends
-// of a connection: they could wait for each other.
+// With an OutputBudget this is the server's end of a connection, whose peer may ask for much and
+// read nothing (R13).  Then write() never waits.  Instead no further question is read while more
+// than 256 KiB wait to be sent, and the connection is closed at the bounds of the budget.  Only one
+// end of a connection may have a budget, or both ends could wait for each other.
 class BufferedStream final: public kj::AsyncIoStream, private kj::TaskSet::ErrorHandler {
 public:
   // `timer` must outlive this object.
   BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer);
-  // So must `budget`.
+  // `timer` and `budget` must outlive this object.
   BufferedStream(kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer, OutputBudget& budget);
-  // Sends what the kernel takes at once of what has not left yet.
+  // Sends as much of what has not left yet as the kernel takes at once.
   ~BufferedStream() noexcept(false);
   KJ_DISALLOW_COPY(BufferedStream);
 
   kj::Promise<std::size_t> tryRead(void* buffer, std::size_t minBytes,
                                    std::size_t maxBytes) override;
-  // Waits until `size` bytes can be seen in peeked() that are not read yet; false if the end comes
-  // before.  Not while something is being read.
+  // Waits until peeked() shows `size` bytes that are not read yet; false if the stream ends before.
+  // Must not be called while a read is under way.
   kj::Promise<bool> peek(std::size_t size);
   kj::ArrayPtr<const kj::byte> peeked() const { return ahead.slice(begin, end); }
-  // When something last came.
+  // When bytes last arrived.
   kj::TimePoint heard() const { return heard_; }
 
   kj::Promise<void> write(const void* buffer, std::size_t size) override;
   kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override;
   kj::Promise<void> whenWriteDisconnected() override { return inner->whenWriteDisconnected(); }
-  // After what has been written.
+  // Takes effect once all that was written has left.
   void shutdownWrite() override;
   void abortRead() override { inner->abortRead(); }
   void getsockopt(int level, int option, void* value, unsigned* length) override {
@@ -71,7 +71,7 @@ private:
   std::size_t begin = 0;
   std::size_t end = 0;
   kj::TimePoint heard_;
-  kj::TimePoint turn;  // In which `fills` reads were made.
+  kj::TimePoint turn;  // The turn in which `fills` reads were made.
   unsigned fills = 0;
 
   std::vector<kj::byte> gathered;
@@ -80,9 +80,9 @@ private:
   bool writing = false;
   bool closing = false;
   kj::Maybe<OutputBudget&> budget;
-  std::size_t budgeted = 0;  // Of the budget, by this stream.
+  std::size_t budgeted = 0;  // This stream's part of budget.used.
   kj::Maybe<kj::Exception> failure;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> reader;  // Waits for the peer to read.
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> reader;  // Set while reading waits for the peer.
   kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> room;
   kj::TaskSet tasks;
 

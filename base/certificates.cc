@@ -48,14 +48,14 @@ void extend(X509* certificate, X509* issuer, int kind, const char* value) {
   must(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1, value);
 }
 
-// Signed by `issuerKey`; `issuer` is null for one that signs itself.
+// Makes a certificate for `key`, signed by `issuerKey`.  `issuer` is null for a self-signed one.
 Certificate certify(EVP_PKEY* key, const char* name, X509* issuer, EVP_PKEY* issuerKey) {
   Certificate made(X509_new());
   auto* certificate = made.get();
   SystemRandom random;
   X509_set_version(certificate, X509_VERSION_3);
   ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), random.next() >> 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);  // For clocks that are a little behind.
+  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);  // For clocks that lag a little.
   X509_gmtime_adj(X509_getm_notAfter(certificate), YEARS);
   X509_set_pubkey(certificate, key);
   auto* subject = X509_get_subject_name(certificate);
@@ -67,7 +67,7 @@ Certificate certify(EVP_PKEY* key, const char* name, X509* issuer, EVP_PKEY* iss
   extend(certificate, signer, NID_basic_constraints,
          authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
   if (!authority) {
-    // The addresses also as names, which is how KJ compares them.
+    // The address stands here as a name too, since KJ compares it as one.
     extend(certificate, signer, NID_subject_alt_name,
            "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.1,IP:::1");
   }

@@ -4,14 +4,14 @@
 
 namespace gavel {
 
-// Wall clock and time since boot.  Injected, so that a simulation can move either.
+// The wall clock and the time since boot.  Injected, so that a simulation can move either.
 class SystemClock {
 public:
   virtual ~SystemClock() noexcept(false) = default;
 
-  // Nanoseconds since the Unix epoch; may be stepped by an administrator or NTP at any time.
+  // Nanoseconds since the Unix epoch.  An administrator or NTP may step it at any time.
   virtual std::int64_t wall() const = 0;
-  // Nanoseconds since boot, suspension included; never goes backwards (CLOCK_BOOTTIME).
+  // Nanoseconds since boot, suspension included (CLOCK_BOOTTIME).  It never goes backwards.
   virtual std::int64_t sinceBoot() const = 0;
 };
 

@@ -7,7 +7,7 @@
 namespace gavel {
 namespace {
 
-// Without file and line: the text is for the operator.
+// The text is for the operator and has no source position.
 [[noreturn]] void failToListen(kj::StringPtr address, kj::StringPtr why) {
   kj::throwFatalException(kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
                                         kj::str("cannot listen on ", address, ": ", why)));
@@ -17,7 +17,7 @@ bool contains(kj::StringPtr text, kj::StringPtr part) {
   return std::strstr(text.cStr(), part.cStr()) != nullptr;
 }
 
-// libkj tells what happened in the description only.
+// libkj says only in the description what has happened.
 kj::String explain(kj::StringPtr error) {
   if (contains(error, "Address already in use")) {
     return kj::str("the port is in use by another process: stop that one, or give another port");

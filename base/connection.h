@@ -11,8 +11,9 @@ namespace gavel {
 
 // One RPC connection to an address, as a client.  It breaks for good: to reconnect, open another.
 //
-// Cap'n Proto does not notice a peer that has gone silent: callers put their own deadline on every
-// call.  Dropping the object closes the connection; capabilities got through it are then broken.
+// Cap'n Proto does not notice a peer that has gone silent, so callers put their own deadline on
+// every call.  Dropping the object closes the connection, and breaks the capabilities that came
+// through it.
 class Connection {
 public:
   // Resolves once connected.  Fails with OVERLOADED after `timeout`, DISCONNECTED if refused,
@@ -33,7 +34,7 @@ public:
   // Resolves when the connection is gone.
   kj::Promise<void> onDisconnect() { return client.onDisconnect(); }
 
-  // How far what was sent over it has come, as the kernel knows; null where it does not.
+  // Returns what the kernel knows of the bytes sent over it; null where it knows nothing.
   kj::Maybe<TcpProgress> progress() { return tcpProgressOf(stream); }
 
 private:
@@ -41,15 +42,15 @@ private:
   capnp::TwoPartyClient client;
 };
 
-// Whether `address` looks like "host:port", with a port up to 65535.
+// Returns whether `address` looks like "host:port", with a port up to and including 65535.
 bool isHostPort(kj::StringPtr address);
 
-// Listens on "host:port".  Throws FAILED with a text for the operator: what is wrong with which
-// address. Waits for the name to be resolved: for main() only.
+// Listens on "host:port".  Throws FAILED with a text for the operator that names the address and
+// what is wrong.  Waits until the name is resolved, so it is for main() only.
 kj::Own<kj::ConnectionReceiver> listenOn(kj::Network& network, kj::WaitScope& waitScope,
                                          kj::StringPtr address);
 
-// "host:port" of a bound listener whose host part was given as `host`.
+// Returns the host of `listenAddress` with the `port` that a listener was bound to: "host:port".
 kj::String boundAddress(kj::StringPtr listenAddress, unsigned port);
 
 }  // namespace gavel

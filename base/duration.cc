@@ -17,7 +17,7 @@ struct Unit {
 
 constexpr std::int64_t SECOND = 1'000'000'000;
 
-// From large to small, which is the order in which they are written.
+// Units stand from large to small, as they are written.
 constexpr Unit UNITS[] = {
     {"d", 86'400 * SECOND}, {"h", 3'600 * SECOND}, {"m", 60 * SECOND}, {"s", SECOND},
     {"ms", 1'000'000},      {"us", 1'000},         {"ns", 1}};
@@ -31,8 +31,8 @@ bool isDigit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// One "1.5h" at the start of `rest`, which it is cut off from.  Fractions are exact: of integers,
-// cut off below a nanosecond.
+// Takes one part, such as "1.5h", off the start of `rest` and returns its nanoseconds.  Fractions
+// are exact down to a nanosecond, and cut off there.
 __int128 takePart(kj::StringPtr text, std::string_view& rest) {
   constexpr __int128 LIMIT = std::numeric_limits<std::int64_t>::max();
   __int128 whole = 0;
@@ -48,7 +48,7 @@ __int128 takePart(kj::StringPtr text, std::string_view& rest) {
   if (position < rest.size() && rest[position] == '.') {
     for (++position; position < rest.size() && isDigit(rest[position]); ++position) {
       digits = true;
-      if (scale >= LIMIT / 10) continue;  // Beyond any nanosecond.
+      if (scale >= LIMIT / 10) continue;  // This digit is less than a nanosecond.
       fraction = fraction * 10 + (rest[position] - '0');
       scale *= 10;
     }
@@ -85,7 +85,7 @@ kj::Duration parseDuration(kj::StringPtr text) {
 kj::String formatDuration(kj::Duration duration) {
   std::int64_t rest = duration / kj::NANOSECONDS;
   if (rest == 0) return kj::str("0s");
-  // Negated last: the lowest value has no opposite.
+  // Negated as an unsigned number, since the lowest value has no opposite.
   kj::StringPtr sign = rest < 0 ? "-" : "";
   auto amount = rest < 0 ? -static_cast<std::uint64_t>(rest) : static_cast<std::uint64_t>(rest);
   auto size = [](const Unit& unit) { return static_cast<std::uint64_t>(unit.nanoseconds); };
@@ -97,19 +97,19 @@ kj::String formatDuration(kj::Duration duration) {
   while (amount < size(UNITS[first])) ++first;
   auto whole = amount / size(UNITS[first]);
   auto remainder = amount % size(UNITS[first]);
-  if (UNITS[first].nanoseconds > SECOND) {  // Days to minutes: with the next unit down.
+  if (UNITS[first].nanoseconds > SECOND) {  // Days, hours and minutes have the next unit too.
     auto next = remainder / size(UNITS[first + 1]);
     if (next == 0) return kj::str(sign, whole, unit(first));
     return kj::str(sign, whole, unit(first), next, unit(first + 1));
   }
-  // Seconds and less: with one decimal while the number is small.
+  // Seconds and smaller units have one decimal while the number is below 10.
   auto tenth = remainder * 10 / size(UNITS[first]);
   if (whole >= 10 || tenth == 0) return kj::str(sign, whole, unit(first));
   return kj::str(sign, whole, ".", tenth, unit(first));
 }
 
 kj::String formatUtc(std::int64_t time) {
-  // Rounded down, also before the epoch.
+  // This rounds down before the epoch too.
   std::time_t seconds = time / SECOND - (time % SECOND < 0 ? 1 : 0);
   struct tm parts {};
   gmtime_r(&seconds, &parts);

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The text is for the operator, so that it has no source position.
+// The text is for the operator and has no source position.
 [[noreturn]] void fail(const char* doing, const std::string& path, int error) {
   bool full = error == ENOSPC || error == EDQUOT;
   kj::throwFatalException(
@@ -30,7 +30,7 @@ void require(const std::error_code& error, const char* doing, const std::string&
   if (error) fail(doing, path, error.value());
 }
 
-// Calls `call` until no signal has interrupted it.
+// Repeats `call` as long as signals interrupt it.
 template <typename Call>
 auto calling(const char* doing, const std::string& path, Call call) {
   for (;;) {
@@ -83,7 +83,7 @@ public:
     } while (error == EINTR);
     if (error != 0) fail("cannot make room for", path, error);
   }
-  // Not tried again: what a sync that was interrupted has done is unknown.
+  // An interrupted sync is not tried again, since nobody knows what it has done.
   void syncData() override {
     if (fdatasync(fd) < 0) fail("cannot sync", path, errno);
   }

@@ -41,7 +41,7 @@ const char* nameOf(ConnectionRole role) {
       kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(text)));
 }
 
-// What is read and written, as long as that takes.
+// Holds what is read and written for as long as that takes.
 struct Exchange {
   std::string out;
   std::string in;

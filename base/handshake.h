@@ -11,12 +11,12 @@
 #include "base/secret.h"
 #include "base/tcp-progress.h"
 
-// How who connects proves a role, before the first message (docs/security.md).  Who needs none says
-// nothing.
+// How a caller proves a role before the first message of a connection (docs/security.md).  A caller
+// without a role sends nothing of this.
 //
 //   the caller   "GVL1", role, nonce a
 //   the server   "GVL1", nonce b, HMAC(secret, "server", role, a, b)
-//   the caller   HMAC(secret, "caller", role, a, b), and what it has to say
+//   the caller   HMAC(secret, "caller", role, a, b), then its first message
 //
 // Both show that they know the role's secret, for this connection only.
 namespace gavel {
@@ -27,7 +27,7 @@ enum class ConnectionRole : std::uint8_t {
   admin = 2,  // An operator.
 };
 
-// Those of a server; what has none is open to anyone.
+// The secrets of a server.  A role without a secret is open to anyone.
 struct Secrets {
   Secret peer;
   Secret admin;
@@ -37,12 +37,12 @@ struct Secrets {
   }
 };
 
-// What a connection may do: what its role allows, and what needs none here.
+// What a connection may do: what its role allows, and what this server leaves open to anyone.
 struct Access {
   bool peer = true;
   bool admin = true;
-  // How far what was sent over that connection has come; null once it is gone, and where the kernel
-  // does not know.
+  // Returns what the kernel knows of the bytes sent over that connection; null where it knows
+  // nothing, and once the connection is gone.
   std::function<kj::Maybe<TcpProgress>()> progress = []() { return nullptr; };
 
   static Access of(ConnectionRole role, const Secrets& secrets) {
@@ -53,12 +53,14 @@ struct Access {
   }
 };
 
-// Throw FAILED, in words for the caller, and log `what` was tried, unless `access` allows it.
+// Unless `access` allows it, both log that `what` was tried and throw FAILED, in words for the
+// caller.
 void requirePeer(const Access& access, kj::StringPtr what);
 void requireAdmin(const Access& access, kj::StringPtr what);
 
-// The server's part.  Resolves to the role that was proved.  Fails with FAILED, in words for the
-// log, if it was not.  `secrets` must outlive the promise.
+// Plays the server's part.  Resolves to the role that was proved, or to `anyone` if none was
+// claimed.  Fails with FAILED, in words for the log, if the proof is wrong.  `stream` and `secrets`
+// must outlive the promise.
 kj::Promise<ConnectionRole> acceptRole(BufferedStream& stream, const Secrets& secrets);
 
 // A network on which every connection proves `role` first.  Connecting fails with FAILED, in words

@@ -44,7 +44,7 @@ std::string timestamp() {
                      duration_cast<microseconds>(now - seconds).count());
 }
 
-// A value that would be hard to tell from its surroundings is quoted.
+// Quotes a value that would be hard to distinguish from its surroundings.
 std::string readable(const std::string& value) {
   bool plain = !value.empty();
   for (char c: value) {

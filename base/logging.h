@@ -11,19 +11,19 @@
 
 // Logs for operators, through spdlog: one line per event, with its facts as fields.
 //
-//   text:  2026-11-24T03:12:44.123Z info n1 adopted configuration epoch=3 role=head last=17
+//   text:  2026-11-24T03:12:44.123456Z info n1 adopted configuration epoch=3 role=head last=17
 //   json:  {"ts":"2026-…","level":"info","who":"n1","event":"adopted configuration","epoch":"3",…}
 namespace gavel {
 
 enum class LogFormat { text, json };
 enum class LogLevel { debug, info, warning, error };
 
-// A fact of an event.  Secrets never become one.
+// A fact of an event.  It is never a secret.
 struct LogField {
   std::string_view name;
   std::string value;
 
-  // An integer or any kind of string.
+  // `from` is an integer or any kind of string.
   template <typename T>
   LogField(std::string_view name, const T& from): name(name) {
     if constexpr (std::integral<T>) {
@@ -49,23 +49,23 @@ void logError(std::string_view event, std::initializer_list<LogField> fields = {
 // faults, after which nothing this process holds may be trusted (R12).
 [[noreturn]] void die(std::string_view event, std::initializer_list<LogField> fields = {});
 
-// Takes the place of the log, and of the end of the process: where one process plays several, as in
-// a simulation.
+// Takes the place of the log, and of the end of the process, where one process plays several: in a
+// simulation.
 class LogSink {
 public:
   virtual ~LogSink() noexcept(false) = default;
 
   virtual void event(LogLevel level, std::string_view event,
                      std::initializer_list<LogField> fields) = 0;
-  // Instead of ending the process.  Must not return, but throw.
+  // Is called where the process would end.  Must throw.
   [[noreturn]] virtual void died(std::string_view event,
                                  std::initializer_list<LogField> fields) = 0;
 };
 
-// Null: none, as at the start.  `sink` is used until another call.
+// Sets the sink that is used until the next call.  Null, as at the start, means none.
 void setLogSink(LogSink* sink);
 
-// An event as it looks in a text log, without time and process.
+// Returns an event as it looks in a text log, without time, level and process.
 std::string logText(std::string_view event, std::initializer_list<LogField> fields);
 
 // Sends libkj's own log lines of this thread to the log.  Lives on main()'s stack.

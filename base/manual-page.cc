@@ -8,7 +8,7 @@
 namespace gavel {
 namespace {
 
-// For roff: no line is taken for a request, and hyphens stay as they are.
+// Escapes text for roff: no line is taken for a request, and hyphens stay as they are.
 std::string escaped(const std::string& text) {
   std::string result;
   bool lineBegins = true;
@@ -40,7 +40,7 @@ void writeOption(std::ostream& page, const CLI::Option& option) {
   page << "\n";
 }
 
-// Options of the command itself, those in groups of theirs included.
+// Writes the options of the command itself, including those in option groups.
 void writeOptions(std::ostream& page, const CLI::App& app) {
   for (auto* option: app.get_options()) writeOption(page, *option);
   for (auto* group:

@@ -8,11 +8,12 @@ class App;
 
 namespace gavel {
 
-// A program's manual page, for man(1), made of what it says of itself under --help: of each
-// command, of each option, and its footer.
+// Returns a program's manual page for man(1), made from the texts of --help: those of each command
+// and option, and the footer.
 std::string manualPage(const CLI::App& app);
 
-// Adds a hidden --manual-page, which prints it and ends the program like --help.  After all else.
+// Adds a hidden --manual-page, which prints it and ends the program like --help.  Must be called
+// after everything else is added.
 void addManualPage(CLI::App& app);
 
 }  // namespace gavel

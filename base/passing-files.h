@@ -9,7 +9,7 @@
 
 namespace gavel {
 
-// A file that passes everything on to another one: for those who want to know of some of it.
+// A file that passes every call on to another one.  Derived classes override some of them.
 class PassingFile: public File {
 public:
   explicit PassingFile(std::unique_ptr<File> inner): inner(std::move(inner)) {}
@@ -29,10 +29,10 @@ private:
   std::unique_ptr<File> inner;
 };
 
-// The same of a file system.
+// The same for a file system.
 class PassingFiles: public FileSystem {
 public:
-  // `inner` outlives this object.
+  // `inner` must outlive this object.
   explicit PassingFiles(FileSystem& inner): inner(inner) {}
 
   std::unique_ptr<File> open(const std::string& path, Missing missing) override {

@@ -1,14 +1,12 @@
 #pragma once
 
-// Mistakes that can be planted, to prove that the simulation, or the enumerator of crashes of a
-// store (tests/disk), finds them (tests/planted): each
-// breaks one rule of docs/design.md, at its place in production code, in a line that asks
-// planted().
+// Mistakes that can be planted.  tests/planted proves that the simulation, or the enumerator of a
+// store's crashes (tests/disk), finds each of them.  Each breaks one rule of docs/design.md, at its
+// place in production code, in a line that asks planted().
 //
 // What is shipped has none of them: planted() is false at compile time, and the line is gone.  Only
-// tests/planted compiles the files that hold such lines a second time, with GAVEL_PLANT_BUGS.  Such
-// lines are in .cc files only, never in headers, which are compiled both ways into one program
-// there.
+// tests/planted compiles the files with such lines a second time, with GAVEL_PLANT_BUGS.  Such
+// lines are in .cc files only, since one program of tests/planted has the headers both ways.
 namespace gavel {
 
 enum class Bug {
@@ -18,17 +16,17 @@ enum class Bug {
   // R2
   restartInPlace,         // A restarted process is the member that it was before.
   countReadAsDurable,     // What a restarted node finds on its disk is durable, synced or not.
-  rewriteNothingAtStart,  // It is synced, but not written anew before.
-  markBeforeLog,          // What is durable is noted before it is.
+  rewriteNothingAtStart,  // What it finds is synced, but not written anew before.
+  markBeforeLog,          // The log is noted as durable before it is.
   forgetDirectory,        // The log's directory is never synced.
   takeStaleFrames,        // What a segment held in its former use counts again.
   // R3
   announceBeforeStore,  // A configuration is announced before it is stored.
   reorderMembers,       // Members are sorted by name.
   // R5
-  answerBeforeCommit,     // The head answers once it has judged.
+  answerBeforeCommit,     // The head answers as soon as it has judged.
   keepNumbersOfOldEpoch,  // Durable numbers of one epoch are used in the next.
-  tellUncommitted,        // Watchers are told what is not committed yet.
+  tellUncommitted,        // Watchers get changes that are not committed yet.
   tellNumberUnheard,  // A node passes its durable index on before it has heard its predecessor's.
   // R6
   answerBehindBarrier,  // A new tail answers at once.
@@ -45,28 +43,28 @@ enum class Bug {
   gateBehindBarrier,   // The gate is reported before the tail is past its barrier.
   takeGateOfOldEpoch,  // The master lets a joiner in on a gate of an earlier epoch.
   truncateNothing,     // A joiner keeps what follows the shared position.
-  restartUntold,       // Watchers are not told what a joiner applies again from its checkpoint on.
+  restartUntold,       // Watchers do not get what a joiner applies again after its checkpoint.
   // R10
   readWithoutConfirm,  // Queries are answered without a confirm.
   confirmByNeighbour,  // The predecessor's word is enough: it does not ask onward.
-  joinConfirmAsAsker,  // A query joins a confirm that had begun before it came.
+  joinConfirmAsAsker,  // A query joins a confirm that began before the query arrived.
   joinConfirmAsRelay,  // A node that is asked joins a confirm of its own that is under way.
   // R11
   joinerAsSource,        // A member that was still joining goes on after an outage.
-  formerMemberAsSource,  // So does one that had been a member of an earlier configuration.
+  formerMemberAsSource,  // So does a member of an earlier configuration.
   boundAboveCommit,      // A node's log end is what it calls committed.
-  boundBlocksRecover,    // What an operator's order gave up still counts as committed.
+  boundBlocksRecover,    // Entries that an operator's order gave up still count as committed.
   // R15
-  stampByClockAlone,  // A stamp is the head's clock, even before the last stamp.
+  stampByClockAlone,  // A stamp is the head's clock, even if that is before the last stamp.
   skewOfChainTime,    // Chain time is compared with the master's clock, and not the node's clock.
   // R16
-  closeAllOnReplay,  // Whoever is not the head closes all that is due, whatever the entry's limit.
+  closeAllOnReplay,  // Nodes other than the head close all that is due, whatever the entry's limit.
   // R18
-  ackInShortEpoch,  // Success is told of what too few members have committed.
+  ackInShortEpoch,  // What too few members have committed is reported as a success.
 };
 
 #ifdef GAVEL_PLANT_BUGS
-// The one that is in force.  To be set before anything runs.
+// The mistake that is in force.  It must be set before anything runs.
 extern Bug plantedBug;
 inline bool planted(Bug bug) {
   return bug == plantedBug;

@@ -10,7 +10,7 @@
 namespace gavel {
 namespace {
 
-// Events in a row.
+// How many events the loop handles in a row before it looks at its clock and for new ones.
 constexpr unsigned BUSY_POLL = 1000;
 
 }  // namespace

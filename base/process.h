@@ -5,18 +5,18 @@
 
 namespace gavel {
 
-// Lets this process open as many files as the system allows it, and returns how many that is.
+// Lets this process open as many files as the system allows, and returns how many, at most 2^20.
 unsigned raiseFileLimit();
 
-// CPU time that a process has used so far; null if there is none with that id.
+// Returns the CPU time that a process has used so far; null if no process has that id.
 kj::Maybe<kj::Duration> cpuTimeOf(int pid);
 
-// To be called in main() before the event loop exists.
+// Must be called in main() before the event loop exists.
 void captureStopSignals();
 
-// This thread's event loop, sockets and timers.  One that is never idle looks for other events and
-// at its clock all the same: KJ's own would not, so that calls time out that have only just been
-// made, and signs of life are neither given nor taken.
+// Makes this thread's event loop, sockets and timers.  The loop looks at its clock and for new
+// events even when it is never idle.  KJ's default does not: then calls time out that were only
+// just made, and heartbeats are neither sent nor received.
 kj::AsyncIoContext setUpEventLoop();
 
 // Resolves with the signal's number on SIGINT or SIGTERM.

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char CONFIG[] = "config";
 
-// Those that a file or variable can say.
+// Returns the options that a file or a variable can set.
 std::vector<std::string> namesOf(const CLI::App& app) {
   std::vector<std::string> names;
   for (auto* option: app.get_options()) {
@@ -35,7 +35,7 @@ std::string variableOf(const std::string& prefix, const std::string& name) {
   return variable;
 }
 
-// As arguments; none for a flag that is not set.  `where` is for errors.
+// Returns an option as arguments; none for a flag that is not set.  Errors name `where`.
 std::vector<std::string> argumentsFor(const CLI::App& app, const std::string& name,
                                       const std::string& value, const std::string& where) {
   bool flag = app.get_option("--" + name)->get_items_expected_max() == 0;
@@ -102,7 +102,7 @@ void declareConfiguration(CLI::App& app, const std::string& prefix) {
 
 void parseConfigured(CLI::App& app, const std::string& prefix, int argc, char** argv) {
   std::set<std::string> given;
-  std::map<std::string, std::string> sources;  // Of what is not on the command line.
+  std::map<std::string, std::string> sources;  // Of options that are not on the command line.
   std::string path;
   std::vector<std::string> arguments(argv + 1, argv + argc);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -132,7 +132,7 @@ void parseConfigured(CLI::App& app, const std::string& prefix, int argc, char** 
   bool asksForHelp = given.count("help") > 0;
   if (!path.empty() && !asksForHelp) readFile(app, path, given, arguments, sources);
   try {
-    // In the order that CLI11 wants.
+    // CLI11 wants them in reverse order.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ValidationError& error) {
     std::string what = error.what();

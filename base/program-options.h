@@ -15,13 +15,14 @@ namespace gavel {
 //     GAVEL_MASTER_SUSPECT_AFTER    in the environment, for a `prefix` of "GAVEL_MASTER"
 //     suspect-after = "2s"          in the TOML file that --config or GAVEL_MASTER_CONFIG names
 //
-// Values are texts in quotes, numbers, true or false, and lists of texts for what may be several.
+// In the file, values are texts in quotes, numbers, true or false.  An option that takes several
+// texts also takes a list of them.
 
-// Adds --config, and says all this in the help.  After all other options.
+// Adds --config, and says all this in the help.  Must be called after all other options are added.
 void declareConfiguration(CLI::App& app, const std::string& prefix);
 
-// Parses.  What is wrong with a file or a variable is thrown as CLI::ValidationError, by the name
-// of the variable, or of the file with line and key.
+// Parses the options.  Throws CLI::ValidationError if a file or a variable is wrong: it names the
+// variable, or the file with line and key.
 void parseConfigured(CLI::App& app, const std::string& prefix, int argc, char** argv);
 
 }  // namespace gavel

@@ -12,7 +12,7 @@
 namespace gavel {
 namespace {
 
-// Without file and line: the text is for the operator.
+// The text is for the operator and has no source position.
 [[noreturn]] void refuse(kj::String text) {
   kj::throwFatalException(
       kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(text)));
@@ -26,7 +26,7 @@ std::string contents(const std::string& option, const std::string& path) {
   return text.str();
 }
 
-// kj-tls keeps neither, but looks at them while it makes a context.
+// kj-tls reads key and certificates only while it makes a context.
 kj::Own<kj::TlsContext> context(const std::string& cert, const std::string& key,
                                 const std::string& ca) {
   kj::TlsContext::Options options;

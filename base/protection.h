@@ -14,7 +14,7 @@ class App;
 
 namespace gavel {
 
-// How a server program is protected (docs/security.md), as its options say.
+// The options that say how a server program is protected (docs/security.md).
 struct ProtectionOptions {
   std::string peerSecretFile;
   std::string adminTokenFile;
@@ -26,18 +26,19 @@ struct ProtectionOptions {
 
 void declareProtection(CLI::App& app, ProtectionOptions& options);
 
-// What came of them.  Throws FAILED, with a text for the operator, where a file cannot be used,
-// where
-// --tls-cert, --tls-key and --tls-ca do not come together, and where `listen` is an address that
-// others can reach without TLS or --insecure-listen.
+// The protection that the options ask for.  The constructor throws FAILED, with a text for the
+// operator, if
+// - a file cannot be used,
+// - only some of --tls-cert, --tls-key and --tls-ca are given, or
+// - others can reach the address `listen`, and neither TLS nor --insecure-listen is given.
 class Protection {
 public:
   Protection(const ProtectionOptions& options, kj::StringPtr listen, kj::Network& network);
 
-  // For calling other processes of the cluster.
+  // The network for calling other processes of the cluster.
   kj::Network& network();
   const Secrets& secrets() const { return secrets_; }
-  // Of the server's connections; null without TLS.  Once.
+  // Returns the context for the server's connections; null without TLS.  May be called once.
   kj::Maybe<kj::Own<kj::TlsContext>> takeTls() { return kj::mv(serverTls); }
 
 private:
@@ -49,7 +50,7 @@ private:
   kj::Own<ProvingNetwork> proving;
 };
 
-// A TLS context that trusts the certificates in the file `ca`, for calling only.
+// Returns a TLS context for calls only, which trusts the certificates in the file `ca`.
 kj::Own<kj::TlsContext> trusting(const std::string& ca);
 
 }  // namespace gavel

@@ -4,8 +4,7 @@
 
 namespace gavel {
 
-// Where ids and jitter come from.  Injected, so that a simulation can draw everything from one
-// seed.
+// The source of ids and jitter.  Injected, so that a simulation can draw everything from one seed.
 class Random {
 public:
   virtual ~Random() noexcept(false) = default;
@@ -20,7 +19,7 @@ public:
   }
 };
 
-// The operating system's.  Throws if there is none.
+// The operating system's source.  next() throws if there is none.
 class SystemRandom final: public Random {
 public:
   std::uint64_t next() override;

@@ -5,7 +5,7 @@
 namespace gavel {
 namespace {
 
-// Long for a resolver that works, and short beside the time in which a link has to be made.
+// Long for a resolver that works, and short compared with the time in which a link has to be made.
 constexpr auto PATIENCE = 200 * kj::MILLISECONDS;
 
 }  // namespace

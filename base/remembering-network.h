@@ -8,9 +8,9 @@
 
 namespace gavel {
 
-// A network that remembers what names stood for (R6): while a name does not resolve, or takes long
-// to, it stands for the address that it had last.  For those who check who answers there, as nodes
-// and masters do, by the incarnation of the process.
+// A network that remembers the addresses of names (R6).  While a name does not resolve, or takes
+// long to, it stands for the address that it had last.  Its users check who answers there: nodes
+// and masters do so by the incarnation of the process.
 class RememberingNetwork final: public kj::Network {
 public:
   // How many names are remembered.

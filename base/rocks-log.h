@@ -10,8 +10,8 @@
 
 namespace gavel {
 
-// Takes what RocksDB has to say about itself.  A file of its own for that, as by default, ends the
-// process without a word to anybody when there is no room left for it.
+// Writes RocksDB's messages about itself into the process's log.  By default RocksDB has a file of
+// its own for them, and ends the process without a message when there is no room for that.
 class RocksLog final: public rocksdb::Logger {
 public:
   RocksLog(): Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}

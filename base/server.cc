@@ -10,15 +10,15 @@ namespace gavel {
 namespace {
 
 constexpr auto RETRY_ACCEPT = 100 * kj::MILLISECONDS;
-// For saying who one is, and the first thing.
+// Each of TLS and the proof of a role may take this long; without a role, so may the first bytes.
 constexpr auto HANDSHAKE_TIMEOUT = 5 * kj::SECONDS;
-// Of calls of one connection that are not answered yet: 8 MiB.  Other nodes forward what many
-// clients ask over one.
+// Words of calls of one connection that are not answered yet: 8 MiB.  Other nodes forward the calls
+// of many clients over one connection.
 constexpr std::size_t FLOW_LIMIT_WORDS = 1024 * 1024;
 
 }  // namespace
 
-// A peer's connection, with what is asked for over it.
+// A peer's connection, with the RPC system that serves it.
 class Server::Served {
 public:
   Served(kj::Own<kj::AsyncIoStream> inner, kj::Timer& timer, OutputBudget& budget)
@@ -29,7 +29,7 @@ public:
   ~Served() noexcept(false) { *handle = nullptr; }
   KJ_DISALLOW_COPY(Served);
 
-  // What a caller who has proved `role` may do over this connection.
+  // Returns what a caller who has proved `role` may do over this connection.
   Access accessOf(ConnectionRole role, const Secrets& secrets) {
     auto access = Access::of(role, secrets);
     access.progress = [handle = handle]() -> kj::Maybe<TcpProgress> {
@@ -46,7 +46,7 @@ public:
   }
 
 private:
-  // For those who may outlive this object: null then.
+  // Points to `stream`, for those who may outlive this object; then it points to null.
   std::shared_ptr<kj::AsyncIoStream*> handle = std::make_shared<kj::AsyncIoStream*>(&stream);
   kj::Maybe<capnp::TwoPartyVatNetwork> network;
   kj::Maybe<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> rpc;
@@ -100,7 +100,7 @@ kj::Promise<void> Server::serve(kj::Own<kj::AsyncIoStream> stream) {
         .then([this, &connection](ConnectionRole role) -> kj::Promise<void> {
           auto access = connection.accessOf(role, secrets);
           if (role != ConnectionRole::anyone) return connection.serve(bootstrap(kj::mv(access)));
-          // Who may be anybody must leave room for those on whom the chain rests.
+          // Callers without a role leave room for those on whom the chain rests.
           if (open + limits.reserved > limits.connections) {
             sayFull();
             return kj::READY_NOW;

@@ -14,32 +14,34 @@ namespace gavel {
 
 // Serves everyone who connects, within bounds.
 //
-// A peer that speaks garbage, or announces a message above Cap'n Proto's 64 MiB limit, loses its
-// own connection and nobody else's.  At the bound, new connections are closed at once and logged.
-// Nor can one that asks for much, or does not read what it is told, make the process grow (R13): it
-// is read from no further, and at last given up.  Who connects has a few seconds for saying who
-// they are, if they have to, and is closed when nothing comes from them for long.
+// A peer that sends garbage, or announces a message above Cap'n Proto's 64 MiB limit, loses its own
+// connection and nobody else's.  At the limit, new connections are closed at once, which is logged.
+// A peer that asks for much, or does not read its answers, cannot make the process grow (R13):
+// reading from it stops, and in the end it is closed.  A new connection has a few seconds to prove
+// a role, or to send its first bytes if it proves none.  One without a role is closed when it is
+// idle for long.
 class Server final: private kj::TaskSet::ErrorHandler {
 public:
   struct Limits {
     unsigned connections = 10'000;
-    // Of these, so many are for peers and operators only.
+    // This many of them are for peers and operators only.
     unsigned reserved = 0;
-    // Of anybody else's connection.
+    // How long a connection of anybody else may send nothing.
     kj::Duration idle = 10 * kj::MINUTES;
   };
 
-  // What a connection that may do this much is served.
+  // Returns what is served over a connection that has this access.
   using Bootstrap = kj::Function<capnp::Capability::Client(Access)>;
 
   // `timer` must outlive this object.
   Server(Bootstrap bootstrap, kj::Timer& timer, Limits limits, Secrets secrets = {},
          kj::Maybe<kj::Own<kj::TlsContext>> tls = nullptr);
-  // The same for everyone.
+  // Serves the same to everyone.
   Server(capnp::Capability::Client bootstrap, kj::Timer& timer, unsigned maxConnections);
   KJ_DISALLOW_COPY(Server);
 
-  // Accepts until cancelled.  Running out of file descriptors is waited out, not an error.
+  // Accepts until cancelled.  A failure to accept, as when file descriptors run out, is logged, and
+  // accepting goes on after a pause.
   kj::Promise<void> listen(kj::ConnectionReceiver& receiver);
 
   unsigned connections() const { return open; }

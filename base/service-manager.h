@@ -2,8 +2,8 @@
 
 namespace gavel {
 
-// Tells systemd, where it has started this process (Type=notify), that it serves from now on, or
-// that it is about to end.  Does nothing anywhere else.
+// Report to systemd that this process serves, or that it is about to end.  They do nothing unless
+// systemd has started the process (Type=notify).
 void tellReady();
 void tellStopping();
 

@@ -6,19 +6,19 @@
 
 namespace gavel {
 
-// What the kernel at this end knows of the bytes that were written to a connection (R6): its own
-// acknowledgments, which come also while the process at the other end does not run.
+// What the kernel at this end knows of the bytes that were written to a connection (R6).  The
+// kernels' acknowledgments arrive even while the process at the other end does not run.
 struct TcpProgress {
   // Bytes that the other end's kernel has said it has.
   std::uint64_t acked = 0;
-  // Others were written, be they on their way or not sent yet.
+  // Other bytes were written: they are on their way or not sent yet.
   bool outstanding = false;
   // The other end's kernel has room for more.
   bool windowOpen = true;
 };
 
-// Null where that is not known: the stream is a UNIX socket, or broken.  Through TLS as well, which
-// passes the question on to the socket.
+// Returns null where nothing is known: the stream is a UNIX socket, or broken.  This works with TLS
+// as well, which passes the question on to the socket.
 kj::Maybe<TcpProgress> tcpProgressOf(kj::AsyncIoStream& stream);
 
 }  // namespace gavel

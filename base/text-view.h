@@ -8,7 +8,7 @@
 // Texts of Cap'n Proto as views, which need no terminating NUL.
 namespace gavel {
 
-// Without looking for the NUL again.
+// Does not look for the NUL again.
 inline std::string_view view(capnp::Text::Reader text) {
   return {text.begin(), text.size()};
 }
@@ -18,7 +18,7 @@ inline unsigned sizeOf(std::string_view text) {
   return static_cast<unsigned>(text.size());
 }
 
-// `to` is as long as `from`.
+// `to` must be as long as `from`.
 inline void copyText(std::string_view from, capnp::Text::Builder to) {
   std::memcpy(to.begin(), from.data(), from.size());
 }

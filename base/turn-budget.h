@@ -7,8 +7,8 @@
 
 namespace gavel {
 
-// Time as far as the length of some work goes, in nanoseconds; never goes back.  Injected, so that
-// in a simulation work takes what the seed says and not what the machine needs.
+// A clock that measures how long work takes, in nanoseconds.  It never goes back.  Injected, so
+// that in a simulation work takes as long as the seed says, and not as long as the machine needs.
 class WorkClock {
 public:
   virtual ~WorkClock() noexcept(false) = default;
@@ -17,10 +17,10 @@ public:
 // CLOCK_MONOTONIC.
 const WorkClock& realWorkClock();
 
-// How work that is done in slices finds out that a slice is long enough (R16).
+// How work that is done in slices learns that a slice is long enough (R16).
 struct WorkPace {
   const WorkClock* clock = &realWorkClock();
-  // A look at the clock costs as much as a small piece of work, so there is one for so many.
+  // A look at the clock costs as much as a small piece of work, so there is one for this many.
   std::size_t unitsPerLook = 64;
 };
 
@@ -30,21 +30,21 @@ class TurnBudget {
 public:
   TurnBudget(const WorkPace& pace, kj::Duration most): pace(pace), most(most / kj::NANOSECONDS) {}
 
-  // A new turn begins.
+  // Begins a new turn.
   void restart() {
     units = 0;
     begun = false;
     spent_ = false;
   }
-  // Work is done in the turn that has this timer.now(), which stays the same within a turn: perhaps
-  // the same turn as before.
+  // Goes on in the turn with this timer.now(), which stays the same within a turn.  It may be the
+  // same turn as before.
   void resume(kj::TimePoint turn) {
     if (turn == turn_) return;
     turn_ = turn;
     restart();
   }
 
-  // So much is done.  False if that is enough for this turn.
+  // Adds units that are done.  Returns false if that is enough for this turn.
   bool spend(std::size_t more) {
     units += more;
     if (units >= pace.unitsPerLook) look();

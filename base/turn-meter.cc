@@ -31,7 +31,7 @@ TurnMeter::TurnMeter(kj::Timer& timer)
 kj::Promise<void> TurnMeter::tick() {
   auto due = timer.now() + TICK;
   return timer.atTime(due).then([this, due]() {
-    // What the loop found when it had waited last is the time at which it came to this.
+    // timer.now() is when the loop last looked at its clock, which is when it began this turn.
     note(timer.now(), kj::max(0 * kj::SECONDS, timer.now() - due));
     return tick();
   });

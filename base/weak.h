@@ -24,7 +24,7 @@ private:
   kj::Maybe<T&> target;
 };
 
-// Held by the target: its weak references end with it.
+// Is held by the target, whose weak references end with it.
 template <typename T>
 class WeakAnchor {
 public:

@@ -26,7 +26,7 @@ void WorkerThread::post(kj::Function<void()> job) {
     std::lock_guard<std::mutex> lock(mutex);
     jobs.push_back(kj::mv(job));
   }
-  // Or it would wake up only to wait for the mutex.
+  // The mutex is free again, or the thread would wake up only to wait for it.
   changed.notify_one();
 }
 

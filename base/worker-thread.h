@@ -10,18 +10,18 @@
 
 namespace gavel {
 
-// One extra thread for work that blocks, so that the event loop never does: jobs run one at a time,
-// in order.  Used for storage and nothing else.
+// One extra thread for work that blocks, so that the event loop never does.  Jobs run one at a
+// time, in order.  It is used for storage and nothing else.
 //
 // Dropping the promise of a job does not stop the job: a job owns what it uses.
 class WorkerThread {
 public:
   WorkerThread();
-  // Runs what is queued to its end first.
+  // First runs all queued jobs to their end.
   ~WorkerThread() noexcept(false);
   KJ_DISALLOW_COPY(WorkerThread);
 
-  // Runs `job` on the thread; the promise is for the calling thread's event loop.
+  // Runs `job` on the thread.  The promise is for the calling thread's event loop.
   kj::Promise<void> run(kj::Function<void()> job);
 
   template <typename T>

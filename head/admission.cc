@@ -11,34 +11,34 @@
 namespace gavel::head {
 namespace {
 
-// A batch is the unit of resending and of a disk write: large enough to amortise both, far below
-// the RPC layer's limit.
+// A batch is the unit of resending and of a disk write.  This is large enough to amortise both, and
+// far below the RPC layer's limit.
 constexpr std::size_t BATCH_BYTES = 512 * 1024;
 constexpr std::size_t BYTES_PER_ENTRY = 256;
-// What closing and judging may take of a turn, and closing alone (R16).  A call may hold many
-// requests, and each may have to be looked up in the store.
+// How much of a turn closing and judging may take together, and closing alone (R16).  A call may
+// hold many requests, and each may have to be looked up in the store.
 constexpr auto JUDGING_PER_TURN = 5 * kj::MILLISECONDS;
 constexpr auto CLOSING_PER_TURN = 4 * kj::MILLISECONDS;
 constexpr std::size_t REQUESTS_PER_TURN = 1'000;
-// Of entries that close, or end sessions: at most one in such a time, in the long run, so that all
-// nodes keep up, with their states and with their checkpoints, which are one write each that bids
-// wait for; and so many at once.
+// Entries that close auctions or end sessions: in the long run one in each CLOSING_PAUSE at most,
+// and CLOSING_BURST at once.  So all nodes keep up with their states and checkpoints.  A checkpoint
+// is one write, for which bids wait.
 constexpr auto CLOSING_PAUSE = 4 * kj::MILLISECONDS;
 constexpr std::int64_t CLOSING_BURST = 10;
-// So many are not committed at most: some member is busy.
+// While this many of them are not committed, none is logged: some member is busy.
 constexpr std::size_t MOST_UNCOMMITTED = 20;
-// With so many changes since the checkpoint under way began, there are fewer of them.
+// With this many changes since the last checkpoint began, one is logged in each CROWDED_PAUSE.
 constexpr std::size_t MOST_UNCAPTURED = 2 * 8192;
 constexpr auto CROWDED_PAUSE = 20 * kj::MILLISECONDS;
 constexpr const char* NOT_BELIEVED =
     "the head's clock is far above the newest entry's time: set the clocks right, or look with "
     "'gavel chain clock'";
-// After a confirm that failed.
+// The pause after a confirm that failed.
 constexpr auto CONFIRM_PAUSE = 10 * kj::MILLISECONDS;
 constexpr char REMOVED[] = "this node was removed from the chain: ask again";
 constexpr char TOO_SHORT[] =
     "fewer members of the chain serve than have to (--min-members): ask again later";
-// What was logged before is committed, and has too few copies to be told as a success.
+// What was logged before is committed, but has too few copies to be reported as a success.
 constexpr char MAY_BE_IN_EFFECT[] =
     "the request may be in effect, but fewer members of the chain serve than have to "
     "(--min-members): ask again later";
@@ -73,7 +73,7 @@ kj::Promise<Answer> Admission::submit(std::vector<auction::Request> requests, st
   return kj::mv(paf.promise);
 }
 
-// Everything that arrives in one turn goes into one batch.
+// Everything that arrives in one turn is judged together at its end.
 void Admission::scheduleFlush() {
   if (flushing || !leading || !replica.orders() || isShort()) return;
   flushing = true;
@@ -86,12 +86,12 @@ void Admission::scheduleFlush() {
 void Admission::flush() {
   if (!clockIsBelieved()) {
     refuseArrived();
-    alarm.set(std::nullopt);  // To look again.
+    alarm.set(std::nullopt);  // Looks again later.
     return;
   }
   judging.restart();
   auto due = housekeeping();
-  // One at least, so that those who ask are not held up by those who are due.
+  // At least one request is judged, so that closings do not hold requests up.
   auto left = judging.spent() ? 1 : REQUESTS_PER_TURN;
   std::size_t ready = 0;  // Calls that are judged as a whole.
   while (left > 0 && ready < arrived.size()) {
@@ -119,7 +119,7 @@ void Admission::flush() {
     alarm.set(replica.state().nextDeadline());
   }
   if (!arrived.empty() || due == Due::more) {
-    // By the timer, so that what has come in over the network meanwhile gets its turn as well.
+    // The timer lets what has arrived over the network meanwhile have its turn as well.
     flushing = true;
     tasks.add(timer.afterDelay(0 * kj::SECONDS).then([this]() {
       flushing = false;
@@ -128,8 +128,8 @@ void Admission::flush() {
   }
 }
 
-// Looks at the wall clock again as long as it is not: it may have been set right, and nothing is
-// stamped by it meanwhile.
+// A clock that is not believed is set by the wall clock again, which may have been set right
+// meanwhile.  Nothing is stamped by it until then.
 bool Admission::clockIsBelieved() {
   givenAt = time.sinceBoot();
   auto leap = time.leapAt(givenAt);
@@ -149,7 +149,7 @@ bool Admission::clockIsBelieved() {
 }
 
 void Admission::refuseArrived() {
-  // Some requests of the first may have been run.
+  // Some requests of the first call may have been run.
   for (auto& call: arrived) {
     auto kind = call.logged ? Answer::Kind::unknown : Answer::Kind::unavailable;
     pendingBytes -= call.bytes;
@@ -177,7 +177,7 @@ kj::Promise<std::string> Admission::acceptClock(auction::Stamp limit) {
   });
 }
 
-// Whether another entry that closes may be logged now; takes note of it if so.
+// Returns whether another entry that closes may be logged now, and counts it if so.
 bool Admission::othersKeepUp() {
   auto now = timer.now();
   while (!closings.empty() && closings.front() <= replica.commit()) closings.pop_front();
@@ -189,7 +189,7 @@ bool Admission::othersKeepUp() {
   return true;
 }
 
-// When the others have kept up.
+// Lets the others keep up, then goes on.
 void Admission::goOnClosing() {
   if (pausing) return;
   pausing = true;
@@ -199,8 +199,8 @@ void Admission::goOnClosing() {
   }));
 }
 
-// Closes auctions that are due, ends sessions, and says that an idle chain is still there, as far
-// as that fits into the turn, and all others keep up.
+// Closes auctions that are due and ends idle sessions, as far as that fits into the turn and all
+// nodes keep up.  Logs a tick if the chain is idle.
 Admission::Due Admission::housekeeping() {
   auto& state = replica.state();
   auto idleTime = limits.sessionIdle / kj::NANOSECONDS;
@@ -226,7 +226,7 @@ Admission::Due Admission::housekeeping() {
   return Due::none;
 }
 
-// Judges up to `most` of its requests that are not judged yet, and returns how many.
+// Judges up to `most` of the call's requests that are not judged yet, and returns how many.
 std::size_t Admission::judge(Call& call, std::size_t most) {
   auto bytesEach = call.bytes / std::max<std::size_t>(1, call.requests.size());
   auto first = call.judged;
@@ -236,7 +236,7 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
   auto fetched = first;
   for (bool more = true; more && call.judged < end; ++call.judged) {
     more = judging.spend(1);
-    // Not for one by itself, which is looked up at once.
+    // A single request is looked up at once, without this.
     if (call.judged == fetched && end - fetched > 1) {
       auto next = std::min(end, fetched + auction::State::PREFETCHED);
       for (auto i = fetched; i < next; ++i) state.prefetchPlaces(call.requests[i].command);
@@ -249,8 +249,8 @@ std::size_t Admission::judge(Call& call, std::size_t most) {
       continue;
     }
     auto entry = nextEntry(request.id, request.command);
-    // A bid that is late is then refused on the ground of an entry that every later head has in its
-    // log, whatever its clock says.
+    // An auction that is due is closed first.  Then a late bid is refused on the ground of an entry
+    // that every later head has in its log, whatever its clock says.
     if (auto due = state.due(entry.command, entry.stamp); !due.empty()) {
       entry.request = {};
       entry.command = auction::CloseDue{due};
@@ -294,7 +294,7 @@ void Admission::endBatch() {
   batchBytes = 0;
 }
 
-// One confirm at a time, for all calls that wait for one when it begins.
+// One confirm runs at a time, for all calls that wait for one when it begins.
 void Admission::confirmRejected() {
   if (confirming || rejected.empty() || !replica.acting()) return;
   confirming = true;
@@ -309,7 +309,7 @@ void Admission::confirmRejected() {
                       return kj::READY_NOW;
                     },
                     [this](kj::Exception&&) -> kj::Promise<void> {
-                      // The calls stay, for the configuration to come.
+                      // The calls stay for the next attempt, perhaps in another configuration.
                       return timer.afterDelay(CONFIRM_PAUSE);
                     })
                 .then([this]() {
@@ -324,8 +324,8 @@ void Admission::settle(Call call) {
     call.fulfiller->fulfill(kj::mv(call.answer));
     return;
   }
-  // A retry may rest on an earlier entry than the call before it; waiting a little longer keeps
-  // order.
+  // A retry may rest on an earlier entry than the call before it.  It waits a little longer, which
+  // keeps the order.
   if (!awaiting.empty()) call.basis = std::max(call.basis, awaiting.back().basis);
   awaiting.push_back(kj::mv(call));
 }

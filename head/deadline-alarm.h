@@ -11,9 +11,8 @@
 
 namespace gavel::head {
 
-// Rings once when chain time reaches the next deadline, or after CHECK if that comes first, so that
-// rarer housekeeping gets its turn.  Whoever is called looks at the time, and sets the alarm
-// again.
+// Rings once when chain time reaches the next deadline, or after CHECK if that is earlier, so that
+// rarer housekeeping gets its turn.  Whoever it calls looks at the time, and sets the alarm again.
 class DeadlineAlarm {
 public:
   static constexpr auto CHECK = 1 * kj::SECONDS;
@@ -21,7 +20,7 @@ public:
   DeadlineAlarm(kj::Timer& timer, const chain::ChainTime& time, kj::Function<void()> ring);
   KJ_DISALLOW_COPY(DeadlineAlarm);
 
-  // The next deadline, if any.  Not to be called from within `ring`.
+  // Sets the next deadline, if there is one.  Must not be called from within `ring`.
   void set(std::optional<auction::Stamp> deadline);
 
 private:

@@ -32,8 +32,8 @@ kj::Promise<schema::Auctioneer::Client> Forwarder::to(const Member* member) {
 kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
   chain::Header header{replica.newest().clusterId, replica.newest().epoch, replica.incarnation(),
                        member.incarnation};
-  // The route owns this promise by way of `opening`, and may outlive this object with the call that
-  // waits for it.
+  // The route owns this promise through `opening`.  With the call that waits for it, the route may
+  // outlive this object.
   auto opening =
       Connection::open(network, timer, member.address.c_str(), OPEN_TIMEOUT)
           .then([this, &route, header](kj::Own<Connection> connection) {
@@ -53,7 +53,7 @@ kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
   return canceler.wrap(kj::mv(opening))
       .catch_([&route, name = member.name](kj::Exception&& exception) {
         route.broken = true;
-        // Nothing of the call has left this node yet, so the caller may be told to try again.
+        // Nothing of the call has left this node yet, so the caller may try again.
         kj::throwFatalException(
             kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
                           kj::str("cannot reach ", name.c_str(), ", whose job this is: try again (",
@@ -64,7 +64,7 @@ kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
 // A node without a master learns of a newer configuration this way (R1).
 void Forwarder::heed(schema::Rejection::Reader rejection) {
   if (rejection.getReason() == schema::Rejection::Reason::LOWER_EPOCH) {
-    // Adopting ends the routes, one of which is running here: in a later turn.
+    // To adopt ends the routes, and one of them is running here.  So it happens in a later turn.
     tasks.add(kj::evalLater([this, newer = Configuration::read(rejection.getConfiguration())]() {
       return replica.adopt(newer);
     }));

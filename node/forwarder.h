@@ -10,9 +10,9 @@
 
 namespace gavel::node {
 
-// Takes a client's call to the member whose job it is, in the newest configuration.  One connection
-// per member and epoch, opened when first needed; all of them end with the epoch, so that no call
-// hangs on a node that was removed.
+// Passes a client's call on to the member whose job it is in the newest configuration.  It has one
+// connection per member and epoch, opened when first needed.  All of them end with the epoch, so
+// that no call hangs on a node that was removed.
 class Forwarder final: private kj::TaskSet::ErrorHandler {
 public:
   Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer)
@@ -20,14 +20,14 @@ public:
   KJ_DISALLOW_COPY(Forwarder);
 
   // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if
-  // there is nobody to forward to now: nothing has left this node then.
+  // there is nobody to forward to now; then nothing has left this node.
   kj::Promise<schema::Auctioneer::Client> to(const Member* member);
 
-  // The configuration has changed.
+  // Drops all connections, because the configuration changes.
   void forget();
 
 private:
-  // Shared by the calls that wait for it.
+  // A connection, shared by the calls that wait for it.
   struct Route: public kj::Refcounted {
     kj::Maybe<kj::Own<Connection>> connection;
     kj::Maybe<schema::Auctioneer::Client> auctioneer;

@@ -7,14 +7,14 @@
 namespace gavel::node {
 namespace {
 
-// What a call takes besides its message until it is answered, mostly of the RPC library: measured
-// with 65,536 under way.
+// How many bytes a call takes besides its message until it is answered, most of them in the RPC
+// library.  Measured with 65,536 calls under way.
 constexpr std::size_t BYTES_PER_CALL = 4096;
-// What a bid of a list takes besides its message.
+// How many bytes a bid of a list takes besides its message.
 constexpr std::size_t BYTES_PER_BID = sizeof(auction::Request) + 2 * sizeof(auction::Outcome);
 
-// Of an answer, at most, where it has no text to explain.  Told beforehand, as Cap'n Proto else
-// makes and clears 8 KiB for each: 4 % of what a bid costs the head.
+// Returns the most that an answer without a text takes.  Without it, Cap'n Proto allocates and
+// clears 8 KiB for each answer: 4 % of what a bid costs the head.
 capnp::MessageSize sizeOfOutcomes(std::size_t count) {
   constexpr std::size_t WORDS_EACH = 8;
   return {4 + count * WORDS_EACH, 0};
@@ -25,7 +25,7 @@ std::size_t bytesOf(const auto& params) {
          params.totalSize().wordCount * sizeof(capnp::word);
 }
 
-// Of an answer without outcomes.
+// Writes an answer that has no outcomes.
 void writeRefusal(const head::Answer& answer, schema::Outcome::Builder builder) {
   wire::writeException(answer.kind == head::Answer::Kind::unknown
                            ? schema::Outcome::Exception::Reason::OUTCOME_UNKNOWN
@@ -115,7 +115,7 @@ kj::Promise<void> LocalDesk::cancel(CancelContext context) {
 template <typename Context, typename Answer>
 kj::Promise<void> LocalDesk::unlessUnavailable(Context context, Answer answer) {
   context.allowCancellation();
-  // Refused also where it has read already, and its node then leaves its configuration.
+  // The call is refused even if it has read already, when the node then leaves its configuration.
   return kj::evalNow(kj::mv(answer))
       .catch_([context](kj::Exception&& exception) mutable -> kj::Promise<void> {
         if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);

@@ -9,7 +9,8 @@ namespace gavel::node {
 
 class Node;
 
-// Bids in one call of `bids`.  Their size on the wire is no bound: empty structs take none.
+// The most bids in one call of `bids`.  The size on the wire bounds nothing: empty structs take
+// none.
 constexpr unsigned MAX_BIDS_PER_CALL = 50'000;
 
 // Throws FAILED, before anything is run, if there are more.
@@ -42,7 +43,7 @@ private:
   // Submits one request and writes its outcome.
   template <typename Context>
   kj::Promise<void> decide(Context context, auction::Request request);
-  // Makes of the answer that there is none now what the caller can read.
+  // Turns a failure with OVERLOADED into results that say `unavailable`.
   template <typename Context, typename Answer>
   kj::Promise<void> unlessUnavailable(Context context, Answer answer);
   // Runs `read` once this node may answer queries.
@@ -50,7 +51,7 @@ private:
   kj::Promise<void> query(Context context, Read read);
 };
 
-// "Nothing was run: try again", as the results of any method but `bids`.
+// Writes "nothing was run: try again" as the results of any method but `bids`.
 template <typename Results>
 void writeUnavailable(Results results, kj::StringPtr detail) {
   if constexpr (requires { results.initOutcome(); }) {

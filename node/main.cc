@@ -51,9 +51,9 @@ std::string checkAddress(const std::string& address) {
   return isHostPort(address.c_str()) ? "" : "\"" + address + "\" is not an address, host:port";
 }
 
-// It was in MiB, without a unit, once: such a number is not to be taken for bytes.
+// A smaller number probably means MiB and lacks its unit, so it is not taken for bytes.
 constexpr std::uint64_t LEAST_PENDING = std::uint64_t(1) << 20;
-constexpr std::uint64_t MOST_PENDING = std::uint64_t(1) << 40;  // A negative number comes as more.
+constexpr std::uint64_t MOST_PENDING = std::uint64_t(1) << 40;  // A negative number reads as more.
 
 std::string checkPending(const std::string& bytes) {
   auto value = std::strtoull(bytes.c_str(), nullptr, 10);
@@ -61,7 +61,7 @@ std::string checkPending(const std::string& bytes) {
   return "must be 1MiB to 1TiB, with its unit (256MiB, 1GiB), and this is " + bytes + " bytes";
 }
 
-// Below this an ordinary delay would be taken for a dead link.
+// Below this, an ordinary delay would be taken for a dead link.
 constexpr auto LEAST_LINK_PATIENCE = 250 * kj::MILLISECONDS;
 
 std::string checkPatience(const std::string& text) {
@@ -148,9 +148,9 @@ void declare(CLI::App& app, Flags& flags) {
       ->default_str("info");
 }
 
-// Some descriptors are needed for the database, peers and the master.
+// The database, peers and the master need some descriptors.
 constexpr unsigned RESERVED_FILES = 512;
-// Connections for nodes, masters and operators only.
+// The most connections that are for nodes, masters and operators only.
 constexpr unsigned MOST_RESERVED = 64;
 
 int serve(const Flags& flags) {

@@ -66,7 +66,7 @@ kj::Promise<void> MasterSession::run() {
           return KJ_EXCEPTION(FAILED, *text);
         }
         next = (next + 1) % masters.size();
-        // With jitter, so that the nodes of a chain do not come back in step.
+        // Jitter keeps the nodes of a chain from coming back in step.
         auto delay = backoff / 2 + backoff * static_cast<std::int64_t>(random.next() % 512) / 1024;
         backoff = std::min(backoff * 2, kj::Duration(LONGEST_BACKOFF));
         return timer.afterDelay(delay);
@@ -101,10 +101,10 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
     if (result.isRefused()) {
       auto why = kj::str("the master at ", address, " refuses this node: ", result.getRefused());
       refused = why.cStr();
-      // A member of a chain goes on: this master may have lost its data, or be the wrong one, and a
-      // dead master stops nothing but re-linking.
+      // A member of a chain goes on: this master may have lost its data, or be the wrong one.
+      // Without a master only re-linking stops.
       if (host.clusterId() == 0) refusedForGood = kj::mv(why);
-      // Also where it was said before that there is no master: this is for the operator to settle.
+      // This is logged even after it was logged that there is no master: the operator must act.
       if (saidRefusal != result.getRefused().cStr()) {
         saidRefusal = result.getRefused().cStr();
         logWarning("the master refuses this node",
@@ -116,15 +116,15 @@ kj::Promise<void> MasterSession::registerHere(kj::StringPtr address) {
     if (result.isNotNow()) {
       refused =
           kj::str("the master at ", address, " refuses this node: ", result.getNotNow()).cStr();
-      // Perhaps for its clock.
+      // The clock may be the reason.
       host.clockIsWrong();
-      // There may be times in the words, which differ each time.
+      // The words may contain times, which differ each time.
       if (saidRefusal != NOT_NOW) {
         saidRefusal = NOT_NOW;
         logWarning("the master does not take this node yet",
                    {{"master", address}, {"reason", result.getNotNow()}});
       }
-      saidLost = true;  // There is a master, and what it says was told.
+      saidLost = true;  // There is a master, and what it says was logged.
       kj::throwFatalException(
           KJ_EXCEPTION(FAILED, "the master does not take this node yet", result.getNotNow()));
     }

@@ -15,25 +15,26 @@
 
 namespace gavel::node {
 
-// A node's standing with the master: registers, sends heartbeats, passes configurations on, and
-// starts over with the next master address whenever the connection is lost.  A dead master stops
-// nothing but re-linking (design.md §5).
+// A node's session with the master (see docs/design.md, 'Master').  It registers, sends heartbeats,
+// passes configurations on, and starts over with the next master address whenever the connection is
+// lost.  While no master lives, only re-linking stops.
 class MasterSession final: private kj::TaskSet::ErrorHandler {
 public:
-  // The node.  Outlives the session.
+  // The node, which must outlive the session.
   class Host {
   public:
     virtual void describe(schema::NodeStatus::Builder builder) = 0;
     virtual std::uint64_t clusterId() = 0;
     virtual bool empty() = 0;
     virtual kj::Promise<void> adopt(const Configuration& configuration) = 0;
-    // Why that is to be refused, for the master's operators; null: it is not.
+    // Returns why this node refuses the configuration, for the master's operators; null if it does
+    // not.
     virtual kj::Maybe<kj::String> whyNotAdopt(const Configuration& configuration) = 0;
-    // The master refuses this node, as its clock and the master's differ.
+    // The master does not take this node now, perhaps because its clock and the master's differ.
     virtual void clockIsWrong() = 0;
-    // An operator's word on the clock (master.capnp's NodeControl.acceptClock).
+    // An operator says that the clock is right (NodeControl.acceptClock in schema/master.capnp).
     virtual kj::Promise<std::string> acceptClock(std::int64_t limit) = 0;
-    // As the master would have it (R6).
+    // The master says how long a link may go without progress (R6).
     virtual void setLinkPatience(kj::Duration patience) = 0;
   };
 
@@ -41,21 +42,22 @@ public:
                 std::vector<std::string> masters, Host& host);
   KJ_DISALLOW_COPY(MasterSession);
 
-  // Never resolves.  Rejected, with a text for the operator, if the master refuses the node for
+  // Never resolves.  Is rejected, with a text for the operator, if the master refuses the node for
   // good.
   kj::Promise<void> run();
 
   // Why a master refuses this node now, for people; empty: none does.
   kj::StringPtr refusal() const { return refused.c_str(); }
 
-  // A neighbour cannot be reached: the master may know more.  Lost if there is no master now.
+  // These three are lost while there is no master, so the caller repeats them.
+
+  // Reports that a neighbour cannot be reached; the master may know more.
   void report(std::uint64_t epoch, std::uint64_t suspect, kj::StringPtr reason);
 
-  // A link does not work, or does again (R6).  Lost likewise: to be repeated.
+  // Reports that a link does not work, or works again (R6).
   void reportLink(const chain::Replica::LinkReport& report);
 
-  // As tail of `epoch`, this node gates the syncing member `joiner` (R9).  Lost likewise: to be
-  // repeated.
+  // Reports that this node, as tail of `epoch`, gates the syncing member `joiner` (R9).
   void gate(std::uint64_t epoch, std::uint64_t joiner);
 
 private:
@@ -67,10 +69,10 @@ private:
   std::vector<std::string> masters;
   Host& host;
 
-  std::size_t next = 0;  // In `masters`.
+  std::size_t next = 0;  // Index in `masters`.
   kj::Duration backoff;
-  std::string refused;      // Until registered again.
-  std::string saidRefusal;  // Likewise; but for one that may pass, which is said once.
+  std::string refused;      // The last refusal; empty once it is registered.
+  std::string saidRefusal;  // The one that was logged; NOT_NOW for any that may pass.
   bool saidLost = false;
   kj::Duration interval;
   kj::Maybe<kj::Own<Connection>> connection;

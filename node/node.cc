@@ -67,12 +67,12 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setIncarnation(incarnation);
   builder.setStoreId(recovered.storeId);
   builder.setGeneration(recovered.generation);
-  // Asked anew, as damage may have been made up for.
+  // The store is asked anew, since what was damaged may be complete again.
   builder.setDamage(replica_.store().recovered().damage.c_str());
   builder.setUnsynced(recovered.unsynced);
   builder.setDiskHangs(replica_.diskHangs());
   writePace(replica_.store().activity().syncs, builder.initSyncs());
-  // Not one that is only heard of: the master takes this for an acknowledgement.
+  // An epoch that is only heard of does not do: the master takes this for an acknowledgement.
   builder.setEpoch(replica_.durableEpoch());
   builder.setLast(replica_.logEnd().index);
   writePosition(replica_.logEnd(), builder.initEnd());
@@ -87,7 +87,7 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   builder.setCommit(replica_.commit());
   builder.setApplied(replica_.state().lastIndex());
   builder.setLogStart(replica_.store().logStart().index);
-  // Clocks are compared, and not chain time, which may be ahead of all of them (R15).
+  // The master compares clocks, and not chain time, which may be ahead of all of them (R15).
   auto boot = time.sinceBoot();
   builder.setWallClock(planted(Bug::skewOfChainTime) ? time.at(boot) : time.clockAt(boot));
   builder.setChainTime(time.at(boot));
@@ -126,8 +126,8 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
   }
 }
 
-// It may have been set right since it was looked at.  The master judges by what it is told next,
-// and has not let this process in, so that nothing is stamped by it meanwhile (R15).
+// The wall clock may have been set right since the last look.  The master judges by the next
+// report.  It has not let this process in, so nothing is stamped in between (R15).
 void Node::clockIsWrong() {
   if (replica_.newest().roleOf(incarnation) == Role::waiting) time.takeClock();
 }
@@ -230,7 +230,7 @@ void Node::linkTrouble(const chain::Replica::LinkReport& report) {
 }
 
 void Node::setLinkPatience(kj::Duration patience) {
-  // Below that, what a kernel may delay would be taken for a path that is dead.
+  // Below this, what a kernel may delay would be taken for a dead path.
   constexpr auto LEAST = 250 * kj::MILLISECONDS;
   replica_.setLinkPatience(kj::max(options.linkPatience.orDefault(patience), kj::Duration(LEAST)));
 }

@@ -22,32 +22,32 @@ namespace gavel::node {
 
 struct NodeOptions {
   std::string name;
-  std::string address;  // Where others reach it.
+  std::string address;  // The one at which others reach it.
   std::vector<std::string> masters;
   head::Admission::Limits limits;
   chain::Replica::Options replica;
-  // How far the clock may be above the log's newest entry and what has passed since (R15).
+  // How far the clock may be above the newest entry's stamp plus the time since then (R15).
   kj::Duration maxLeap = chain::ChainTime::DEFAULT_MAX_LEAP * kj::NANOSECONDS;
-  // Without progress for so long, a link does not work (R6); null: as the master says.
+  // A link without progress for this long does not work (R6); null: the master says how long.
   kj::Maybe<kj::Duration> linkPatience = nullptr;
-  // Measures the turns of the event loop; null where nobody does.  Must outlive the node.
+  // Measures the turns of the event loop; null if nobody does.  Must outlive the node.
   const TurnMeter* turns = nullptr;
 };
 
 // One server process of the chain: its replica, and on top of it the roles that the configuration
-// in force gives it.  Takes its world from outside; lives on one event loop.
+// in force gives it.  Its world is injected, and it lives on one event loop.
 class Node final: private chain::Replica::Observer, private MasterSession::Host {
 public:
-  // All references outlive the node.  `image` is what `store` holds.
+  // All references must outlive the node.  `image` is what `store` holds.
   Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Random& random,
        Store& store, Image image, NodeOptions options);
   ~Node() noexcept(false);
   KJ_DISALLOW_COPY(Node);
 
-  // What it serves to everybody who connects.
+  // Returns what it serves over a connection with this access.
   schema::NodeService::Client service(Access access = {});
 
-  // Rejected, with a text for the operator, when the master refuses this node for good.
+  // Is rejected, with a text for the operator, when the master refuses this node for good.
   kj::Promise<void> run() { return master.run(); }
 
   // -- for the service
@@ -61,11 +61,11 @@ public:
   auction::Stamp chainTime() const { return time.now(); }
 
   void writeStatus(schema::NodeStatus::Builder builder, bool withStateHash);
-  // A call of the Peer interface, by a master that makes the store of a lost one anew (R3).
+  // Answers a master that makes the store of a lost one anew (Peer.promise, R3).
   using PromiseContext =
       capnp::CallContext<schema::Peer::PromiseParams, schema::Peer::PromiseResults>;
   kj::Promise<void> promise(PromiseContext context);
-  // Of what a snapshot from here would be.
+  // Writes the header of a snapshot that is taken here, as of `position`.
   void writeSnapshotHeader(Position position, schema::SnapshotHeader::Builder builder) const;
 
 private:
@@ -77,7 +77,7 @@ private:
   std::uint64_t incarnation;
   const Recovered& recovered;
 
-  tail::Feed feed;  // Before the replica, which tells it from the beginning.
+  tail::Feed feed;  // Before the replica, whose constructor calls restarted().
   chain::Replica replica_;
   head::Admission admission_;
   tail::Queries queries_;

@@ -31,8 +31,8 @@ template <typename Context, typename Copy>
 kj::Promise<void> Service::pass(Context context, const Member* member, Copy copy) {
   return node().forwarder().to(member).then(
       [context, copy = kj::mv(copy)](schema::Auctioneer::Client target) mutable {
-        // From here on a failure means that the outcome is not known: it goes to the caller as the
-        // failure that it is.
+        // From here on, a failure means that nobody knows the outcome.  It goes to the caller as it
+        // is.
         return context.tailCall(copy(target, context.getParams()));
       },
       [context](kj::Exception&& exception) mutable -> kj::Promise<void> {
@@ -148,7 +148,7 @@ kj::Promise<void> Service::history(HistoryContext context) {
   });
 }
 
-// -- what happens, from any serving member
+// -- watches, by any serving member
 
 kj::Promise<void> Service::watch(WatchContext context) {
   if (isServing(node().replica().role())) return desk.watch(context);
@@ -179,7 +179,7 @@ kj::Promise<void> Service::configuration(ConfigurationContext context) {
 }
 
 kj::Promise<void> Service::status(StatusContext context) {
-  // All of the state takes long to hash: not for everybody.
+  // To hash all of the state takes long, so not everybody gets it.
   bool withHash = context.getParams().getWithStateHash() && (access.peer || access.admin);
   node().writeStatus(context.getResults().initStatus(), withHash);
   return kj::READY_NOW;
@@ -224,7 +224,7 @@ kj::Promise<void> Service::promise(PromiseContext context) {
 
 kj::Promise<void> Service::snapshot(SnapshotContext context) {
   requireAdmin(access, "taking a backup");
-  // Reads only, and may take long: it ends with its caller.
+  // This only reads, and may take long, so it ends with its caller.
   context.allowCancellation();
   bool unconfirmed = context.getParams().getUnconfirmed();
   auto& replica = node().replica();

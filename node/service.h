@@ -10,9 +10,9 @@ namespace gavel::node {
 
 class Node;
 
-// A node's bootstrap interface: Auctioneer and Topology for everybody, Peer for the other nodes,
-// and backups for operators. Answers bids as head and queries as any serving member; otherwise it
-// forwards to the head or the tail (design.md §7).
+// A node's bootstrap interface: Auctioneer and Topology for everybody, Peer for nodes and masters,
+// and backups for operators.  It answers bids as head, and queries as any serving member (R10).
+// Other calls it passes on (see docs/design.md, 'Messages between processes').
 class Service final: public schema::NodeService::Server {
 public:
   Service(kj::Own<Weak<Node>> node, Access access)
@@ -48,7 +48,7 @@ private:
   LocalDesk desk;
 
   Node& node();
-  // Passes a call on to the head or the tail.  `copy` makes the request out of the parameters.
+  // Pass a call on to the head or the tail.  `copy` makes the request out of the parameters.
   template <typename Context, typename Copy>
   kj::Promise<void> toHead(Context context, Copy copy);
   template <typename Context, typename Copy>

@@ -9,12 +9,12 @@
 namespace gavel::tail {
 namespace {
 
-constexpr std::size_t NAMES_BYTES = 32 * 1024;  // For hundreds of the longest ones.
+constexpr std::size_t NAMES_BYTES = 32 * 1024;  // Holds hundreds of the longest names.
 static_assert(NAMES_BYTES > auction::MAX_NAME_BYTES);
 
 }  // namespace
 
-// Leaves its list when it is woken or dropped.
+// Leaves its list when its promise is done or dropped.
 class Feed::Waiter {
 public:
   Waiter(kj::PromiseFulfiller<void>& fulfiller, Feed& feed, const std::string& auction)
@@ -82,7 +82,7 @@ kj::StringPtr Feed::keep(std::string_view name) {
   return {begin, name.size()};
 }
 
-// With all that the same entry has made.
+// Forgets all changes that the oldest entry has made.
 void Feed::forgetOldest() {
   start_ = changes.front().index;
   while (told > 0 && changes.front().index == start_) {

@@ -15,28 +15,30 @@
 
 namespace gavel::tail {
 
-// The latest committed changes of all auctions, in the order of the log: what watchers are told,
-// who may have missed some while they changed from one node to another (design.md §7).
+// The latest changes of all auctions, in the order of the log (see docs/design.md, 'Watching').
+// Watchers get the committed ones, also those that they missed while they changed from one node to
+// another.
 //
-// Invariants: it holds every change of the entries behind start(), and of none before; what is
-// shown is committed (R5).  Bounded in bytes (R13): the oldest changes go first.
+// Invariants: it holds every change by entries after start(), and none by entries up to and
+// including it.  What it shows is committed (R5).  It is bounded in bytes (R13): the oldest
+// committed changes go first.
 class Feed {
 public:
   struct Change {
-    std::uint64_t index = 0;  // Of the entry, which may have made several.
+    std::uint64_t index = 0;  // The entry's, which may have made several changes.
     kj::StringPtr auction;
     std::uint64_t number = 0;
     auction::Version version;
   };
 
-  // To be told where it begins by restart().
-  // Half a million changes with short names: more auctions than that are not to end in one moment.
+  // restart() says where it begins.  The default holds half a million changes with short names.  If
+  // more auctions end within a moment, watchers see a gap.
   explicit Feed(std::size_t mostBytes = 64 * 1024 * 1024): mostBytes(mostBytes) {}
   KJ_DISALLOW_COPY(Feed);
 
-  // -- as the state goes on
+  // -- as the state changes
 
-  // The state has come to have these versions, committed or not.
+  // The state has these new versions, committed or not.
   void applied(std::span<const auction::Event> events);
   void committed(std::uint64_t index);
   // There is another state, as of `index`, all of which is committed.
@@ -44,18 +46,18 @@ public:
 
   // -- for watchers
 
-  // Where those who want to miss nothing may begin.
+  // The lowest index after which nothing is missing.
   std::uint64_t start() const { return start_; }
-  // Everything up to here is committed, and told.
+  // Everything up to and including this index is committed, and can be read.
   std::uint64_t position() const { return position_; }
-  // Those by entries behind `after`, which is not below start(), in order; `most` of them or so, as
-  // those of one entry come together.
+  // Returns the committed changes by entries after `after`, in order; `after` must be start() or
+  // more.  They are about `most`, since the changes of one entry are never split.
   std::span<const Change* const> read(std::uint64_t after, std::size_t most);
 
-  // The last committed one; null where there is none.
+  // The last committed change; null if there is none.
   const Change* newest() const { return told == 0 ? nullptr : &changes[told - 1]; }
 
-  // Resolves when an auction, or any, has a change that was not committed before this call.
+  // Resolve when the auction, or any auction, has a change that is committed after this call.
   kj::Promise<void> next(const std::string& auction);
   kj::Promise<void> next() { return next(std::string()); }
   std::size_t waiting() const { return waiters; }
@@ -68,17 +70,17 @@ private:
   std::uint64_t position_ = 0;
   std::size_t bytes = 0;
   std::deque<Change> changes;
-  // Their names, one after the other: looking for one that an older change has as well would cost
-  // more than writing it again.
+  // The names in changes, one after the other.  To look for one that an older change has as well
+  // would cost more than to write it again.
   struct Names {
     kj::Array<char> text;
     std::size_t used = 0;
-    std::size_t changes = 0;  // That are still there.
+    std::size_t changes = 0;  // How many changes point here.
   };
   std::deque<Names> names;
-  std::size_t told = 0;  // Of the changes: the committed ones.
+  std::size_t told = 0;  // How many of the changes are committed.
   std::vector<const Change*> page;
-  std::unordered_map<std::string, std::list<Waiter*>> waitersOf;  // "": of any auction.
+  std::unordered_map<std::string, std::list<Waiter*>> waitersOf;  // "" is for any auction.
   std::size_t waiters = 0;
 
   void wake(kj::StringPtr auction);

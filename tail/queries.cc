@@ -6,14 +6,14 @@
 namespace gavel::tail {
 namespace {
 
-// Per call, so that answers stay far below the RPC layer's limit.
+// The most per call, so that answers stay far below the RPC layer's limit.
 constexpr std::uint32_t MAX_AUCTIONS = 1000;
 constexpr std::uint32_t MAX_VERSIONS = 2000;
 
-// Queries that wait for a confirm (R13).
+// How many queries may wait for a confirm (R13).
 constexpr std::size_t MAX_WAITING = 10'000;
 
-// 0 means as many as the node likes.
+// A limit of 0 means as many as the node likes.
 std::uint32_t bounded(std::uint32_t limit, std::uint32_t most) {
   return limit == 0 ? most : std::min(limit, most);
 }
@@ -37,8 +37,8 @@ kj::Promise<std::uint64_t> Queries::confirmed() {
   return replica.confirmed();
 }
 
-// Calls `use` with the auction, be it in memory or over and only in the store; false if there is
-// none.
+// Calls `use` with the auction, which is in memory, or over and in the store only.  Returns false
+// if there is none.
 template <typename Use>
 bool Queries::withAuction(std::string_view name, Use use) {
   if (auto* inMemory = replica.state().findAuction(name)) {
@@ -72,8 +72,8 @@ kj::Promise<void> Queries::show(std::uint64_t epoch, kj::StringPtr auction,
   return answer(epoch, auction, builder, true);
 }
 
-// Those in memory are copied now, and the store is read as it is now: none can be missed because it
-// leaves memory meanwhile.
+// Auctions in memory are copied now, and the store is read as it is now.  So one that leaves memory
+// meanwhile is not missed.
 kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListParams::Reader params,
                                 schema::Auctioneer::ListResults::Builder results) {
   auto& state = replica.state();
@@ -86,10 +86,10 @@ kj::Promise<void> Queries::list(std::uint64_t epoch, schema::Auctioneer::ListPar
   return canceler.wrap(replica.store().auctions(params.getAfter(), limit + 1))
       .then([this, limit, results, basis, epoch,
              found = kj::mv(found)](std::vector<auction::Auction> stored) mutable {
-        // What was copied may have been dropped meanwhile, and its bidders with it.
+        // The state may have been dropped meanwhile, and with it the bidders of what was copied.
         if (!replica.actsIn(epoch)) return replica.whenCommitted(basis.index, epoch);
         for (auto& auction: stored) {
-          // What is in memory is newer.
+          // What was in memory is newer, and stays.
           auto id = auction.id;
           found.emplace(id, kj::mv(auction));
         }
@@ -118,7 +118,7 @@ kj::Promise<void> Queries::history(std::uint64_t epoch, kj::StringPtr name,
   auto from = std::max<std::uint64_t>(1, fromVersion);
   std::uint64_t most = bounded(limit, MAX_VERSIONS);
   std::uint64_t available = 0;
-  std::uint64_t inStore = 0;  // Of those wanted, so many are older than what memory holds.
+  std::uint64_t inStore = 0;  // How many of the wanted versions are in the store only.
   auction::AuctionId id = 0;
   std::vector<auction::Version> newer;
   bool found = withAuction({name.begin(), name.size()}, [&](const auction::Auction& auction) {

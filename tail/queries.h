@@ -13,10 +13,10 @@
 
 namespace gavel::tail {
 
-// Answers queries from the auction state, at any serving member, never showing what is not
-// committed (R5), and never less than what was committed when the query arrived (R10).
+// Answers queries from the auction state, at any serving member.  An answer shows only what is
+// committed (R5), and at least what was committed when the query arrived (R10).
 //
-// Every query goes through confirmed() first: the one place that decides whether this node may
+// Every query goes through confirmed() first, the one place that decides whether this node may
 // answer, and from which index on.
 class Queries {
 public:
@@ -26,12 +26,12 @@ public:
   KJ_DISALLOW_COPY(Queries);
 
   // Resolves when this node may answer queries that arrived before the call, to the epoch in which
-  // it may.  Fails with OVERLOADED if it may not answer at all now, or too many wait.
+  // it may.  Fails with OVERLOADED if it may not answer now, or if too many queries wait.
   kj::Promise<std::uint64_t> confirmed();
 
-  // These answer from the state as it is, and resolve once all they show is committed.  They fail
-  // with OVERLOADED where that does not happen in `epoch`, which is what confirmed() gave.  What is
-  // not in memory any more is read from the store: it is committed, and does not change.
+  // These answer from the state as it is, and resolve once all that they show is committed.  They
+  // fail with OVERLOADED if that does not happen in `epoch`, to which confirmed() has resolved.
+  // What is in the store only is read from there: it is committed, and does not change.
   kj::Promise<void> result(std::uint64_t epoch, kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> show(std::uint64_t epoch, kj::StringPtr auction, Answer::Builder answer);
   kj::Promise<void> list(std::uint64_t epoch, schema::Auctioneer::ListParams::Reader params,
@@ -39,13 +39,13 @@ public:
   kj::Promise<void> history(std::uint64_t epoch, kj::StringPtr auction, std::uint64_t fromVersion,
                             std::uint32_t limit, schema::History::Builder results);
 
-  // Of an auction, committed or not; none where there is no such auction.
+  // Returns an auction's latest version, committed or not; null if there is no such auction.
   std::optional<std::uint64_t> latestVersion(kj::StringPtr auction);
 
 private:
   chain::Replica& replica;
   const chain::ChainTime& time;
-  kj::Canceler canceler;  // Of what still reads the store.
+  kj::Canceler canceler;  // For what still reads the store.
 
   wire::Basis basis() const {
     return {replica.state().lastIndex(), replica.state().lastStamp(), time.now()};
@@ -56,7 +56,7 @@ private:
                            bool withTerms);
 };
 
-// "No answer now: try again."
+// Writes that there is no answer now: the caller may try again.
 void writeUnavailable(schema::QueryFailure::Builder failure, kj::StringPtr detail);
 
 }  // namespace gavel::tail

@@ -5,8 +5,8 @@
 namespace gavel::tail {
 namespace {
 
-// Short enough for a client not to take a call for lost, and not to stay long where nothing comes
-// any more; long enough for idle watchers to cost little.
+// Short enough that a client does not take the call for lost, and soon leaves a node that has
+// stopped.  Long enough that idle watchers cost little.
 constexpr auto LONGEST_WAIT = 500 * kj::MILLISECONDS;
 constexpr std::size_t MAX_WAITING = 10'000;
 constexpr std::uint32_t MAX_CHANGES = 2000;
@@ -39,7 +39,7 @@ kj::Promise<void> Watchers::watch(schema::Auctioneer::WatchParams::Reader params
   auto latest = queries.latestVersion(auction);
   kj::Promise<void> ready = kj::READY_NOW;
   if (!latest) {
-    // This node may not have come so far as to know it.
+    // The entry that creates it may not have reached this node yet.
     ready = queries.confirmed().ignoreResult();
   } else if (*latest < params.getFromVersion()) {
     ready = forSomething(feed.next({auction.begin(), auction.size()}));
