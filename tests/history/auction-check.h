@@ -21,8 +21,8 @@ public:
   // Returns what is wrong, in words; nothing if all is well.
   std::optional<std::string> run();
 
-  // An operation that changed nothing.  Its answer shows the state at some moment between the
-  // making of version `first` and the end of version `last`.
+  // An operation that changed nothing.  Its answer shows a state at or after version `first` and
+  // before version `last` + 1.
   struct Placement {
     std::size_t first = 0;
     std::size_t last = 0;
