@@ -12,7 +12,6 @@ namespace gavel::simulation {
 //
 // The seed decides how long syncs take.  One is under way at a time, and covers what had been
 // written when it began.  A fault ends the process that meets it, as a real store does (R12).
-// been written when it began.  A fault ends the process that meets it, as a real store does (R12).
 class Disk final {
 public:
   struct Settings {

@@ -17,7 +17,6 @@ namespace gavel::simulation {
 //
 // Checks that all versions of each auction are reported, each once and in order, except where a gap
 // is reported.  In the end it checks that nothing is missing up to the reported position.
-// told; and in the end that nothing is missing up to the position it was told.
 class Resident final: private kj::TaskSet::ErrorHandler {
 public:
   // References must outlive this object.  `node` is an address.
