@@ -11,7 +11,7 @@
 namespace gavel::bench {
 namespace {
 
-// Of an auction's hash; a bid that is not higher changes nothing.
+// Bids on an auction, which is a hash.  A bid that is not higher changes nothing.
 constexpr std::string_view SCRIPT =
     "local highest = redis.call('HGET', KEYS[1], 'amount') "
     "if highest and tonumber(highest) >= tonumber(ARGV[1]) then return 0 end "
@@ -20,7 +20,7 @@ constexpr std::string_view SCRIPT =
 constexpr std::string_view WAIT_MS = "10000";
 constexpr std::size_t READ_BYTES = 64 << 10;
 
-// Redis' protocol: a command is an array of strings.
+// Encodes a command for Redis: an array of strings.
 void put(std::string& out, std::initializer_list<std::string_view> words) {
   out += '*' + std::to_string(words.size()) + "\r\n";
   for (auto word: words) {
@@ -30,7 +30,7 @@ void put(std::string& out, std::initializer_list<std::string_view> words) {
   }
 }
 
-// One connection, on which at most one WAIT is under way.
+// One connection.  At most one WAIT is under way on it.
 class RedisConnection final: private kj::TaskSet::ErrorHandler {
 public:
   RedisConnection(kj::AsyncIoContext& io, kj::NetworkAddress& address, std::string prefix,
@@ -43,7 +43,7 @@ public:
     std::string load;
     put(load, {"SCRIPT", "LOAD", SCRIPT});
     stream.write(load.data(), load.size()).wait(io.waitScope);
-    // "$40", then the script's SHA-1.
+    // "$40", then the SHA-1 of the script.
     KJ_REQUIRE(line().wait(io.waitScope) == "$40", "the script was not taken");
     sha = line().wait(io.waitScope);
   }
@@ -51,7 +51,7 @@ public:
   kj::Promise<void> bid() {
     auto paf = kj::newPromiseAndFulfiller<void>();
     gathered.push_back(kj::mv(paf.fulfiller));
-    // All that is called in this turn of the event loop goes out together.
+    // All calls in this turn of the event loop leave together.
     if (!busy) {
       busy = true;
       tasks.add(kj::evalLast([this]() { return send(); }));
@@ -91,7 +91,7 @@ private:
           auto done = kj::mv(waiting);
           waiting.clear();
           for (auto& fulfiller: done) fulfiller->fulfill();
-          // Whoever bids again at once is taken along.
+          // Callers who bid again at once go along.
           tasks.add(kj::evalLast([this]() { return sendOrRest(); }));
         });
   }
@@ -109,7 +109,7 @@ private:
     });
   }
 
-  // The next line, without its end.
+  // Resolves to the next line, without its end.
   kj::Promise<std::string> line() {
     auto from = input.begin() + begin;
     std::string_view there(from, end - begin);
@@ -147,7 +147,7 @@ public:
   }
 
   kj::Promise<void> call() override {
-    // One on which nothing is under way, or else any.
+    // Prefers a connection on which nothing is under way.
     if (idle.empty()) return connections[turn++ % connections.size()]->bid();
     auto i = idle.front();
     idle.pop_front();

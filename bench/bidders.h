@@ -5,16 +5,16 @@
 
 #include "bench/load.h"
 
-// Who bids, and where, for the comparison of whole systems.
+// The bidders of each system, for the comparison of whole systems.
 //
-// Bids mean the same everywhere: one succeeds only if it is higher than all before it on its
-// auction, and is answered only when it is durable on every member (etcd: on most).  Each client
-// makes auctions of its own and bids on them in turn, always higher, so that every bid succeeds;
-// one that does not ends the measurement.
+// Bids mean the same everywhere.  A bid succeeds only if it is higher than all bids before it on
+// its auction.  It is answered only when it is durable on every member (etcd: on a majority).  Each
+// client makes auctions of its own and bids on them in turn, always higher, so every bid succeeds.
+// One that does not ends the measurement.
 namespace gavel::bench {
 
-// Gavel, by the client library.  `seeds`: "host:port" of nodes and masters.  A call bids `batch`
-// times, by one bid or, if that is more than one, by one list of bids.
+// Bids on Gavel with the client library.  `seeds`: "host:port" of nodes and masters.  A call makes
+// `batch` bids: a single bid if that is one, else a list.
 MakeCaller overGavel(std::vector<std::string> seeds, unsigned auctions, unsigned batch);
 
 // Redis, on `connections` connections to the master.  A bid is a script, which the replicas and the

@@ -21,7 +21,7 @@ public:
     bytes.fill('x');
   }
 
-  // Blocks the event loop: nothing else is to be done meanwhile.
+  // Blocks the event loop, which has nothing else to do.
   kj::Promise<void> call() override {
     ssize_t written = 0;
     KJ_SYSCALL(written = write(file.get(), bytes.data(), bytes.size()));

@@ -1,5 +1,5 @@
-// bench-load-etcd: load on etcd 3, for bench/compare.  A program of its own, since only it needs
-// gRPC.
+// bench-load-etcd: load on etcd 3, for bench/compare.  It is a program of its own because only it
+// needs gRPC.
 
 #include <chrono>
 #include <grpcpp/grpcpp.h>
@@ -35,7 +35,7 @@ std::shared_ptr<grpc::Channel> channelTo(const std::string& address) {
   return grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
 }
 
-// Who leads answers with one hop less than the others.
+// Connects to the leader, which answers with one hop less than the other members.
 std::shared_ptr<grpc::Channel> channelToLeader(const std::vector<std::string>& members) {
   for (auto& member: members) {
     auto channel = channelTo(member);
@@ -51,15 +51,15 @@ std::shared_ptr<grpc::Channel> channelToLeader(const std::vector<std::string>& m
   throw std::runtime_error("etcd: none of the members leads");
 }
 
-// Bids as one transaction each: "put this if the value is lower".  Values are compared as bytes,
-// hence of one length: an amount with leading zeros, then the bidder.
+// Bids, each as one transaction: "put this if the value is lower".  etcd compares values as bytes,
+// so all have one length: an amount with leading zeros, then the bidder.
 class Bidders {
 public:
   Bidders(const std::vector<std::string>& members, const Load& load)
       : load(load), stub(etcd::KV::NewStub(channelToLeader(members))), slots(load.inFlight) {
     SystemRandom random;
     auto prefix = "bench-" + std::to_string(random.next()) + "-";
-    // Each has an auction of its own: etcd may let transactions overtake each other.
+    // Each slot has an auction of its own, since etcd may let transactions overtake each other.
     for (std::size_t i = 0; i < slots.size(); ++i) {
       slots[i].key = prefix + std::to_string(i);
       create(slots[i].key);
@@ -92,7 +92,7 @@ public:
   }
 
 private:
-  // One bid at a time.
+  // A slot makes one bid at a time.
   struct Slot {
     std::string key;
     std::int64_t highest = 0;

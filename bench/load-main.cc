@@ -1,4 +1,4 @@
-// bench-load: load on one system that runs already, for bench/compare and bench/slow.
+// bench-load: load on one running system, for bench/compare and bench/slow.
 
 #include <stdio.h>
 

@@ -16,7 +16,7 @@
 namespace gavel::bench {
 namespace {
 
-// The clock itself: the event loop's is frozen within a turn.
+// Reads the clock itself, since that of the event loop stands still within a turn.
 kj::TimePoint now() {
   return kj::systemPreciseMonotonicClock().now();
 }
@@ -27,15 +27,15 @@ kj::Duration read(clockid_t clock) {
   return time.tv_sec * kj::SECONDS + time.tv_nsec * kj::NANOSECONDS;
 }
 
-// What one client has seen.
+// The results of one client.
 struct Tally {
-  std::vector<std::int64_t> latencies;  // ns, of the calls that were answered while counting.
+  std::vector<std::int64_t> latencies;  // ns, of calls answered while counting.
   kj::Duration counted = 0 * kj::SECONDS;
   std::uint64_t calls = 0;
   kj::Duration cpu = 0 * kj::SECONDS;
 };
 
-// Within one client's thread.
+// Runs within one client's thread.
 class Client {
 public:
   Client(kj::AsyncIoContext& io, Caller& caller): io(io), caller(caller) {}
@@ -80,7 +80,7 @@ private:
 Measured measure(kj::AsyncIoContext& io, const MakeCaller& make, const Load& load) {
   KJ_REQUIRE(load.clients > 0 && load.inFlight >= load.clients, load.clients, load.inFlight);
   kj::Vector<kj::Promise<Tally>> tallies;
-  // Last, so destroyed first: each waits for its thread.
+  // The last member, so it is destroyed first: each element waits for its thread.
   kj::Vector<kj::Own<kj::Thread>> threads;
   for (unsigned i = 0; i < load.clients; ++i) {
     auto paf = kj::newPromiseAndCrossThreadFulfiller<Tally>();

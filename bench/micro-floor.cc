@@ -1,5 +1,5 @@
-// What nothing that keeps many auctions in memory and in the store can do without: below this, a
-// bid on one of a million cannot cost (README.md, Growth).
+// The least that a bid on one of a million auctions can cost, if auctions are kept in memory and in
+// the store (bench/README.md, "Growth").
 
 #include <cstdint>
 #include <random>
@@ -18,8 +18,8 @@
 namespace gavel::bench {
 namespace {
 
-// One cache line of one auction in turn, in an order that nobody can foresee, where the next is not
-// known before the last is there.  Argument: auctions, of 512 bytes each.
+// Reads one cache line of one auction after the other.  The order cannot be predicted, and each
+// place is known only once the one before has been read.  Argument: auctions, of 512 bytes each.
 void fetchAuction(benchmark::State& run) {
   struct Place {
     alignas(64) std::uint32_t next;
@@ -27,7 +27,7 @@ void fetchAuction(benchmark::State& run) {
   };
   std::vector<Place> places(static_cast<std::size_t>(run.range(0)));
   for (std::uint32_t i = 0; i < places.size(); ++i) places[i].next = i;
-  // Sattolo's shuffle: one circle through all of them.
+  // Sattolo's shuffle makes one cycle through all of them.
   std::mt19937 random(1);
   for (auto i = static_cast<std::uint32_t>(places.size()) - 1; i > 0; --i) {
     std::swap(places[i].next, places[random() % i].next);
@@ -38,9 +38,9 @@ void fetchAuction(benchmark::State& run) {
 }
 BENCHMARK(fetchAuction)->Arg(1000)->Arg(100'000)->Arg(1'000'000);
 
-// A record for each of many auctions in turn, as large as that of an auction and in writes as large
-// as those of a checkpoint.  CPU time is that of all threads, as the store writes and merges tables
-// on its own. Argument: auctions.
+// Stores a record for each of many auctions in turn.  Records are as large as that of an auction,
+// writes as large as those of a checkpoint.  CPU time is that of all threads, since the store
+// writes and merges tables on threads of its own.  Argument: auctions.
 void storeRecord(benchmark::State& run) {
   constexpr std::size_t RECORDS = 8192;
   constexpr std::size_t RECORD_BYTES = 220;

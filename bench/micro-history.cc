@@ -1,4 +1,4 @@
-// The checker of what clients were told.
+// The checker of histories.
 
 #include <stdexcept>
 
@@ -10,7 +10,7 @@
 namespace gavel::bench {
 namespace {
 
-// Argument: auctions that 10,000 operations are spread over.
+// Argument: auctions, over which 10,000 operations are spread.
 void checkHistory(benchmark::State& run) {
   history::test::Generator::Options options;
   options.operations = 10'000;

@@ -1,4 +1,5 @@
-// The log: batches, what goes over the wire, and the store, on the disk of the temporary directory.
+// The log: batches, messages to the successor, and the store on the disk of the temporary
+// directory.
 
 #include <deque>
 #include <string>
@@ -17,7 +18,7 @@
 namespace gavel::bench {
 namespace {
 
-// Entries such as bids make.
+// Makes entries as bids do.
 class Bids {
 public:
   explicit Bids(std::size_t count) {
@@ -41,7 +42,7 @@ void perEntry(benchmark::State& run, std::int64_t entries) {
   run.SetItemsProcessed(run.iterations() * entries);
 }
 
-// Arguments: entries in a batch.
+// Arguments of all these: entries in a batch.
 
 void encodeBatch(benchmark::State& run) {
   Bids bids(static_cast<std::size_t>(run.range(0)));
@@ -73,7 +74,7 @@ void decodeEntries(benchmark::State& run) {
 }
 BENCHMARK(decodeEntries)->Arg(1)->Arg(16)->Arg(256);
 
-// The message to the successor, built and read back: without sending it.
+// Builds the message to the successor and reads it back, without sending it.
 void appendMessage(benchmark::State& run) {
   auto batch = Bids(static_cast<std::size_t>(run.range(0))).batch();
   for (auto _: run) {
@@ -101,7 +102,7 @@ class Disk {
 public:
   explicit Disk(SyncMode sync): store(directory.path().c_str(), sync, random) {}
 
-  // The next batch; the maker of the log need not keep it.
+  // Makes the next batch; the log need not keep it.
   BatchPtr make(std::size_t entries) {
     auto batch = auctioneer.next(entries);
     auctioneer.log.clear();
@@ -117,7 +118,7 @@ public:
     store.checkpoint(auctioneer.end, std::move(copy)).wait(io.waitScope);
     auctioneer.state.release(changes);
   }
-  // All its bytes.
+  // Reads the whole snapshot and returns its size in bytes.
   std::size_t readSnapshot() {
     auto reader = store.openSnapshot();
     std::size_t bytes = 0;
@@ -137,7 +138,7 @@ private:
   RocksStore store;
 };
 
-// One batch, until it is durable; making it is not counted.
+// Appends one batch and waits until it is durable.  The time to make it is not counted.
 void appendToStore(benchmark::State& run, SyncMode sync) {
   Disk disk(sync);
   auto entries = static_cast<std::size_t>(run.range(0));
@@ -161,7 +162,7 @@ BENCHMARK_CAPTURE(appendToStore, unsynced, SyncMode::never)
     ->Arg(256)
     ->UseRealTime();
 
-// Capturing what so many entries changed, and storing it.
+// Captures the changes of so many entries and stores them.
 void checkpoint(benchmark::State& run) {
   Disk disk(SyncMode::never);
   for (auto _: run) {
@@ -175,7 +176,7 @@ void checkpoint(benchmark::State& run) {
 }
 BENCHMARK(checkpoint)->Arg(1000)->Arg(10'000)->UseRealTime();
 
-// Reading all of the state, as for a node that joins.
+// Reads all of the state, as for a node that joins.
 void snapshot(benchmark::State& run) {
   Disk disk(SyncMode::never);
   disk.append(disk.make(static_cast<std::size_t>(run.range(0))));

@@ -1,4 +1,4 @@
-// The rules alone: judging and applying bids, and capturing what they changed.
+// The rules alone: judging and applying bids, and capturing their changes.
 
 #include <deque>
 #include <stdexcept>
@@ -13,9 +13,9 @@ namespace gavel::bench {
 namespace {
 
 constexpr std::size_t BIDDERS = 16;
-constexpr std::uint64_t RELEASE_EVERY = 65'536;  // Bids; as a node does now and then.
+constexpr std::uint64_t RELEASE_EVERY = 65'536;  // Bids; nodes release records as well.
 
-// A state with open auctions and a session, which is bid on in turn, always higher.
+// A state with open auctions and one session.  It bids on the auctions in turn, always higher.
 class Market {
 public:
   explicit Market(std::size_t auctions) {
@@ -29,7 +29,7 @@ public:
       apply(request(), auction::CreateAuction{names.back(), {"seller", {}}, terms});
     }
     for (std::size_t i = 0; i < BIDDERS; ++i) bidders.push_back("bidder-" + std::to_string(i));
-    // Each bidder is registered, and each auction has a bid.
+    // Registers each bidder, and gives each auction a bid.
     for (std::size_t i = 0; i < std::max(auctions, BIDDERS); ++i) bid();
     release();
   }
@@ -101,8 +101,8 @@ void judgeReject(benchmark::State& run) {
 }
 BENCHMARK(judgeReject)->Arg(1)->Arg(10'000);
 
-// What has changed since the capture before, as records for the store.  Argument: bids in between,
-// on 64 auctions.
+// Captures the changes since the last capture, as records for the store.  Argument: bids in
+// between, on 64 auctions.
 void capture(benchmark::State& run) {
   Market market(64);
   for (auto _: run) {
@@ -118,7 +118,7 @@ void capture(benchmark::State& run) {
 }
 BENCHMARK(capture)->Arg(1000)->Arg(10'000);
 
-// The hash of all that is open.  Argument: auctions.
+// Hashes all open auctions.  Argument: auctions.
 void stateHash(benchmark::State& run) {
   Market market(static_cast<std::size_t>(run.range(0)));
   for (auto _: run) benchmark::DoNotOptimize(market.state.hash());

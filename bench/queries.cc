@@ -1,4 +1,4 @@
-// bench-queries: how fast queries are, beside the bare echo of the RPC library in the same run.
+// bench-queries: the speed of queries, beside the bare echo of the RPC library in the same run.
 
 #include <stdio.h>
 
@@ -65,14 +65,14 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--serve-echo", flags.serveEcho)->group("");
 }
 
-// The auctions' names are equally long, as the answers shall be.
+// All names have the same length, so that answers have.
 Auctions auctionNames() {
   Auctions names;
   for (std::size_t i = 0; i < AUCTIONS; ++i) names.push_back("auction-" + std::to_string(10 + i));
   return names;
 }
 
-// A chain with auctions to ask for, each with a bid.
+// A chain with auctions to query, each with a bid.
 class Chain {
 public:
   Chain(kj::AsyncIoContext& io, std::size_t length): cluster(io, length) {
@@ -106,7 +106,7 @@ public:
   }
 };
 
-// Of the answer to one call, bytes on the wire but for the RPC library's own.
+// The size of the answer to one call: bytes on the wire without those of the RPC library itself.
 std::size_t answerSize(kj::AsyncIoContext& io, const std::string& address) {
   auto connection = Connection::open(io.provider->getNetwork(), io.provider->getTimer(),
                                      address.c_str(), 5 * kj::SECONDS)
@@ -161,7 +161,7 @@ private:
   Process echo;
   std::vector<std::unique_ptr<Chain>> chains;
   std::vector<Row> rows;
-  std::vector<Subject> subjects;  // Of each row.
+  std::vector<Subject> subjects;  // One for each row.
   unsigned workloads = 0;
 
   void add(const std::string& name, MakeCaller make, std::vector<int> processes, Chain* chain) {

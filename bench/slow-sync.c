@@ -1,4 +1,4 @@
-// To be preloaded into a process: makes its disk slow.  Each fdatasync() and fsync() takes as many
+// Preloaded into a process, this makes its disk slow.  Each fdatasync() and fsync() takes as many
 // microseconds longer as the file named by SLOW_SYNC says at that time.
 #define _GNU_SOURCE
 #include <dlfcn.h>

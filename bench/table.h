@@ -7,23 +7,23 @@
 
 namespace gavel::bench {
 
-// What one round of one row came to.
+// The measurement of one row in one round.
 struct Round {
   Measured measured;
   // CPU time of each server process, in the order of the chain.
   std::vector<kj::Duration> serverCpu;
-  // Of all the CPU time that there was, the share that went to anything else.
+  // The share of all CPU time that went to other processes.
   double elsewhere = 0;
 };
 
-// A thing that is measured again and again, in turn with the others.
+// A subject that is measured once in every round.
 struct Row {
   std::string name;
   std::vector<Round> rounds;
 };
 
-// The rows as a Markdown table of medians; the first row is what the others are compared with,
-// round by round.
+// Returns the rows as a Markdown table of medians.  All rows are compared with the first, round by
+// round.
 std::string table(const std::vector<Row>& rows);
 
 }  // namespace gavel::bench

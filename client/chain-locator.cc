@@ -75,7 +75,7 @@ kj::Promise<void> ChainLocator::refresh() {
   roundOver = paf.promise.fork();
   round = kj::addRef(*fresh);
   for (auto& address: addresses()) {
-    // One question at a time to each address: a paused process must not gather them.
+    // Each address gets one question at a time: they must not pile up at a paused process.
     auto& standing = standings[address.cStr()];
     if (standing.beingAsked) continue;
     standing.beingAsked = true;
@@ -100,7 +100,7 @@ kj::Promise<void> ChainLocator::refresh() {
         }));
   }
   if (fresh->awaited == 0) {
-    // All are being asked already, by a round that did not wait for them.
+    // All addresses are being asked already, by a round that ended before they answered.
     tasks.add(
         timer.afterDelay(limits.grace).then([round = kj::mv(fresh)]() mutable { round->end(); }));
   }
@@ -170,7 +170,7 @@ kj::Maybe<kj::String> ChainLocator::refusal(const Route& route) const {
   auto members = serving();
   if (route.to != Route::To::only || members.empty()) return nullptr;
   if (choose(route, 0).size() > 0) return nullptr;
-  // Who has named an address wants to see addresses.
+  // A user who named an address gets addresses.
   bool byAddress = route.node.find(':') != std::string::npos;
   auto names = KJ_MAP(member, members) {
     return byAddress ? kj::str(member.getName(), " (", member.getAddress(), ")")
@@ -194,7 +194,7 @@ kj::Promise<kj::Own<Peer>> ChainLocator::pick(const Route& route, unsigned attem
   return identified(address, Belonging::here)
       .catch_([this, address = kj::mv(address)](kj::Exception&& exception) -> kj::Own<Peer> {
         auto& problem = standings[address.cStr()].problem = reasonOf(exception);
-        // Whoever reads of the call wants to know whose it was.
+        // The reader of the message wants to know which node it was.
         if (problem == SILENT) {
           kj::throwFatalException(kj::Exception(exception.getType(), __FILE__, __LINE__,
                                                 kj::str(address, " gave ", SILENT)));
@@ -274,7 +274,7 @@ kj::Own<Peer> ChainLocator::admit(kj::Own<Peer> peer, Belonging needed) {
   return kj::mv(peer);
 }
 
-// However many calls wait for it, each connection is asked once at a time.
+// Each connection is asked once at a time, however many calls wait for the answer.
 kj::Promise<void> ChainLocator::identify(Peer& peer) {
   for (auto each = identifying.begin(); each != identifying.end();) {
     each = each->second.over ? identifying.erase(each) : std::next(each);
@@ -365,8 +365,8 @@ kj::String reasonOf(const kj::Exception& exception) {
   if (exception.getType() == kj::Exception::Type::OVERLOADED && contains("timed out")) {
     return kj::str(SILENT);
   }
-  // KJ appends the values that a check was given after a semicolon, and puts the failed system call
-  // before a colon: "connect(sockfd, addr, addrlen): Connection refused; toString() = ...".
+  // KJ puts the failed system call before a colon, and the values of a check after a semicolon:
+  // "connect(sockfd, addr, addrlen): Connection refused; toString() = ...".
   constexpr const char RESOLVER[] = "gai_strerror(status) = ";
   if (auto at = description.find(RESOLVER); at != std::string::npos) {
     auto rest = description.substr(at + sizeof(RESOLVER) - 1);

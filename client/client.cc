@@ -15,7 +15,7 @@ using QueryReason = schema::QueryFailure::Reason;
 
 const Route TO_HEAD{Route::To::head};
 
-// The caller's texts are borrowed, the call lives on.
+// Owns the texts, since a call outlives what the caller lends.
 struct OwnIdentity {
   kj::String name;
   kj::Array<kj::byte> credential;
@@ -37,8 +37,8 @@ struct OwnOrder {
   explicit OwnOrder(const BidOrder& order)
       : auction(kj::str(order.auction)), bidder(order.bidder), amount(order.amount) {}
 
-  // What a request for this takes of a message.  Told beforehand, as Cap'n Proto else makes and
-  // clears 8 KiB for each.
+  // The size of a request for this bid.  Without that hint Cap'n Proto allocates and clears 8 KiB
+  // for each.
   std::size_t words() const {
     std::size_t size = 16;  // The fixed parts.
     for (std::size_t bytes: {auction.size(), bidder.name.size(), bidder.credential.size()}) {
@@ -79,9 +79,9 @@ bool isFailure(Page page) {
 }  // namespace
 
 struct Client::Opening: public kj::Refcounted {
-  kj::Maybe<kj::Own<Session>> session;  // Null: not in time.
+  kj::Maybe<kj::Own<Session>> session;  // Null: none in time.
   kj::String problem;
-  bool refused = false;  // Nothing is to be waited for.
+  bool refused = false;  // Waiting is of no use.
 
   kj::Own<Opening> addRef() { return kj::addRef(*this); }
 };
@@ -201,13 +201,13 @@ kj::Promise<void> Client::settle(Write& write) {
                        ? attempt(write)
                        : number(write).then([this, &write]() { return attempt(write); });
   return attempted.then([this, &write]() -> kj::Promise<void> {
-    // An attempt that leaves when the time is up would turn "not applied" into "unknown".
+    // An attempt that leaves after the deadline would turn "not applied" into "unknown".
     if (timer.now() >= write.deadline || !write.renew()) return kj::READY_NOW;
     return settle(write);
   });
 }
 
-// Without promises, as almost always.
+// The usual case: needs no promise.
 bool Client::numberNow(Write& write) {
   if (!write.needsNumbers()) return true;
   KJ_IF_MAYBE (open, session) {
@@ -218,7 +218,7 @@ bool Client::numberNow(Write& write) {
   return false;
 }
 
-// Sees to it that each request has an id, if a session can be had in time.
+// Gives each request an id, if a session can be had in time.
 kj::Promise<void> Client::number(Write& write) {
   return openSession(write.deadline).then([this, &write](kj::Own<Opening> opening) {
     KJ_IF_MAYBE (opened, opening->session) {
@@ -248,7 +248,7 @@ kj::Promise<void> Client::attempt(Write& write) {
               return all;
             },
             [&write, sentTo = kj::mv(copy)](kj::Exception&& exception) -> bool {
-              // A master, say.  Nothing was run, unlike with all other exceptions, after which
+              // This is a master, for example.  It has run nothing.  After any other exception
               // nobody knows.
               if (exception.getType() == kj::Exception::Type::UNIMPLEMENTED) {
                 for (auto index: sentTo) write.neverRan(index);
@@ -283,7 +283,7 @@ kj::Promise<kj::Own<Client::Opening>> Client::openSession(kj::TimePoint deadline
   return opening.addBranch()
       .exclusiveJoin(kj::mv(late))
       .then([this, deadline](kj::Own<Opening> opened) -> kj::Promise<kj::Own<Opening>> {
-        // Whoever started it may have had less time.
+        // The call that started the opening may have had less time.
         bool again = opened->session == nullptr && !opened->refused && timer.now() < deadline;
         if (again) return openSession(deadline);
         return kj::mv(opened);
@@ -330,7 +330,7 @@ Route Client::routeOfQuery(kj::StringPtr at) {
   if (at.size() > 0) return Route{Route::To::only, 0, at.cStr()};
   if (limits.readFrom == ReadFrom::tail) return Route{Route::To::tail};
   if (timer.now() >= nextLook) {
-    // A query that is answered tells nothing of the chain.
+    // An answer to a query says nothing about the chain.
     nextLook = timer.now() + limits.lookForMembers;
     locator_.refresh();
   }

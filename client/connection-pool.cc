@@ -26,8 +26,8 @@ kj::Promise<kj::Own<Peer>> ConnectionPool::get(kj::StringPtr address) {
   }
   if (!slot.pending) {
     slot.pending = true;
-    // Slots are never erased, so that a reference to one stays good.  A failed attempt is only
-    // marked here and replaced by the next call: its promise must not be dropped while it runs.
+    // Slots are never erased, so references to them stay valid.  A failed attempt is only marked
+    // here and replaced by the next call, because its promise must not be dropped while it runs.
     slot.connecting = Connection::open(network, timer, address, connectTimeout)
                           .then(
                               [this, key, &slot](kj::Own<Connection> connection) {
@@ -49,7 +49,7 @@ kj::Own<Peer> ConnectionPool::connected(const std::string& address,
   auto serial = ++lastSerial;
   auto peer = kj::refcounted<Peer>(text, serial, kj::mv(connection));
   slots[address].peer = peer->addRef();
-  // Knows the connection by its serial only: it must not keep open what everybody else has dropped.
+  // Holds only the serial of the connection, so that it does not keep the connection open.
   tasks.add(peer->onDisconnect().then([this, address, serial]() {
     giveUp(kj::StringPtr(address.c_str(), address.size()), serial);
   }));
@@ -63,7 +63,7 @@ void ConnectionPool::giveUp(kj::StringPtr address, std::uint64_t serial) {
   KJ_IF_MAYBE (peer, slot.peer) {
     if ((*peer)->serial() != serial) return;
     slot.peer = nullptr;
-    slot.connecting = nullptr;  // Holds a reference as well.
+    slot.connecting = nullptr;  // It holds a reference as well.
   }
 }
 

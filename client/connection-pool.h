@@ -13,8 +13,8 @@
 
 namespace gavel::client {
 
-// A connection to one node or master.  Shared: calls under way keep it, and with it their hope of
-// an answer, after the pool has given it up.
+// A connection to one node or master.  It is shared: calls under way keep it open after the pool
+// has given it up, as they may still be answered.
 class Peer final: public kj::Refcounted {
 public:
   Peer(kj::StringPtr address, std::uint64_t serial, kj::Own<Connection> connection);
@@ -25,15 +25,15 @@ public:
   std::uint64_t serial() const { return serial_; }
   kj::Promise<void> onDisconnect() { return connection->onDisconnect(); }
 
-  // The cluster that the process belongs to, for as long as it runs; 0: it has not told, or belongs
-  // to none yet.
+  // The cluster of the process, which does not change while it runs; 0: not known, or none yet.
   std::uint64_t cluster() const { return cluster_; }
   void belongsTo(std::uint64_t cluster) { cluster_ = cluster; }
 
-  // Only nodes serve the first; masters answer UNIMPLEMENTED.
+  // Only nodes serve this; masters answer UNIMPLEMENTED.
   schema::Auctioneer::Client& auctioneer() { return auctioneer_; }
   schema::Topology::Client& topology() { return topology_; }
-  // What only operators use, of a master and of a node; the other kind answers UNIMPLEMENTED.
+  // Interfaces for operators, the first of a master and the second of a node.  The other kind of
+  // process answers UNIMPLEMENTED.
   schema::Operator::Client masterOperator() { return topology_.castAs<schema::Operator>(); }
   schema::SnapshotSource::Client snapshotSource() {
     return topology_.castAs<schema::SnapshotSource>();
@@ -41,14 +41,15 @@ public:
 
 private:
   kj::String address_;
-  std::uint64_t serial_;  // Tells it from the pool's other connections.
+  std::uint64_t serial_;  // Distinguishes it from other connections of the pool.
   std::uint64_t cluster_ = 0;
   kj::Own<Connection> connection;
   schema::Auctioneer::Client auctioneer_;
   schema::Topology::Client topology_;
 };
 
-// At most one connection per address, made when it is first asked for and again after it broke.
+// Keeps at most one connection per address.  It is made on the first request, and again after it
+// broke.
 class ConnectionPool final: private kj::TaskSet::ErrorHandler {
 public:
   // `network` and `timer` must outlive this object.
@@ -61,8 +62,8 @@ public:
   // The connection to `address` ("host:port").  Fails as Connection::open() does.
   kj::Promise<kj::Own<Peer>> get(kj::StringPtr address);
 
-  // Makes the next get() connect anew, if `peer` is still what it would return.  For connections on
-  // which a call failed or stayed without an answer: a peer that lost its power never says so.
+  // Makes the next get() connect anew, if `peer` is what it would return.  For connections on which
+  // a call failed or was not answered: a peer that lost its power never closes them.
   void giveUp(const Peer& peer) { giveUp(peer.address(), peer.serial()); }
 
 private:

@@ -5,7 +5,7 @@
 
 namespace gavel::client {
 
-// A Cap'n Proto struct that owns its bytes, so that an answer can outlive the call it came with.
+// A Cap'n Proto struct that owns its bytes, so that an answer can outlive its call.
 template <typename T>
 class Message {
 public:
@@ -16,7 +16,7 @@ public:
     reader = builder->template getRoot<T>().asReader();
   }
 
-  // One that `fill` writes, given a T::Builder.
+  // A message that `fill` writes, given a T::Builder.
   template <typename Fill>
   static Message make(Fill&& fill) {
     Message message;
@@ -29,7 +29,7 @@ public:
   Message& operator=(Message&&) = default;
   KJ_DISALLOW_COPY(Message);
 
-  // Good for as long as this object, or the one it is moved to, lives.
+  // Valid while this object, or the one that it is moved to, lives.
   typename T::Reader get() const { return reader; }
 
 private:
@@ -42,7 +42,7 @@ private:
   static constexpr std::uint64_t LARGEST_FIRST_SEGMENT = 1 << 20;
 
   static unsigned words(typename T::Reader value) {
-    // One more for the root pointer.
+    // One word more for the root pointer.
     return static_cast<unsigned>(kj::min(value.totalSize().wordCount + 1, LARGEST_FIRST_SEGMENT));
   }
 };

@@ -8,13 +8,13 @@ namespace gavel::client {
 
 struct Retry::Attempt: public kj::Refcounted {
   kj::Own<kj::PromiseFulfiller<void>> failed;
-  // Resolves when it has come to nothing; never, if it settled the call.  Destroyed before its
-  // fulfiller, which otherwise would make an exception, with a stack trace, for each call that goes
-  // well.
+  // Resolves when the attempt has failed; never, if it settled the call.  It is destroyed before
+  // its fulfiller: otherwise that would make an exception, with a stack trace, for each call that
+  // succeeds.
   kj::ForkedPromise<void> over = nullptr;
   kj::TimePoint patienceEnds;
   std::uint64_t epoch = 0;
-  kj::Maybe<kj::Own<Peer>> peer;  // Once it is connected.
+  kj::Maybe<kj::Own<Peer>> peer;  // Null until it is connected.
 
   explicit Attempt(kj::TimePoint patienceEnds): patienceEnds(patienceEnds) {}
 };
@@ -45,8 +45,8 @@ kj::Promise<void> Retry::drive() {
   });
 }
 
-// Only once the first look around is due, or the first attempt has failed: a timer for each call
-// that goes well would cost it more than anything else here.
+// Called only once the first look around is due or the first attempt has failed.  A timer for each
+// call that succeeds would cost more than anything else here.
 void Retry::mindDeadline() {
   if (mindsDeadline) return;
   mindsDeadline = true;
@@ -63,7 +63,8 @@ kj::Own<Retry::Attempt> Retry::start() {
 
   tasks.add(locator.node(route, number)
                 .then([this, attempt = kj::addRef(*attempt)](kj::Own<Peer> peer) mutable {
-                  // Known only now, if this attempt was the first to ask for the configuration.
+                  // This may have been unknown before, if this attempt was the first to ask for the
+                  // configuration.
                   attempt->epoch = locator.epoch();
                   epoch = kj::max(epoch, attempt->epoch);
                   auto& used = *peer;
@@ -86,7 +87,7 @@ kj::Own<Retry::Attempt> Retry::start() {
                     [this, attempt = kj::addRef(*attempt)](kj::Exception&& exception) mutable {
                       auto reason = reasonOf(exception);
                       logDebug("an attempt failed", {{"reason", reason}});
-                      // That a master serves no auctions is not what is wrong.
+                      // That a master serves no auctions is not the problem.
                       if (exception.getType() != kj::Exception::Type::UNIMPLEMENTED) {
                         problem = kj::mv(reason);
                       }
@@ -100,7 +101,7 @@ kj::Duration Retry::patienceFor(unsigned attempt) const {
   return preferring && attempt % 2 == 1 ? limits.detourPatience : limits.patience;
 }
 
-// Until `attempt` is over, or it is time for another one beside it.
+// Waits until `attempt` is over, or it is time for another one beside it.
 kj::Promise<void> Retry::watch(kj::Own<Attempt> attempt) {
   auto wait = kj::min(limits.lookAround,
                       kj::max(attempt->patienceEnds - timer.now(), 1 * kj::MILLISECONDS));
@@ -124,7 +125,7 @@ kj::Promise<void> Retry::watch(kj::Own<Attempt> attempt) {
       });
 }
 
-// Between two attempts.  A chain that has changed is reason enough to try again at once.
+// Waits between two attempts.  If the chain has changed, the next one starts at once.
 kj::Promise<void> Retry::pause() {
   return locator.refresh().then([this]() -> kj::Promise<void> {
     KJ_IF_MAYBE (why, locator.refusal(route)) {

@@ -8,7 +8,7 @@
 
 namespace gavel::client {
 
-// Names one request for ever (R7).  As text: "SESSION-SEQUENCE".
+// Names one request for ever (R7).  Its text is "SESSION-SEQUENCE".
 struct RequestId {
   std::uint64_t session = 0;
   std::uint64_t sequence = 0;
@@ -17,15 +17,15 @@ struct RequestId {
 };
 
 kj::String KJ_STRINGIFY(const RequestId& id);
-// Null if `text` is not of that form, with both numbers above 0.
+// Returns null if `text` does not have that form, with both numbers above 0.
 kj::Maybe<RequestId> parseRequestId(kj::StringPtr text);
 
-// The client's side of an open session: numbers requests, and knows below which number all are
-// done.
+// The client's side of an open session.  It numbers requests, and knows the lowest number that is
+// not done.
 //
-// A request whose outcome stayed unknown is never done: its record at the nodes is what the
-// question about it will be answered from.  So such requests hold the lowest incomplete number back
-// for ever, and a session that grew too long is left for a new one.
+// A request whose outcome stayed unknown is never done: its record at the nodes answers later
+// questions about it.  Such a request holds the lowest incomplete number back for ever.  A session
+// that has grown too long is left for a new one.
 class Session final: public kj::Refcounted {
 public:
   explicit Session(std::uint64_t id): id(id) {}
@@ -36,9 +36,9 @@ public:
   std::uint64_t lowestIncomplete() const {
     return incomplete.empty() ? nextSequence : *incomplete.begin();
   }
-  // Nodes remember only so many outcomes of a session.
+  // Nodes remember a limited number of outcomes of a session.
   bool usable() const { return !ended && nextSequence - lowestIncomplete() < LONGEST; }
-  // The nodes have forgotten it.
+  // Reports that the nodes have forgotten it.
   void end() { ended = true; }
 
   kj::Own<Session> addRef() { return kj::addRef(*this); }
@@ -70,7 +70,7 @@ public:
   std::uint64_t lowestIncomplete() const { return session->lowestIncomplete(); }
   Session& inSession() { return *session; }
 
-  // The outcome is unknown and may be asked for later: the request stays incomplete.
+  // Keeps the request incomplete, as its outcome is unknown and may be asked for later.
   void leaveIncomplete() { session = nullptr; }
 
 private:

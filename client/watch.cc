@@ -3,7 +3,7 @@
 namespace gavel::client {
 namespace {
 
-// After a call that had all its time for finding somebody.
+// Follows a call that has used all its time.
 constexpr auto PAUSE = 100 * kj::MILLISECONDS;
 
 kj::Maybe<schema::QueryFailure::Reader> failureOf(const auto& page) {

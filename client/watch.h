@@ -4,20 +4,19 @@
 
 #include "client/client.h"
 
-// Watching what happens, through re-links and the death of the node that tells it (design.md §7):
-// each call asks for what follows the last that was told, of whichever member answers.  So nothing
-// is missed, nothing comes twice, and one who does not ask has nothing kept for them.
+// Watches that survive re-links and the death of the node that answers (docs/design.md,
+// "Watching").  Each call asks any member for what follows the last event received.  So nothing is
+// missed, nothing comes twice, and nodes keep nothing for a watcher that does not ask.
 namespace gavel::client {
 
-// Waits for a chain that cannot be reached, and says so, once each time.
+// Waits while the chain cannot be reached.  Reports each such time once.
 class Patience {
 public:
-  // `lost` is called with a reason when nobody can tell anything now, `found` when somebody can
-  // again.
+  // `lost` is called with a reason when no member answers, `found` when one does again.
   Patience(kj::Timer& timer, kj::Function<void(kj::StringPtr)> lost, kj::Function<void()> found)
       : timer(timer), lost(kj::mv(lost)), found(kj::mv(found)) {}
 
-  // Whether to ask again, after the promise: there was no answer.
+  // If there was no answer, returns a promise after which to ask again; else null.
   kj::Maybe<kj::Promise<void>> pauseAfter(kj::Maybe<schema::QueryFailure::Reader> failure);
 
 private:
@@ -39,8 +38,8 @@ public:
         from(from),
         turn(random.next()) {}
 
-  // The next ones, at least one.  Waits as long as it takes, outages included.  With a failure only
-  // if there is no such auction.
+  // The next versions, at least one.  Waits as long as it takes, outages included.  Returns a
+  // failure only if there is no such auction.
   kj::Promise<HistoryPage> next();
 
 private:
@@ -51,7 +50,7 @@ private:
   std::uint64_t turn;
 };
 
-// The changes of all auctions, in the order of the log, from a position on.
+// The changes of all auctions that follow a position, in the order of the log.
 class ChainWatch {
 public:
   static constexpr std::uint64_t NOW = UINT64_MAX;
@@ -60,11 +59,11 @@ public:
   ChainWatch(Client& client, Patience& patience, Random& random, std::uint64_t after)
       : client(client), patience(patience), after(after), turn(random.next()) {}
 
-  // The next ones: at least one, or a gap, which says that what happened up to its position is held
-  // by no member any more.  At NOW neither, once.
+  // The next changes.  There is at least one, or a gap: no member holds the changes up to its
+  // position any more.  The first page of a watch that starts at NOW has neither.
   kj::Promise<ChangesPage> next();
 
-  // Everything up to here was told.
+  // Everything up to and including this position was returned.
   std::uint64_t position() const { return after; }
 
 private:
@@ -72,7 +71,7 @@ private:
   Patience& patience;
   std::uint64_t after;
   std::uint64_t turn;
-  unsigned gaps = 0;  // So many members in turn do not hold what follows `after`.
+  unsigned gaps = 0;  // Members in a row that do not hold what follows `after`.
 
   bool othersMayHold() const;
 };

@@ -106,7 +106,7 @@ bool Client::Write::renew() {
   bool any = false;
   for (auto& item: items) {
     if (!wantsRenewal(item) || item.unanswered > 0) continue;
-    // Other users of the session would only learn the same.
+    // Other users of the session would only get the same answer.
     KJ_IF_MAYBE (ticket, item.ticket) {
       ticket->inSession().end();
     }

@@ -15,9 +15,9 @@ from statistics import median
 from comparison import svg, systems
 
 STEP_MS = 10
-RATE = 3000  # Bids a second: what the machine bears easily, so that the crash is all there is to see.
-BEFORE, AFTER = 0.5, 2.5  # Seconds that are measured before and after.
-WRITERS = 8  # Of etcd.
+RATE = 3000  # Bids a second.  The machine bears it easily, so that only the crash shows.
+BEFORE, AFTER = 0.5, 2.5  # Seconds that are measured before and after the crash.
+WRITERS = 8  # Of etcd only.
 LEFT, RIGHT, TOP = 80, 30, 50
 WIDTH, PANEL = 860, 120
 SHOWN_BEFORE, SHOWN_AFTER = 200, 2000  # ms
@@ -84,7 +84,7 @@ def crash_of_etcd(binaries, directory, _):
         time.sleep(AFTER)
         end = time.monotonic()
         while max(answered, default=0) < killed + 0.05 and time.monotonic() < end + 20:
-            time.sleep(0.1)  # No new leader yet.
+            time.sleep(0.1)  # There is no new leader yet.
         over.set()
         for writer in writers:
             writer.join()

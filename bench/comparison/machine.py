@@ -57,7 +57,7 @@ def size_of(directory):
             try:
                 total += os.stat(os.path.join(parent, name)).st_blocks * 512
             except FileNotFoundError:
-                pass  # Merged into another one meanwhile.
+                pass  # It was merged into another one meanwhile.
     return total
 
 

@@ -10,7 +10,7 @@ BARS = [("etcd-256", "etcd"), ("redis-256", "Redis, a WAIT for each bid"),
         ("gavel-256", "Gavel, single bids"), ("gavel-bulk", "Gavel, lists of 256 bids")]
 WIDTH, LEFT, RIGHT = 860, 285, 90  # RIGHT is for the figure after the longest bar.
 LINE, BAR = 28, 16
-TITLE, GAP, FOOT = 44, 24, 36  # Heights: of a title, between the panels, of what stands below an axis.
+TITLE, GAP, FOOT = 44, 24, 36  # Heights of a title, between the panels, and below an axis.
 HEADLINE = 'font-size="16" font-weight="bold"'
 SHORTEST, LONGEST = 0, 4  # Powers of ten, in ms.
 

@@ -13,10 +13,10 @@ class Row:
 
     def __init__(self, key, series, text, per, arguments, compared=None, pinned=False):
         self.key = key
-        self.series = series  # The system; rows of one are joined in the plot.
+        self.series = series  # The system; its rows are joined in the plot.
         self.text = text
-        self.per = per  # What is counted.
-        self.arguments = arguments  # Of the client.
+        self.per = per  # The thing that is counted.
+        self.arguments = arguments  # Arguments of the client.
         self.compared = compared  # Key of the row of the echo with as many calls under way.
         self.pinned = pinned
         self.rounds = []

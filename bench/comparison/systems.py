@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 
-PATIENCE = 20  # Seconds for a system to be ready.
+PATIENCE = 20  # Seconds within which a system has to be ready.
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

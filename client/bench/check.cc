@@ -6,7 +6,7 @@
 namespace gavel::client::cli {
 namespace {
 
-// Of one auction: what is wrong is clear by then.
+// Of one auction.  More would not help.
 constexpr std::size_t MOST_PROBLEMS = 10;
 
 }  // namespace
@@ -30,7 +30,7 @@ void HistoryCheck::add(schema::Version::Reader version) {
     complain("version " + std::to_string(number) + " comes after " + std::to_string(lastVersion));
   }
   lastVersion = number;
-  // More than one bid that was told to be this version, or one told to be a version before.
+  // A second bid was reported to have an earlier version, or that version is missing.
   while (next != end && next->version < number) {
     complain(describe(*next) + " is not there");
     ++next;

@@ -6,10 +6,10 @@
 
 #include "schema/auction.capnp.h"
 
-// Whether a chain has kept what it has told `gavel bench`.
+// Checks that a chain has kept what it reported to `gavel bench`.
 namespace gavel::client::cli {
 
-// A bid that the chain has told to be accepted, or of which nobody knows.
+// A bid that the chain has accepted, or whose outcome is unknown.
 struct Told {
   std::uint32_t auction;
   std::uint32_t bidder;
@@ -17,22 +17,22 @@ struct Told {
   std::uint64_t version;  // 0: the outcome is unknown.
 };
 
-// By auction, then version, then amount: the order in which histories are compared with them.
+// Sorts by auction, then version, then amount: the order in which histories are compared with them.
 void sortForCheck(std::vector<Told>& told);
 
-// Compares the history of one auction, which nobody else bids on, with what was told of it.
+// Compares the history of one auction, on which nobody else bids, with the answers to bids.
 //
-// Every accepted bid is there once, as the version that was told, with its amount and bidder; what
-// else is there are bids whose outcome is unknown, each once at most; versions have no gaps, and
-// each bid is higher than the one before.
+// Every accepted bid is there once, with its reported version, amount and bidder.  All other bids
+// there are of unknown outcome, each once at most.  Versions have no gaps, and each bid is higher
+// than the one before.
 class HistoryCheck {
 public:
-  // Those from `begin` to `end` are of this auction, and sorted.  They must outlive this.
+  // The bids in [begin, end) are those on this auction, sorted.  They must outlive this object.
   HistoryCheck(std::string auction, std::string bidderPrefix, const Told* begin, const Told* end);
 
-  // The next version of the history.
+  // Takes the next version of the history.
   void add(schema::Version::Reader version);
-  // There are no more.
+  // There are no more versions.
   void finish();
 
   const std::vector<std::string>& problems() const { return problems_; }
@@ -43,7 +43,7 @@ public:
 private:
   std::string auction;
   std::string bidderPrefix;
-  const Told* next;  // Accepted, and not found yet.
+  const Told* next;  // The first accepted bid that is not found yet.
   const Told* end;
   std::vector<const Told*> unknown;  // Not found yet.
   std::uint64_t lastVersion = 0;
@@ -57,7 +57,7 @@ private:
   std::string describe(const Told& told) const;
 };
 
-// The name of the bidder of that number.
+// The name of the bidder with that number.
 std::string bidderName(const std::string& prefix, std::uint32_t bidder);
 
 }  // namespace gavel::client::cli

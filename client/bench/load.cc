@@ -20,7 +20,7 @@ namespace {
 constexpr auto LOOK_UP = 100 * kj::MILLISECONDS;
 constexpr std::size_t MOST_PROBLEMS = 10;
 
-// The clock itself: the event loop's is frozen within a turn.
+// Reads the clock itself, since that of the event loop stands still within a turn.
 kj::TimePoint now() {
   return kj::systemPreciseMonotonicClock().now();
 }
@@ -50,7 +50,7 @@ public:
                limits(plan)),
         preparation(client, plan, number, auctions, shared.prepared, shared.stop),
         tasks(*this) {
-    // Its own auctions, or one that it shares with others.
+    // The client bids on its own auctions, or on one that it shares with others.
     if (plan.auctions >= plan.clients) {
       for (auto i = number; i < plan.auctions; i += plan.clients) auctions.push_back(i);
     } else {
@@ -108,20 +108,20 @@ private:
     return plan.bids == 0 && at >= shared.begin + plan.duration;
   }
 
-  // Closed loop.
+  // The closed loop.
   kj::Promise<void> callAgain() {
     auto at = now();
     if (over(at)) return kj::READY_NOW;
     return call(at).then([this]() { return callAgain(); });
   }
 
-  // Open loop: the call of that place in the schedule, and those after it.
+  // The open loop: makes the call at that place in the schedule, and those after it.
   kj::Promise<void> pace(std::uint64_t place) {
     auto nth = double(place * plan.clients + number);
     auto due = shared.begin - plan.warmUp +
                static_cast<std::int64_t>(nth / plan.callsPerSecond * 1e9) * kj::NANOSECONDS;
     if (over(due)) return kj::READY_NOW;
-    if (due > now() + LOOK_UP) {  // It may be told to stop meanwhile.
+    if (due > now() + LOOK_UP) {  // The run may be stopped meanwhile.
       return timer.at(now() + LOOK_UP).then([this, place]() { return pace(place); });
     }
     return timer.at(due).then([this]() { return room(); }).then([this, place, due]() {
@@ -131,7 +131,7 @@ private:
     });
   }
 
-  // Until one more call may be under way.
+  // Resolves when one more call may be under way.
   kj::Promise<void> room() {
     if (underWay < inFlight) return kj::READY_NOW;
     auto paf = kj::newPromiseAndFulfiller<void>();
@@ -139,7 +139,7 @@ private:
     return kj::mv(paf.promise);
   }
 
-  // The next call, which was due at `due`.
+  // Makes the next call, which was due at `due`.
   kj::Promise<void> call(kj::TimePoint due) {
     bool bids = calls++ % (plan.bidShare + plan.resultShare) < plan.bidShare;
     bool counts = due >= shared.begin;
@@ -156,7 +156,7 @@ private:
     });
   }
 
-  // A millisecond is what a busy event loop takes to come round.
+  // A busy event loop takes up to a millisecond to come round.
   void noteDelay(kj::Duration delay) {
     if (delay < 1 * kj::MILLISECONDS) return;
     ++seen.late;
@@ -286,7 +286,7 @@ Came cameOf(schema::Outcome::Reader outcome) {
   }
 }
 
-// Within its own thread.
+// Runs within its own thread.
 class BenchLoad::Worker {
 public:
   Worker(Shared& shared, unsigned number): io(setUpEventLoop()) {
@@ -344,7 +344,7 @@ BenchLoad::BenchLoad(LoadPlan plan): shared(std::make_unique<Shared>()) {
                                       done = kj::mv(done.fulfiller)]() mutable {
       KJ_IF_MAYBE (exception, kj::runCatchingExceptions(
                                   [&]() { done->fulfill(Worker(shared, i).run(*ready)); })) {
-        ready->reject(kj::cp(*exception));  // Nothing if it is ready.
+        ready->reject(kj::cp(*exception));  // Does nothing if it was fulfilled.
         done->reject(kj::mv(*exception));
       }
     }));
@@ -353,7 +353,7 @@ BenchLoad::BenchLoad(LoadPlan plan): shared(std::make_unique<Shared>()) {
 
 BenchLoad::~BenchLoad() noexcept(false) {
   shared->stop = true;
-  waiting.clear();  // Those that wait for run() are told that it never comes.
+  waiting.clear();  // Rejects the promises of those that wait for run().
 }
 
 kj::Promise<void> BenchLoad::ready() {
@@ -374,7 +374,7 @@ kj::Promise<Seen> BenchLoad::run() {
 }
 
 kj::Duration BenchLoad::counted() const {
-  // Answers that came after the time was up do not make it longer.
+  // Answers after the end of the time do not make it longer.
   if (plan().bids == 0 && !shared->stop) return plan().duration;
   return shared->endedAfter.load() * kj::NANOSECONDS;
 }

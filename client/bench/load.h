@@ -23,46 +23,46 @@ struct LoadPlan {
   std::vector<std::string> servers;
   kj::Duration timeout = 5 * kj::SECONDS;  // Of each call.
   kj::Array<const kj::byte> credential;
-  std::string prefix;  // Of the names of auctions and bidders, which nobody else uses.
+  std::string prefix;  // Begins the names of auctions and bidders, so that nobody else uses them.
 
   unsigned threads = 1;
-  unsigned clients = 1;    // Each with connections and a session of its own.
-  unsigned inFlight = 64;  // Calls, of all clients together.
+  unsigned clients = 1;    // Each has connections and a session of its own.
+  unsigned inFlight = 64;  // Calls under way, of all clients together.
   unsigned auctions = 64;
   unsigned bidders = 64;
   unsigned batch = 1;  // Bids in one call.
-  // So many calls bid, then so many ask for a result, and so on.
+  // `bidShare` calls bid, then `resultShare` calls query, and so on.
   unsigned bidShare = 1;
   unsigned resultShare = 0;
-  // Calls a second, of all clients together, made at their times whether or not earlier ones are
-  // answered (open loop; `inFlight` bounds how many are not).  0: each answer is followed by
-  // another call (closed loop).
+  // Calls a second, of all clients together.  In this open loop each call is made at its time,
+  // whether earlier ones are answered or not, but at most `inFlight` are under way.  0: a closed
+  // loop, where each answer is followed by another call.
   double callsPerSecond = 0;
 
   kj::Duration warmUp = 1 * kj::SECONDS;
-  kj::Duration duration = 10 * kj::SECONDS;  // Counted; unless there is a number of
-  std::uint64_t bids = 0;                    // bids, counted.
+  kj::Duration duration = 10 * kj::SECONDS;  // Counting lasts this long, if `bids` is 0.
+  std::uint64_t bids = 0;                    // If above 0: counting lasts for so many bids.
 
   std::string auctionName(std::uint32_t auction) const { return prefix + std::to_string(auction); }
   std::string bidderPrefix() const { return prefix + "b"; }
 };
 
-// What bids may come to.
+// The possible results of a bid.
 enum class Came : unsigned { success, tooLow, refused, unavailable, unknown };
 constexpr unsigned CAME_KINDS = 5;
 Came cameOf(schema::Outcome::Reader outcome);
 
-// What one thread has seen.
+// The results of one thread.
 struct Seen {
-  std::vector<Sample> bids;                      // While counting.
-  std::vector<Sample> results;                   // Likewise.
-  std::array<std::uint64_t, CAME_KINDS> came{};  // Likewise.
-  std::uint64_t failedResults = 0;               // Likewise.
-  std::vector<Told> told;                        // From the beginning.
-  std::vector<std::string> problems;             // Answers that cannot be true.
-  std::string refusal;                           // Of a bid, the first one.
-  std::uint64_t late = 0;     // Calls that could not be made when they were due, as too many were
-  std::int64_t mostLate = 0;  // under way; by how much, ns.
+  std::vector<Sample> bids;                      // Answered bids, while counting.
+  std::vector<Sample> results;                   // Answered queries, while counting.
+  std::array<std::uint64_t, CAME_KINDS> came{};  // Bids with each result, while counting.
+  std::uint64_t failedResults = 0;               // Queries without an answer, while counting.
+  std::vector<Told> told;             // Accepted bids and unknown ones, warm-up included.
+  std::vector<std::string> problems;  // Answers that cannot be true.
+  std::string refusal;                // Why the first refused bid was refused.
+  std::uint64_t late = 0;             // Calls that were late, as too many were under way.
+  std::int64_t mostLate = 0;          // The longest such delay, ns.
 
   void add(Seen&& other);
 };
@@ -74,37 +74,38 @@ public:
   ~BenchLoad() noexcept(false);
   KJ_DISALLOW_COPY(BenchLoad);
 
-  // Resolves when all auctions and bidders are there.  Rejects with why not: OVERLOADED if the
-  // chain is not available.
+  // Resolves when all auctions and bidders are there.  Rejects with the reason if they are not:
+  // OVERLOADED if the chain is not available.
   kj::Promise<void> ready();
-  // Of all, for telling how far it is.
+  // The progress of all threads.
   const BenchPrepared& prepared() const { return shared->prepared; }
 
-  // Begins, after ready().  Resolves when all is over and every call is answered.
+  // Begins, after ready().  Resolves when the time is over and every call is answered.
   kj::Promise<Seen> run();
-  // Ends sooner than planned.
+  // Ends the run early.
   void stop() { shared->stop = true; }
 
-  // Once it runs.
+  // When counting began.  To be called while run() runs or afterwards.
   kj::TimePoint countingSince() const { return shared->begin; }
-  // How long it has counted, once it is over.
+  // How long it counted.  To be called after run().
   kj::Duration counted() const;
-  // Bids that were accepted since it began, warm-up included.
+  // Bids accepted since run() began, warm-up included.
   std::uint64_t accepted() const { return shared->accepted.load(std::memory_order_relaxed); }
 
   const LoadPlan& plan() const { return shared->plan; }
 
-  // What all threads share.
+  // The state that all threads share.
   struct Lot {
     std::atomic<std::int64_t> offered{0};
-    std::atomic<std::int64_t> accepted{0};  // The highest that was.
+    std::atomic<std::int64_t> accepted{0};  // The highest amount that was accepted.
   };
   struct Shared {
     LoadPlan plan;
     std::unique_ptr<Lot[]> lots;
-    kj::TimePoint begin = kj::origin<kj::TimePoint>();  // Of counting, by the precise clock.
-    std::atomic<std::int64_t> endedAfter{0};            // ns since `begin`.
-    std::atomic<std::int64_t> bidsLeft{0};              // To be counted.
+    // When counting began, by the precise clock.
+    kj::TimePoint begin = kj::origin<kj::TimePoint>();
+    std::atomic<std::int64_t> endedAfter{0};  // ns since `begin`.
+    std::atomic<std::int64_t> bidsLeft{0};    // Still to be counted.
     BenchPrepared prepared;
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<bool> stop{false};

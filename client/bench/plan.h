@@ -13,15 +13,15 @@ namespace gavel::client::cli {
 // What `gavel bench` is to do.
 struct BenchPlan {
   LoadPlan load;
-  std::optional<LocalChain::Plan> chain;  // One of its own.
+  std::optional<LocalChain::Plan> chain;  // A chain to be started for the run.
   std::vector<Kill> kills;
-  std::string timeline;                   // File; empty: none.
-  bool check = true;                      // Read the histories afterwards.
-  kj::Duration settle = 0 * kj::SECONDS;  // Between making the auctions and bidding.
-  std::vector<int> pids;                  // Whose CPU time it tells.
+  std::string timeline;                   // A file; empty: none.
+  bool check = true;                      // Whether to read the histories afterwards.
+  kj::Duration settle = 0 * kj::SECONDS;  // Time between making the auctions and bidding.
+  std::vector<int> pids;                  // Processes whose CPU time is reported.
 };
 
-// Its options, as given; empty where not given.
+// The options as given; empty if not given.
 struct BenchOptions {
   std::string clients = "1";
   std::string threads;
@@ -44,7 +44,7 @@ struct BenchOptions {
   std::vector<std::string> pids;
 };
 
-// Throws UsageError.  What only a context knows is not in it yet.
+// Throws UsageError.  What only a context knows is not filled in yet.
 BenchPlan readPlan(const BenchOptions& options);
 
 }  // namespace gavel::client::cli

@@ -30,7 +30,7 @@ kj::Promise<void> PreciseTimer::at(kj::TimePoint when) {
     std::uint64_t expirations = 0;
     ssize_t n = 0;
     KJ_NONBLOCKING_SYSCALL(n = read(fd, &expirations, sizeof(expirations)));
-    return at(when);  // It may have been readable since an earlier wait.
+    return at(when);  // The timer may have been readable since an earlier wait.
   });
 }
 

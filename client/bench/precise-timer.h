@@ -6,14 +6,14 @@
 
 namespace gavel::client::cli {
 
-// Waits for points in time to the microsecond, which KJ's own timer does to the millisecond only.
+// Waits for points in time to the microsecond.  KJ's own timer is exact to the millisecond only.
 // One wait at a time.
 class PreciseTimer {
 public:
   explicit PreciseTimer(kj::UnixEventPort& port);
   KJ_DISALLOW_COPY(PreciseTimer);
 
-  // `when` on kj::systemPreciseMonotonicClock().  At once if that has passed.
+  // Resolves at `when` on kj::systemPreciseMonotonicClock(), or at once if that has passed.
   kj::Promise<void> at(kj::TimePoint when);
 
 private:

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t HOUR = 3'600'000'000'000;  // ns
 constexpr std::int64_t DAY = 24 * HOUR;
-constexpr unsigned CREATING = 256;     // Auctions at a time.
+constexpr unsigned CREATING = 256;     // Auctions created at a time.
 constexpr unsigned REGISTERING = 256;  // Bidders in one call.
 
 kj::Exception whyNot(const std::string& what, schema::Outcome::Reader outcome) {
@@ -37,7 +37,7 @@ BenchPreparation::BenchPreparation(Client& client, const LoadPlan& plan, unsigne
       nextBidder(number) {}
 
 kj::Promise<void> BenchPreparation::run() {
-  // Of the auctions that are shared, each is created by one client.
+  // One client creates each of the auctions that are shared.
   bool creates = plan.auctions >= plan.clients || number < plan.auctions;
   kj::Vector<kj::Promise<void>> all;
   for (unsigned i = 0; creates && i < CREATING; ++i) all.add(createNext());
@@ -47,7 +47,7 @@ kj::Promise<void> BenchPreparation::run() {
 kj::Promise<void> BenchPreparation::create(std::string name) {
   auto terms = Message<schema::Terms>::make([&](schema::Terms::Builder terms) {
     terms.setItem("of a measurement");
-    // A number of bids takes as long as it takes.
+    // The duration of a number of bids is not known.
     auto taking = plan.bids > 0 ? DAY : (plan.warmUp + plan.duration) / kj::NANOSECONDS;
     terms.setDuration(taking + HOUR);
   });

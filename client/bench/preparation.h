@@ -13,20 +13,20 @@ namespace gavel::client::cli {
 
 struct LoadPlan;
 
-// How far all clients are.
+// The progress of all clients.
 struct BenchPrepared {
   std::atomic<std::uint64_t> auctions{0};
   std::atomic<std::uint64_t> bidders{0};
 };
 
-// What one client of `gavel bench` does before it is measured: creates its auctions, and has its
-// share of the bidders bid once, on an auction that nobody looks at, as what is measured are not
-// their first bids, which register them.
+// The work of one client of `gavel bench` before it is measured.  It creates its auctions.  Its
+// share of the bidders each bid once, on an auction that nobody looks at, because a first bid
+// registers the bidder and should not be measured.
 //
 // Rejects with what was not done and why: OVERLOADED if the chain is not available.
 class BenchPreparation final {
 public:
-  // All of it must outlive what run() returns.
+  // All arguments must outlive the promise of run().
   BenchPreparation(Client& client, const LoadPlan& plan, unsigned number,
                    const std::vector<std::uint32_t>& auctions, BenchPrepared& prepared,
                    const std::atomic<bool>& stop);

@@ -18,10 +18,10 @@ std::string milliseconds(std::int64_t nanoseconds) {
   return decimal(double(nanoseconds) / 1e6, 3) + " ms";
 }
 
-// What is the same in both forms.
+// The values that both forms of output show.
 struct Summary {
   double seconds;
-  std::uint64_t bids = 0;  // Accepted in time.
+  std::uint64_t bids = 0;  // Accepted while counting.
   std::uint64_t results = 0;
   Percentiles bidLatency;
   Percentiles resultLatency;
@@ -50,7 +50,7 @@ Summary summarize(BenchResult& result) {
   sortByTime(seen.bids);
   summary.gap = longestGap(seen.bids, 0, end, end);
   for (auto& kill: result.kills) {
-    auto until = end;  // What it has caused, up to the next one.
+    auto until = end;  // Gaps up to the next kill are due to this one.
     for (auto& other: result.kills) {
       if (other.killedAt > kill.killedAt) until = std::min(until, other.killedAt - 1);
     }
@@ -170,7 +170,7 @@ void printText(Context& context, const BenchResult& result, const Summary& summa
   }
   if (!result.verdict) return print("verified", "no: the histories were not read");
   auto& verdict = *result.verdict;
-  if (!verdict.problems.empty() || !seen.problems.empty()) return;  // Told already.
+  if (!verdict.problems.empty() || !seen.problems.empty()) return;  // They were printed already.
   auto unknown = verdict.appeared == 0 ? std::string()
                                        : "; of unknown outcome, " +
                                              std::to_string(verdict.appeared) + " are there too";

@@ -19,7 +19,7 @@ namespace {
 constexpr auto FORM_LIMIT = 30 * kj::SECONDS;
 constexpr auto PROGRESS = 200 * kj::MILLISECONDS;
 
-// Those that have ended do not count.
+// Processes that have ended do not count.
 kj::Duration cpuTimeOf(const std::vector<int>& pids) {
   auto total = 0 * kj::SECONDS;
   for (int pid: pids) total += gavel::cpuTimeOf(pid).orDefault(0 * kj::SECONDS);
@@ -63,13 +63,13 @@ private:
   bool interrupted = false;
   bool running = false;
   std::uint64_t shownAccepted = 0;
-  kj::Maybe<kj::Duration> cpuBefore;  // Of plan.pids, when counting began.
+  kj::Maybe<kj::Duration> cpuBefore;  // CPU time of plan.pids when counting began.
   ProgressLine progress;
-  // What is to be done at its time while it is measured, and not afterwards.
+  // Tasks with a time of their own; dropped when counting is over.
   kj::Maybe<kj::Own<kj::TaskSet>> timed;
   kj::TaskSet tasks;
 
-  // Fails as soon as this process is to stop.
+  // Fails as soon as this process is asked to stop.
   kj::Promise<void> orStop(kj::Promise<void> promise) {
     return promise.exclusiveJoin(context.stopRequested().then([]() {
       kj::throwFatalException(KJ_EXCEPTION(FAILED, "interrupted before anything was measured"));
@@ -130,7 +130,7 @@ private:
         });
   }
 
-  // Empty if nobody plays that role.
+  // The process with that role; empty if there is none.
   static std::string processFor(const std::string& role, const Survey& survey) {
     if (role == "master") return "master";
     std::vector<std::string> serving;
@@ -166,7 +166,8 @@ private:
         });
   }
 
-  // Nothing if it was not asked for, or this process was to stop before it was done.
+  // Resolves to nothing if no check was asked for, or if this process is asked to stop before it is
+  // done.
   kj::Promise<std::optional<Verdict>> check(const std::vector<Told>& told) {
     if (!plan.check || interrupted) return std::optional<Verdict>();
     auto& measured = KJ_ASSERT_NONNULL(load)->plan();
@@ -201,7 +202,8 @@ private:
     }
   }
 
-  // What nobody asked to keep goes, unless it is needed to find out what went wrong.
+  // Stops the chain.  Its directory is removed, unless somebody wants to keep it or needs it to
+  // find out what went wrong.
   kj::Promise<void> stopChain(int code) {
     KJ_IF_MAYBE (own, chain) {
       auto directory = (*own)->directory();

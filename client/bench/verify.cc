@@ -7,7 +7,7 @@
 namespace gavel::client::cli {
 namespace {
 
-constexpr unsigned AT_A_TIME = 32;  // Histories.
+constexpr unsigned AT_A_TIME = 32;  // Histories read at a time.
 constexpr std::uint32_t PAGE = 1000;
 constexpr std::size_t MOST_PROBLEMS = 20;
 

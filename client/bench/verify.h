@@ -8,8 +8,8 @@
 
 namespace gavel::client::cli {
 
-// Reads the histories of all auctions that `told` is of, and compares: see HistoryCheck.  `told` is
-// sorted by sortForCheck(); it, `plan` and `client` must outlive the promise.
+// Reads the histories of all auctions that appear in `told`, and compares them: see HistoryCheck.
+// `told` is sorted by sortForCheck().  It, `plan` and `client` must outlive the promise.
 kj::Promise<Verdict> verifyHistories(Client& client, const LoadPlan& plan,
                                      const std::vector<Told>& told);
 

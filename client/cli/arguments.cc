@@ -18,7 +18,7 @@ constexpr std::size_t MAX_NAME_BYTES = 128;
 constexpr std::size_t MAX_ITEM_BYTES = 4096;
 constexpr std::int64_t MAX_PERCENT = 1000;
 
-// A value as an error may show it: short, and on one line.
+// Returns a value as errors show it: short, and on one line.
 std::string shown(const std::string& text) {
   constexpr std::size_t LONGEST = 40;
   std::string result = "\"";

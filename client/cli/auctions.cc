@@ -134,7 +134,7 @@ Run prepareCreate(const CreateOptions& options) {
           return report(context, result, name, [&](schema::Outcome::Success::Reader success) {
             auto text = "auction \"" + name + "\" is open, ends in " +
                         span(success.getStamp(), success.getDeadline());
-            // Chain time may be another than ours, and this the answer to a retry (R15).
+            // Chain time may differ from our clock, and this may be the answer to a retry (R15).
             bool ours = isNow(success.getStamp());
             return ours ? text + " (" + timeOf(success.getDeadline()) + ")" : text;
           });
@@ -159,7 +159,7 @@ void addCreate(CLI::App& auctions, Command& chosen) {
       ->add_option("--soft-close", options->softClose,
                    "WINDOW,EXTENSION,HARD_END: a bid in the last WINDOW extends the auction to "
                    "EXTENSION from then, but not past HARD_END after creation")
-      // The commas are its own.
+      // The value itself has commas.
       ->delimiter('\0');
   create->add_option("--request", options->request,
                      "Ask about, or repeat, the request with this id");

@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::uint32_t FORMAT_VERSION = 1;
 
-// Written out now and then, so that the last sync does not have everything to do, while the sender
-// waits.
+// The file is synced after so many bytes, since the sender would wait long for one sync at the end.
 constexpr std::uint64_t SYNC_EVERY = 32 << 20;
 
 [[noreturn]] void fail(kj::StringPtr text) {

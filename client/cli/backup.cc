@@ -17,11 +17,11 @@ using schema::SnapshotSink;
 
 constexpr auto PROGRESS_EVERY = 200 * kj::MILLISECONDS;
 
-// A snapshot being received.  Shared, as the capabilities that the node holds may outlive the
+// Receives a snapshot.  It is shared, since the capabilities that the node holds may outlive the
 // command.
 //
-// Writes on the event loop, which has nothing else to do here: a sender that waits for the disk is
-// what is wanted.
+// It writes on the event loop, which has nothing else to do here, so that the sender waits for the
+// disk.
 class Transfer final: public kj::Refcounted {
 public:
   Transfer(kj::Timer& timer, const std::string& directory, ChainLocator& locator,
@@ -48,7 +48,7 @@ public:
                 ": take it from a serving member of that, with --from")));
   }
 
-  // Runs a step of it.  What it throws goes to the node, and ends the command as well.
+  // Runs one step.  What it throws is returned to the node and also ends the command.
   template <typename Step>
   kj::Promise<void> step(Step action) {
     lastHeard = timer.now();
@@ -110,10 +110,11 @@ public:
     ownFailure = kj::mv(paf.promise);
     transfer = kj::refcounted<Transfer>(context.timer(), directory, locator, kj::mv(paf.fulfiller));
   }
-  // However the command ends, a file that is not complete goes.
+  // However the command ends, an incomplete file is removed.
   ~Backup() noexcept(false) { transfer->file.abandon(); }
 
-  // `from`: a member's name; empty for the tail, or, unconfirmed, the last member that is reached.
+  // `from`: a member's name.  Empty: the tail, or, unconfirmed, the last member that can be
+  // reached.
   kj::Promise<int> run(const std::string& from) {
     return locator.refresh().then([this, from]() -> kj::Promise<int> {
       if (!choose(from)) return static_cast<int>(UNAVAILABLE);
@@ -130,13 +131,13 @@ private:
   ChainLocator& locator;
   kj::TimePoint started;
   bool showsProgress;
-  std::string name;  // Of the node that it is taken from.
+  std::string name;  // The node that the backup is taken from.
   std::string address;
   struct Candidate {
     std::string name;
     std::string address;
   };
-  std::vector<Candidate> others;  // Before it in the chain.
+  std::vector<Candidate> others;  // Members before that node in the chain.
   kj::Own<Transfer> transfer;
   kj::Promise<void> ownFailure = nullptr;
 
@@ -161,8 +162,8 @@ private:
     return false;
   }
 
-  // To confirm, the tail has to be there; else any of them will do, as each log holds all that was
-  // acknowledged.
+  // A confirmed backup needs the tail.  An unconfirmed one may come from any member, since each log
+  // holds all that was acknowledged.
   kj::Promise<kj::Own<Peer>> connect() {
     auto connected = locator.peer(address.c_str());
     if (!unconfirmed || others.empty()) return connected;
@@ -184,7 +185,7 @@ private:
     return sent.exclusiveJoin(kj::mv(ownFailure)).exclusiveJoin(watch());
   }
 
-  // Fails when nothing has come for as long as --timeout: a node that was paused says nothing.
+  // Fails when nothing has come for as long as --timeout.  A paused node sends nothing.
   kj::Promise<void> watch() {
     return context.timer().afterDelay(PROGRESS_EVERY).then([this]() -> kj::Promise<void> {
       if (showsProgress) {
@@ -199,7 +200,7 @@ private:
 
   int end(kj::Maybe<const kj::Exception&> problem) {
     if (showsProgress) std::fprintf(stderr, "\r\x1b[K");
-    // Once it is complete it does not matter whether the node could still say so.
+    // Once the file is complete, it does not matter whether the node could still answer.
     if (transfer->file.complete()) return report();
     KJ_IF_MAYBE (exception, problem) {
       std::string why = reasonOf(*exception).cStr();
@@ -212,7 +213,7 @@ private:
             "If the chain cannot be brought back, --unconfirmed takes a backup that it need not "
             "confirm.");
       }
-      // What is wrong with the file or the data is not cured by trying again.
+      // Trying again does not help against errors of the file or the data.
       return exception->getType() == kj::Exception::Type::FAILED ? INTERNAL_ERROR : UNAVAILABLE;
     }
     context.print.error("no backup was made: " + name + " ended before the snapshot was complete");
@@ -252,7 +253,7 @@ private:
     return DONE;
   }
 
-  // What it means that nobody was asked.
+  // Explains what an unconfirmed backup may lack.
   void explain(schema::SnapshotHeader::Reader header) {
     auto epoch = std::to_string(header.getConfigurationEpoch());
     auto last = header.getPosition().getIndex();

@@ -5,7 +5,7 @@
 namespace gavel::client::cli {
 namespace {
 
-constexpr unsigned FIRST_PORT = 7500;  // Of a chain of its own; `gavel up` has those before.
+constexpr unsigned FIRST_PORT = 7500;  // Of its own chain; `gavel up` uses those before.
 
 Run prepareBench(const BenchOptions& options) {
   auto plan = std::make_shared<BenchPlan>(readPlan(options));

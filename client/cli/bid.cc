@@ -8,7 +8,7 @@
 namespace gavel::client::cli {
 namespace {
 
-// Above so many times the highest bid somebody at a terminal is asked whether they mean it.
+// Above so many times the highest bid, a bidder at a terminal is asked to confirm.
 constexpr std::int64_t STARTLING = 5;
 
 struct Options {
@@ -25,10 +25,10 @@ public:
 
   kj::Promise<int> run() { return bid(); }
 
-  // Asks first, where the amount looks like a slip.
+  // Asks first if the amount looks like a slip.
   kj::Promise<int> runAsking() {
     return context.client().result(auction.c_str()).then([this](Answer answer) -> kj::Promise<int> {
-      // Where there is no answer, or no auction, the bid itself will say so.
+      // If there is no answer, or no such auction, the bid itself reports it.
       if (answer.get().isFailure()) return bid();
       auto state = answer.get().getAuction().getState();
       if (!state.isOpen() || state.getOpen().getHighest() == 0) return bid();
@@ -63,7 +63,7 @@ private:
     });
   }
 
-  // To somebody whose bid was not accepted: how the auction stands by now.
+  // Shows how the auction stands now to somebody whose bid was not accepted.
   kj::Promise<int> showHowItStands(int code) {
     bool of = code == BID_FAILED || code == NOT_POSSIBLE;
     if (!of || context.print.json || context.print.quiet) return code;

@@ -19,31 +19,32 @@ using State = schema::Member::State;
 constexpr std::int64_t MOST_MEMBERS = 1'000;
 
 constexpr auto LOOK_AGAIN = 100 * kj::MILLISECONDS;
-// The members give up themselves after two seconds.
+// Longer than two seconds, after which members give up by themselves.
 constexpr kj::Duration LONGEST_LOOK = 3 * kj::SECONDS;
 
-// What there is to be said of the nodes, one line each.
+// Remarks on the nodes, one line each.
 struct Remarks {
-  // Why nobody is served.
+  // Reasons why the chain does not serve.
   std::vector<std::string> outage;
-  // What keeps the chain from being as good as it should be.
+  // Reasons why the chain serves, but not as well as it should.
   std::vector<std::string> shortcomings;
-  // Nodes outside of the chain that should be there, or be spares.
+  // Nodes outside of the chain that should be members or spares.
   std::vector<std::string> missing;
-  // What is as it should be, but not as one might expect: a spare that waits, say.
+  // What is right but may surprise, such as a spare that waits.
   std::vector<std::string> facts;
 
-  // The chain, apart from nodes that it does not need.
+  // Whether the chain is well, apart from nodes that it does not need.
   bool chainIsWell() const { return outage.empty() && shortcomings.empty(); }
   bool allIsWell() const { return chainIsWell() && missing.empty(); }
 };
 
-// Also of a member: the master refuses the process that is to take its place.
+// Members can be refused too: the master then refuses the process that is to take their place.
 bool isRefused(schema::NodeEntry::Reader node) {
   return !node.getConnected() && node.getNote().startsWith("refused: ");
 }
 
-// Of a node that is no member, as the master sees it, or else the node.
+// Adds a remark on a node that is no member: what the master says of it, or else what it says
+// itself.
 void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node) {
   using Standing = schema::NodeEntry::Standing;
   auto status = node.getStatus();
@@ -58,13 +59,13 @@ void remarkOutsider(Remarks& remarks, schema::NodeEntry::Reader node) {
   }
   auto standing = node.getStanding();
   bool sound = standing == Standing::SPARE || standing == Standing::DRAINED;
-  // What a spare says of itself, that it waits, is no news; nor what a process said that is gone.
+  // A spare only says that it waits, and what a process said that has ended is out of date.
   bool heed = !sound && node.getConnected() && !reason.empty() && reason != note;
   if (heed) line += (note.empty() ? ": " : "; it says: ") + reason;
   (sound ? remarks.facts : remarks.missing).push_back(line);
 }
 
-// Who should serve.
+// The members that should serve.
 struct Wanted {
   std::size_t least = 1;
   std::vector<std::string> names;
@@ -114,7 +115,7 @@ Remarks remarksOn(const Survey& survey, const Confirmation& confirmation, const 
     }
   }
   for (auto& remark: remarksOnTime(survey)) result.push_back(remark);
-  // Of those that hurt now, the master's notice says it as well.
+  // The master's notice also names the links that do not work now.
   for (auto link: survey.nodes.get().getLinks()) {
     auto line = printable(link.getA()) + " and " + printable(link.getB()) +
                 (link.getDead() ? " were taken apart, as they could not talk to each other "
@@ -137,14 +138,14 @@ bool hasNotice(const Survey& survey) {
   return survey.nodes.get().getNotice().size() > 0;
 }
 
-// Of a member that is about to take its place, what the node says is not what it is going to be.
+// A member that has not adopted its configuration yet reports another role.
 std::string placeNameOf(const Survey& survey, schema::NodeStatus::Reader status) {
   bool adopts =
       status.getRole() == schema::NodeStatus::Role::WAITING && survey.memberOf(status) != nullptr;
   return adopts ? "adopting" : roleOf(status.getRole());
 }
 
-// The highest index in the log of a member that was heard.
+// The highest index in the logs of the members that answered.
 std::uint64_t logEnd(const Survey& survey) {
   std::uint64_t end = 0;
   for (auto node: survey.nodes.get().getNodes()) {
@@ -154,7 +155,7 @@ std::uint64_t logEnd(const Survey& survey) {
   return end;
 }
 
-// How long ago it was made, by the clocks of those who were heard.
+// The age of `configuration`, by the clocks of the nodes that answered.
 std::string ageOf(const Survey& survey, schema::Configuration::Reader configuration) {
   std::int64_t now = 0;
   for (auto node: survey.nodes.get().getNodes()) {
@@ -164,7 +165,7 @@ std::string ageOf(const Survey& survey, schema::Configuration::Reader configurat
   return ", " + span(configuration.getStamp(), now) + " ago";
 }
 
-// In the chain, the head's being 1.
+// The place in the chain; that of the head is 1.
 unsigned placeOf(const Survey& survey, schema::NodeStatus::Reader status) {
   unsigned place = 1;
   KJ_IF_MAYBE (configuration, survey.configuration) {
@@ -318,7 +319,7 @@ struct Look {
   Confirmation confirmation;
 };
 
-// One look at everything.  The chain is asked to confirm if that is to be judged.
+// Looks at everything once.  Asks the chain to confirm if --check or --wait is given.
 kj::Promise<Look> look(Context& context, const StatusOptions& options, kj::Duration patience) {
   bool judged = options.check || options.wait;
   return survey(context).then(
@@ -334,7 +335,7 @@ kj::Promise<Look> look(Context& context, const StatusOptions& options, kj::Durat
 kj::Promise<int> watchStatus(Context& context, const StatusOptions& options, const Wanted& wanted) {
   return look(context, options, context.settings.timeout)
       .then([&context, options, wanted](Look look) {
-        // Over the one before, as top(1) does.
+        // Clears the screen, as top(1) does.
         constexpr const char CLEAR[] = "\033[H\033[2J";
         if (!context.print.json && isatty(STDOUT_FILENO)) std::fputs(CLEAR, stdout);
         printStatus(context, *look.survey, look.confirmation, options.check, wanted);
@@ -343,10 +344,11 @@ kj::Promise<int> watchStatus(Context& context, const StatusOptions& options, con
       .then([&context, options, wanted]() { return watchStatus(context, options, wanted); });
 }
 
-// Looks until the chain is well, if that is to be awaited, and prints the last look.
+// Prints one look, or with --wait the first look at a chain that is well, at the latest at
+// `deadline`.
 kj::Promise<int> showStatus(Context& context, const StatusOptions& options, const Wanted& wanted,
                             kj::TimePoint deadline) {
-  // Of those that wait, one look must not take all the time.
+  // With --wait, one look must not take all the time.
   auto patience =
       options.wait ? kj::min(context.settings.timeout, LONGEST_LOOK) : context.settings.timeout;
   return look(context, options, patience)

@@ -20,17 +20,17 @@ namespace {
                                         kj::str((what + ": " + strerror(error)).c_str())));
 }
 
-// Between fork() and exec(): async-signal-safe calls only.
+// Runs between fork() and exec(), so it makes async-signal-safe calls only.
 [[noreturn]] void becomeChild(pid_t parent, char* const* arguments, int output, int log) {
-  // What the event loop has blocked and ignored here is inherited, and would be deadly there: a
-  // process that blocks SIGTERM does not stop.
+  // The child inherits the signals that the event loop blocks and ignores.  A process that blocks
+  // SIGTERM does not stop.
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);  // It died before the line above.
+  if (getppid() != parent) _exit(1);  // The parent died before the line above.
   int nothing = open("/dev/null", O_RDONLY);
   if (nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);

@@ -10,7 +10,8 @@ namespace {
 
 using Result = schema::Operator::Result;
 
-// The head's clock goes on while the operator decides.  It may be this far above what was shown.
+// The head's clock runs while the operator decides.  The order accepts this much (ns) above what
+// was shown.
 constexpr std::int64_t TIME_TO_DECIDE = 3600'000'000'000;
 
 int print(Context& context, const Survey& survey) {
@@ -60,7 +61,7 @@ kj::Promise<int> accept(Context& context, kj::Own<Survey> survey) {
     return request.send().then(
         [](auto&& response) { return Message<Result>(response.getResult()); });
   };
-  operation.wait = false;  // It is done when the master answers.
+  operation.wait = false;  // The change is complete when the master answers.
   operation.deadline = context.timer().now() + context.settings.timeout;
   return operate(context, kj::mv(survey), operation);
 }

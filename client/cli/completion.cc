@@ -5,8 +5,8 @@
 #include "client/cli/arguments.h"
 #include "client/cli/context.h"
 
-// `gavel completion`: scripts by which shells complete gavel's commands and options, made of the
-// very parser that reads them.
+// `gavel completion`: scripts with which shells complete gavel's commands and options.  They are
+// made from the parser itself.
 namespace gavel::client::cli {
 namespace {
 
@@ -26,7 +26,7 @@ void addOptions(const CLI::App& app, std::vector<std::string>& options) {
   }
 }
 
-// By the words that lead to a command, "gavel chain", what may follow.
+// Collects the words that may follow each sequence of commands, such as "gavel chain".
 void collect(const CLI::App& app, const std::string& path,
              const std::vector<std::string>& inherited,
              std::vector<std::pair<std::string, Words>>& result) {
@@ -39,7 +39,7 @@ void collect(const CLI::App& app, const std::string& path,
          return !sub->get_name().empty() && !sub->get_group().empty();
        })) {
     words.commands.push_back(sub->get_name());
-    // Global options come anywhere.
+    // Global options may stand anywhere.
     collect(*sub, path + " " + sub->get_name(), path == "gavel" ? words.options : inherited,
             result);
   }
@@ -54,7 +54,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 using Tree = std::vector<std::pair<std::string, Words>>;
 
-// A function that finds out how far the commands on the line go, as a case over "path word".
+// A shell function that finds the commands on the line, as a case over "path word".
 std::string steps(const Tree& tree) {
   std::string text;
   for (auto& [path, words]: tree) {

@@ -5,11 +5,11 @@
 namespace gavel::client::cli {
 namespace {
 
-// Why `member` did not answer; empty if it did.
+// Resolves to the reason why `member` did not answer; empty if it did.
 kj::Promise<std::string> ask(Context& context, schema::Member::Reader member,
                              kj::Duration patience) {
   auto asked = context.client().locator().peer(member.getAddress()).then([](kj::Own<Peer> peer) {
-    // The least that there is to ask for: one auction, if there is any.
+    // The smallest query: one auction, if there is any.
     auto request = peer->auctioneer().listRequest();
     request.setLimit(1);
     auto& asked = *peer;
@@ -18,7 +18,7 @@ kj::Promise<std::string> ask(Context& context, schema::Member::Reader member,
           if (response.hasFailure()) {
             return std::string(response.getFailure().getDetail().cStr());
           }
-          // A path that drops large packets lets that pass, and stops bids.
+          // A path that drops large packets passes that query, but no bids.
           return asked.topology().tryLinksRequest().send().then(
               [](auto&&) { return std::string(); });
         })

@@ -7,13 +7,12 @@
 
 namespace gavel::client::cli {
 
-// Whether the chain works, by asking it: each serving member has to answer a query within a time,
-// for which the whole chain has to confirm (R10), and then to have a large message answered by each
-// of its neighbours.  So the links between all members are tried as bids need them, in both
-// directions, and not only whether somebody hears each of them.
+// Whether the chain works.  Each serving member has to answer a query in time, for which the whole
+// chain has to confirm (R10).  Then its neighbours have to answer a large message.  So all links
+// between members are tried in both directions, with the sizes that bids need.
 struct Confirmation {
   bool asked = false;
-  // Of each member that did not answer, its name and why.
+  // The name of each member that did not answer, and why.
   std::vector<std::string> failures;
 };
 

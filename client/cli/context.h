@@ -18,7 +18,7 @@ class App;
 
 namespace gavel::client::cli {
 
-// What a command works with.  Lives as long as the command runs.
+// The surroundings of a command.  Lives as long as the command runs.
 class Context {
 public:
   Context(kj::AsyncIoContext& io, Random& random, const Settings& settings,
@@ -29,14 +29,14 @@ public:
   const Settings& settings;
   Printer print;
 
-  // From now on, with certificates of the authority in this file.
+  // From this call on, connections use TLS with the certificates of the authority in this file.
   void useTls(std::string ca) { tlsCa = std::move(ca); }
-  // To the chain: with TLS and the admin token, where there are any.
+  // The network to the chain, with TLS and the admin token if they are configured.
   kj::Network& network();
 
   kj::Timer& timer() { return io.provider->getTimer(); }
 
-  // A client for the addresses of --server.
+  // The client for the addresses of --server.
   Client& client();
   // A client for other addresses.
   kj::Own<Client> clientFor(const std::vector<std::string>& addresses);
@@ -45,21 +45,21 @@ public:
   Identity identity() { return identity(self()); }
   Identity identity(const std::string& name);
 
-  // Who acts: --as, or who was asked since.
+  // Who acts: the name of --as, or the one typed since.
   const std::string& self() const { return self_; }
   void actAs(std::string name) { self_ = std::move(name); }
 
-  // At the end of a command: remembers which cluster was found, or says why another one than before
-  // was refused, and what to do.
+  // At the end of a command, remembers the cluster that was found.  If another one than before was
+  // refused, says why and what to do.
   void noteCluster();
 
-  // Tells the user if the chain was not found yet, and why.
+  // If the chain was not found yet, says so and why.
   void noteIfLost();
 
-  // The command line as it was given, made to ask about request `id`.
+  // The command line as it was given, changed to ask about request `id`.
   std::string retryCommand(const RequestId& id) const;
 
-  // Resolves when the user or the system wants this process to stop.
+  // Resolves when the user or the system asks this process to stop.
   kj::Promise<void> stopRequested() { return stop.addBranch(); }
 
 private:
@@ -74,29 +74,29 @@ private:
   kj::ForkedPromise<void> stop;
 };
 
-// Carries a command out and comes to the process's exit code.
+// Carries a command out.  Resolves to the exit code.
 using Run = std::function<kj::Promise<int>(Context&)>;
 
-// A command as chosen on the command line.
+// The command that was chosen on the command line.
 struct Command {
-  // Checks the arguments, and throws UsageError; called once.
+  // Checks the arguments and throws UsageError.  It is called once.
   std::function<Run()> prepare;
-  // It sees to stopRequested() itself.
+  // Whether the command handles stopRequested() itself.
   bool stopsItself = false;
-  // It makes one request, whose id is worth knowing if it is interrupted.
+  // Whether the command makes one request, whose id helps if it is interrupted.
   bool oneRequest = false;
 };
 
-// Each adds its subcommands to `app`; the one that is used sets `chosen`.
+// Each of these adds its subcommands to `app`.  The one that is used sets `chosen`.
 void addBid(CLI::App& app, Command& chosen);
 void addQueries(CLI::App& app, Command& chosen);
 void addWatch(CLI::App& app, Command& chosen);
 void addShell(CLI::App& app, Command& chosen);
 void addAuctions(CLI::App& app, Command& chosen);
 void addChain(CLI::App& app, Command& chosen);
-// Adds --at NODE to the command of a query, and checks what is given.
+// Adds --at NODE to the command of a query, and checks its value.
 void addAt(CLI::App& query, std::string& node);
-// These to `gavel chain`.
+// These add to `gavel chain`.
 void addOperate(CLI::App& chain, Command& chosen);
 void addRecover(CLI::App& chain, Command& chosen);
 void addClock(CLI::App& chain, Command& chosen);
@@ -104,15 +104,15 @@ void addBackup(CLI::App& chain, Command& chosen);
 void addUp(CLI::App& app, Command& chosen);
 void addReplay(CLI::App& app, Command& chosen);
 void addBench(CLI::App& app, Command& chosen);
-// After all others.
+// To be called after all others.
 void addCompletion(CLI::App& app, Command& chosen);
 
-// Prints what a write came to and gives the exit code.  `what` is what may have failed ("120"),
-// `success` says it in the case of success.
+// Prints the result of a write and returns the exit code.  `what` names what may have failed
+// ("120"); `success` makes the text for a success.
 int report(Context& context, const WriteResult& result, const std::string& what,
            const std::function<std::string(schema::Outcome::Success::Reader)>& success);
 
-// The same for a query without an answer.
+// The same for a query that failed.
 int report(Context& context, schema::QueryFailure::Reader failure);
 
 }  // namespace gavel::client::cli

@@ -24,7 +24,7 @@ constexpr std::size_t MOST_BYTES = 64;
   throw EnvironmentError("cannot " + what + " credential file " + path + ": " + strerror(error));
 }
 
-// Null if there is no such file.
+// Returns null if there is no such file.
 kj::Maybe<kj::Array<kj::byte>> read(const std::string& path, void (*warn)(const std::string&)) {
   int raw = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (raw < 0) {
@@ -54,7 +54,7 @@ kj::Maybe<kj::Array<kj::byte>> read(const std::string& path, void (*warn)(const 
   return kj::heapArray(buffer, size);
 }
 
-// Makes the file whole or not at all.  If another process was first, its file stays.
+// Makes the file as a whole or not at all.  If another process was first, its file stays.
 void create(const std::string& path, Random& random) {
   std::error_code error;
   auto directory = std::filesystem::path(path).parent_path();

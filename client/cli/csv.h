@@ -6,7 +6,7 @@
 
 namespace gavel::client::cli {
 
-// A value as a field of a CSV file: quoted where that is needed.
+// Returns `text` as a field of a CSV file: quoted if necessary.
 std::string csvField(const std::string& text);
 
 // A value of a CSV file and where it begins: line and column, both from 1, the column in bytes.
@@ -16,8 +16,8 @@ struct CsvField {
   unsigned column = 0;
 };
 
-// Reads RFC 4180: values between commas, quoted where they hold commas, quotes (doubled) or line
-// ends. Lines may end with CR LF or LF; empty lines and a byte order mark are skipped.
+// Reads RFC 4180: values between commas, quoted if they hold commas, quotes (doubled) or line ends.
+// Lines may end with CR LF or LF.  Empty lines and a byte order mark are skipped.
 //
 // Errors are UsageErrors that name the file, the line and the column.
 class CsvReader {
@@ -25,7 +25,7 @@ public:
   // `contents` must outlive this object; `file` is its name in errors.
   CsvReader(std::string file, std::string_view contents);
 
-  // The next record; false at the end.
+  // Reads the next record; returns false at the end.
   bool next(std::vector<CsvField>& fields);
 
   // Throws the error that `what` is wrong with `field`.

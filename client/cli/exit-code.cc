@@ -23,7 +23,7 @@ ExitCode exitCodeOf(schema::Outcome::Exception::Reason reason) {
     case Reason::OUTCOME_UNKNOWN:
       return OUTCOME_UNKNOWN;
   }
-  return INTERNAL_ERROR;  // A newer node's.
+  return INTERNAL_ERROR;  // A reason that only newer nodes know.
 }
 
 }  // namespace

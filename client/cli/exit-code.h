@@ -6,24 +6,25 @@
 
 namespace gavel::client::cli {
 
-// What scripts see.  Documented in docs/operations.md; never renumbered.
+// The exit codes, which scripts rely on.  docs/operations.md documents them; they are never
+// renumbered.
 enum ExitCode : int {
   DONE = 0,
   INTERNAL_ERROR = 1,
   USAGE = 2,
   BID_FAILED = 3,
   UNAVAILABLE = 4,      // Certainly not applied.
-  OUTCOME_UNKNOWN = 5,  // Or, of what a master decided: not complete in time.
+  OUTCOME_UNKNOWN = 5,  // For operators' commands also: not complete in time.
   NOT_POSSIBLE = 6,     // No such auction, auction over, not permitted, or refused by a master.
   DEGRADED = 7,         // `chain status --check`: the chain serves, but not all is well.
-  NOT_SERVING = 8,      // `chain status --check`: it does not.
+  NOT_SERVING = 8,      // `chain status --check`: the chain does not serve.
   INTERRUPTED = 130,
 };
 
 ExitCode exitCodeOf(schema::Outcome::Reader outcome);
 ExitCode exitCodeOf(schema::QueryFailure::Reader failure);
 
-// The user asked for something that makes no sense.  what() names the argument and what is wrong.
+// The user asked for something that makes no sense.  what() names the argument and the problem.
 class UsageError: public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Scripts that start chains at ports of the kernel's choosing would make it grow for ever.
+// A limit: scripts that start chains at ports of the kernel's choosing would make the file grow for
+// ever.
 constexpr std::size_t MOST_LISTS = 500;
 
 struct Line {

@@ -20,8 +20,8 @@ struct LineEditor::Impl {
   kj::UnixEventPort::FdObserver observer;
   EditLine* editor;
   ::History* history;
-  bool editing = false;  // The terminal is in the editor's hands.
-  bool ended = false;    // By Ctrl-D.
+  bool editing = false;  // Whether the editor controls the terminal.
+  bool ended = false;    // Whether Ctrl-D was typed.
 
   Impl(kj::UnixEventPort& port, Options&& given)
       : options(kj::mv(given)),
@@ -81,7 +81,7 @@ struct LineEditor::Impl {
       if (candidate.rfind(typed, 0) == 0) fitting.push_back(candidate);
     }
     if (fitting.empty()) return CC_REFRESH_BEEP;
-    // As far as all that fit agree.
+    // The longest prefix that all fitting words share.
     auto common = fitting.front();
     for (auto& candidate: fitting) {
       std::size_t same = 0;
@@ -116,7 +116,7 @@ struct LineEditor::Impl {
     return poll(&polled, 1, 0) == 1;
   }
 
-  // Takes what has been typed, a key at a time, until there is a line or no more.
+  // Takes the typed keys one by one, until there is a line or no more keys.
   kj::Promise<kj::Maybe<std::string>> read() {
     enter();
     while (readable()) {

@@ -27,7 +27,7 @@ constexpr auto STOP_LIMIT = 3 * kj::SECONDS;
 constexpr unsigned HIGHEST_PORT = 65535;
 constexpr char HOST[] = "127.0.0.1";
 
-// Why nobody can listen there now; 0: one can.
+// Returns why nobody can listen on `port` now; 0: it is free.
 int whyTaken(unsigned port) {
   kj::AutoCloseFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   int on = 1;
@@ -40,7 +40,7 @@ int whyTaken(unsigned port) {
   return errno;
 }
 
-// Better here than in a child's log.
+// An error here is easier to see than one in a child's log.
 void checkFree(const std::string& what, unsigned port) {
   if (int error = whyTaken(port); error != 0) {
     throw EnvironmentError("port " + std::to_string(port) + " for " + what +
@@ -119,7 +119,7 @@ kj::Promise<void> LocalChain::start() {
                   "--tls-ca",   plan.directory + "/ca.pem"};
     context.useTls(plan.directory + "/ca.pem");
   }
-  // Who starts a chain means that one.
+  // Whoever starts a chain means that chain.
   KnownClusters::forget(addresses());
   client_ = context.clientFor(addresses());
   if (plan.protect) {
@@ -132,7 +132,7 @@ kj::Promise<void> LocalChain::start() {
   std::vector<std::string> command = {master, "--listen", address(0), "--data",
                                       plan.directory + "/master", "--replicas",
                                       std::to_string(plan.replicas),
-                                      // All are started together, on this machine.
+                                      // All nodes are started together, on this machine.
                                       "--outage-wait", "1s"};
   command.insert(command.end(), protection.begin(), protection.end());
   auto& leader = add("master", command);
@@ -170,8 +170,8 @@ kj::Promise<unsigned> LocalChain::waitForMembers(unsigned members, kj::TimePoint
   });
 }
 
-// Counts processes of this run.  In a directory that was used before, the last configuration
-// still names those of the run before, as serving, until the master has stored another one.
+// Counts processes of this run only.  If the directory was used before, the configuration names the
+// processes of the earlier run as serving until the master has stored another one.
 kj::Promise<void> LocalChain::look() {
   return survey(client_->locator(), context.timer()).then([this](kj::Own<Survey> survey) {
     serving = 0;
@@ -192,7 +192,7 @@ kj::Promise<void> LocalChain::stop() {
   kj::Vector<kj::Promise<void>> all;
   for (auto& child: children) {
     child->signal(SIGTERM);
-    child->signal(SIGCONT);  // A paused one could not obey.
+    child->signal(SIGCONT);  // A paused process cannot obey.
     all.add(child->ended().ignoreResult());
   }
   tasks.add(context.timer().afterDelay(STOP_LIMIT).then([this]() {

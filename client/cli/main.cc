@@ -51,7 +51,7 @@ void addGlobalOptions(CLI::App& app, Flags& flags) {
   group->add_flag("-q,--quiet", flags.quiet, "Nothing on stderr but errors");
 }
 
-// The command as far as it was understood: its last word's parser.
+// The parser of the last command word that was understood.
 CLI::App* deepest(CLI::App* app) {
   for (;;) {
     auto parsed = app->get_subcommands();
@@ -60,12 +60,12 @@ CLI::App* deepest(CLI::App* app) {
   }
 }
 
-// "gavel auctions".
+// The words of a command: "gavel auctions".
 std::string pathOf(CLI::App* app) {
   return app->get_parent() == nullptr ? "gavel" : pathOf(app->get_parent()) + " " + app->get_name();
 }
 
-// Says what is wrong with the first word that nobody understood.
+// Reports what is wrong with the first word that was not understood.
 [[noreturn]] void refuseWord(CLI::App& root, const std::string& word) {
   auto* command = deepest(&root);
   std::vector<std::string> candidates;
@@ -125,7 +125,7 @@ int carryOut(const Command& command, const Run& run, const Settings& settings,
     });
     promise = promise.exclusiveJoin(kj::mv(interrupted));
   }
-  // A chain that is not there is tried for as long as --timeout says: say what is going on.
+  // A chain that does not answer is tried for as long as --timeout: show what is going on.
   auto hint = context.timer()
                   .afterDelay(HINT_DELAY)
                   .then([&context]() { context.noteIfLost(); })
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
   CLI::App app("Gavel: a distributed auction service", "gavel");
   app.set_version_flag("--version", "gavel " GAVEL_VERSION);
   app.set_help_all_flag("--help-all", "Help for all commands");
-  // Words that nobody understands are collected, for an error that suggests something.
+  // Unknown words are collected, for an error that suggests something.
   app.fallthrough();
   app.allow_extras();
   app.require_subcommand(0, 1);
@@ -162,7 +162,7 @@ int main(int argc, char** argv) {
   addBench(app, chosen);
   addCompletion(app, chosen);
   addManualPage(app);
-  // Last, as commands would inherit it.
+  // This comes last, since commands would inherit it.
   app.footer(
       "Each global option but --new-cluster, -v and -q may also be given as GAVEL_SERVER and so on "
       "in\n"

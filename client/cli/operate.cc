@@ -70,8 +70,8 @@ Operation forgetting(const Options& options) {
   return operation;
 }
 
-// Defines a command whose arguments are in `options`.  `joins`: the node it is about may just have
-// been started.
+// Defines a command whose arguments are in `options`.  `joins`: its node may have been started just
+// before.
 void define(CLI::App& command, Command& chosen, std::shared_ptr<Options> options,
             Operation (*make)(const Options&), bool joins) {
   if (options->wait) {

@@ -11,7 +11,7 @@ using Result = schema::Operator::Result;
 using Configuration = schema::Configuration;
 
 constexpr auto LOOK_AGAIN = 50 * kj::MILLISECONDS;
-// For one look; a master that needs longer may be looked at again.
+// The time limit of one look.  A slower master is looked at again.
 constexpr auto PATIENCE = 1 * kj::SECONDS;
 
 class Running {
@@ -41,7 +41,7 @@ private:
   Operation operation;
   kj::Maybe<Message<Result>> decision;
   kj::Maybe<Message<Configuration>> newest;
-  std::string problem;  // Of the last look.
+  std::string problem;  // Why the last look failed; empty if it did not.
 
   kj::Promise<kj::Own<Peer>> connect() { return locator.peer(master.c_str()); }
 
@@ -89,12 +89,12 @@ private:
       }
       return static_cast<int>(DONE);
     }
-    // Told at once, as what follows may take its time.
+    // The answer is printed at once, as the rest may take long.
     if (!context.print.json) context.print.result(told.c_str());
     return await();
   }
 
-  // Looks at the master's configuration until it is as wanted.
+  // Looks at the master's configuration until the change is complete.
   kj::Promise<int> await() {
     return look().then([this]() -> kj::Promise<int> {
       KJ_IF_MAYBE (configuration, newest) {
@@ -142,13 +142,13 @@ private:
     context.print.result(line);
   }
 
-  // The change goes on without us; what holds it up, the master may know.
+  // The change goes on without this process.  The master may know what delays it.
   kj::Promise<int> giveUp() {
     print(false);
     auto text = "not complete after " + span(0, context.settings.timeout / kj::NANOSECONDS) +
                 "; the master goes on with it: look with 'gavel chain status', wait longer with " +
                 "--timeout";
-    // Asked anew, as the last look may only have had too little time left.
+    // A new survey, since the last look may have had too little time left.
     return survey(context).then([this, text](kj::Own<Survey> survey) -> int {
       bool silent = !survey->master && !problem.empty();
       context.print.error(silent ? text + " (the master at " + master + ": " + problem + ")"

@@ -10,7 +10,7 @@
 namespace gavel::client::cli {
 namespace {
 
-std::size_t width(const std::string& text) {  // In code points: near enough.
+std::size_t width(const std::string& text) {  // In code points, which is exact enough.
   std::size_t result = 0;
   for (unsigned char c: text) result += (c & 0xc0) != 0x80 ? 1 : 0;
   return result;
@@ -153,7 +153,7 @@ bool isNow(std::int64_t stamp) {
 }
 
 std::string timeToCome(std::int64_t stamp, std::int64_t now) {
-  // A small difference is not worth another second than others are told.
+  // For a small difference, all users should be shown the same second.
   return timeOf(isNow(now) ? stamp : stamp + (RealClock().wall() - now));
 }
 

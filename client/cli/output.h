@@ -9,10 +9,10 @@
 #include "client/cli/settings.h"
 #include "schema/auction.capnp.h"
 
-// How results look.  Results go to stdout, everything else to stderr.
+// The form of results.  Results go to stdout, everything else to stderr.
 namespace gavel::client::cli {
 
-// One line of JSON, an object that begins with "v":1, the version of these objects' form.
+// One line of JSON: an object that begins with "v":1, the version of the form of these objects.
 class JsonLine {
 public:
   JsonLine();
@@ -21,14 +21,14 @@ public:
   // 64-bit numbers are strings, as in Cap'n Proto's own JSON.
   JsonLine& number(kj::StringPtr name, std::uint64_t value);
   JsonLine& boolean(kj::StringPtr name, bool value);
-  // A member that is JSON already.
+  // Adds a member whose value is JSON already.
   JsonLine& raw(kj::StringPtr name, kj::StringPtr json);
-  // All members of a struct of the RPC schema.
+  // Adds all members of a struct of the RPC schema.
   template <typename Reader>
   JsonLine& members(Reader value) {
     return spliced(codec.encode(value));
   }
-  // A struct of the RPC schema as one member.
+  // Adds a struct of the RPC schema as one member.
   template <typename Reader>
   JsonLine& object(kj::StringPtr name, Reader value) {
     return raw(name, codec.encode(value));
@@ -46,7 +46,7 @@ private:
 
 enum class Paint { none, good, bad, alarm, faint };
 
-// Columns as wide as their widest cell, two spaces apart.
+// A table whose columns are as wide as their widest cell, two spaces apart.
 class Table {
 public:
   explicit Table(std::vector<std::string> header);
@@ -57,7 +57,7 @@ private:
   std::vector<std::vector<std::string>> rows;
 };
 
-// Writes to the terminal or to whatever stands in for it.
+// Writes to the terminal, or to a file or pipe in its place.
 class Printer {
 public:
   explicit Printer(const Settings& settings)
@@ -67,39 +67,39 @@ public:
   const bool color;
   const bool quiet;
 
-  // A result, without the line's end.
+  // Prints a result.  `line` has no line end.
   void result(kj::StringPtr line) const;
   void result(const Table& table) const;
   void result(JsonLine& line) const { result(line.finish()); }
   std::string painted(Paint paint, const std::string& text) const;
 
-  // To stderr: what helps but is no result; not with --quiet.
+  // Prints to stderr what helps but is no result; nothing with --quiet.
   void note(const std::string& line) const;
-  // To stderr: why there is no result.
+  // Prints to stderr why there is no result.
   void error(const std::string& line) const;
 };
 
-// Why a result could not be written (disk full, say); 0 if all were.  A reader that went away, as
-// in `gavel history | head`, does not count.
+// Why a result could not be written, such as a full disk; 0 if all were.  A reader that went away,
+// as in `gavel history | head`, does not count.
 int outputError();
 
-// Texts that came from elsewhere, made harmless for a terminal: control characters become "?".
+// Makes a foreign text harmless for a terminal: control characters become "?".
 std::string printable(kj::StringPtr text);
 
-// A point in chain time, in UTC: "2026-11-24T03:12:44Z".
+// Returns a point in chain time, in UTC: "2026-11-24T03:12:44Z".
 std::string timeOf(std::int64_t stamp);
 
-// Whether this machine's clock says the same, but for some seconds.
+// Whether `stamp` is within some seconds of this machine's clock.
 bool isNow(std::int64_t stamp);
 
-// A point in chain time to come, by this machine's clock, where chain time is `now`: the two may be
-// far apart (R15).
+// Returns a future point in chain time, by this machine's clock, when chain time is `now`.  The two
+// may be far apart (R15).
 std::string timeToCome(std::int64_t stamp, std::int64_t now);
 
-// From one point in chain time to a later one: "9m58s".
+// Returns the time from one point in chain time to a later one: "9m58s".
 std::string span(std::int64_t from, std::int64_t to);
 
-// "2.5%" or "5".
+// Returns "2.5%" or "5".
 std::string incrementOf(schema::Increment::Reader increment);
 
 }  // namespace gavel::client::cli

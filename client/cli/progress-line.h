@@ -6,8 +6,8 @@
 
 namespace gavel::client::cli {
 
-// One line on the terminal that is written over again and again; nothing where stderr is none, or
-// with --quiet.
+// One line on the terminal that is overwritten again and again.  Prints nothing if stderr is no
+// terminal, or with --quiet.
 class ProgressLine {
 public:
   explicit ProgressLine(const Printer& print);
@@ -16,7 +16,7 @@ public:
 
   bool wanted() const { return wanted_; }
   void show(const std::string& text);
-  // To be called before anything else is written.
+  // Clears the line.  To be called before anything else is printed.
   void clear();
 
 private:

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint32_t PAGE = 1000;
 
-// How often `--wait` looks although the deadline is far: the owner may end an auction early.
+// `--wait` looks at least this often, since the owner may end an auction early.
 constexpr auto LONGEST_SLEEP = 1 * kj::SECONDS;
 constexpr auto SHORTEST_SLEEP = 20 * kj::MILLISECONDS;
 
@@ -28,8 +28,9 @@ int show(Context& context, const Answer& answer) {
   return DONE;
 }
 
-// Answers once the auction is over.  An outage is waited out: the answer will still be there.  Not
-// that of a single node: it may never come back, and others have the answer.
+// Answers once the auction is over.  It waits through outages, because the answer is still there
+// afterwards.  It does not do so for a single node: that may never come back, and others have the
+// answer.
 class Waiting {
 public:
   Waiting(Context& context, const std::string& auction, const std::string& at)

@@ -13,14 +13,14 @@
 #include "client/cli/terminal-line.h"
 #include "client/cli/views.h"
 
-// `gavel chain recover`: the one command that may lose acknowledged bids, so that it says what is
+// `gavel chain recover`: the one command that may lose acknowledged bids.  So it prints what is
 // known of the loss, and asks.
 namespace gavel::client::cli {
 namespace {
 
 using Result = schema::Operator::Result;
 
-// What the master knows of the outage.
+// The master's knowledge of the outage.
 struct Outage {
   Message<schema::Configuration> configuration;  // The last that it stored.
   Message<schema::NodeEntry> node;               // The one to go on with.
@@ -28,7 +28,7 @@ struct Outage {
   std::vector<std::string> notes;
 };
 
-// "n1 and n3".
+// Joins names: "n1 and n3".
 std::string listed(const std::vector<std::string>& names) {
   std::string result;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -38,15 +38,15 @@ std::string listed(const std::vector<std::string>& names) {
   return result;
 }
 
-// The master's own configuration, which is the one that was stored; members may know an older one.
+// The configuration that the master has stored.  Members may know an older one.
 kj::Maybe<schema::Configuration::Reader> storedConfiguration(const Survey& survey) {
   auto relinks = survey.epochs.get().getRelinks();
   if (relinks.size() > 0) return relinks[relinks.size() - 1].getConfiguration();
   return survey.configuration;
 }
 
-// What is said of the entries that `node` may be without.  Members' log ends are as last heard, so
-// there may have been more.
+// Describes the entries that `node` may lack.  Log ends of members are those last reported, so
+// there may be more.
 std::string lossOf(const Survey& survey, schema::Configuration::Reader stored,
                    schema::NodeStatus::Reader node) {
   std::vector<std::string> heard;
@@ -190,7 +190,7 @@ kj::Promise<int> recover(Context& context, kj::Own<Survey> survey, const std::st
     for (auto& note: outage.notes) context.print.note(note);
     return proceed(kj::mv(survey));
   }
-  // Whoever is asked must see what about, --quiet or not.
+  // The question makes no sense without these notes, so they are printed even with --quiet.
   for (auto& note: outage.notes) std::fprintf(stderr, "%s\n", note.c_str());
   return confirmed(context, node)
       .then([&context, proceed, survey = kj::mv(survey)](bool yes) mutable -> kj::Promise<int> {

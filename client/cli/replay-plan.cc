@@ -120,7 +120,7 @@ private:
     double value = 0;
     auto* end = text.data() + text.size();
     auto [rest, error] = std::from_chars(text.data(), end, value);
-    // A hundred years: anything above is a mistake, and would not fit everywhere.
+    // A hundred years.  Longer durations are mistakes, and would not fit everywhere.
     constexpr double LARGEST = 100.0 * 366 * 24 * 3600;
     if (error != std::errc() || rest != end || !std::isfinite(value) || value < 0 ||
         value > LARGEST) {

@@ -8,7 +8,7 @@
 
 namespace gavel::client::cli {
 
-// Recorded auctions, ready to be played again.
+// Recorded auctions to be played again.
 struct ReplayPlan {
   struct Bid {
     double at = 0;  // Seconds after the auction opened.
@@ -38,8 +38,8 @@ struct ReplayPlan {
 //   price_cents   what the item was sold for; optional
 //   open_cents    ignored; optional
 //
-// Item, duration and price are taken from an auction's first line.  Any other column is an error,
-// as are values that make no sense: UsageErrors that name file, line and column.
+// An auction's item, duration and price are those of its first line.  Other columns, and values
+// that make no sense, are UsageErrors that name file, line and column.
 ReplayPlan readReplayPlan(const std::string& file, std::string_view contents);
 
 }  // namespace gavel::client::cli

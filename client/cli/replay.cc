@@ -20,12 +20,12 @@ namespace {
 
 constexpr std::uint32_t PAGE = 1000;
 constexpr auto PROGRESS_INTERVAL = 200 * kj::MILLISECONDS;
-// So that no auction ends while it is played.
+// Added to the duration, so that no auction ends while it is played.
 constexpr double SPARE_SECONDS = 24 * 3600;
 constexpr std::int64_t MOST_IN_FLIGHT = 10'000;
 
-// Waits for all of `promises`, each carried out to its end as soon as it can be: joinPromises()
-// alone would run their last continuations, which free slots, only after all have come that far.
+// Waits for all of `promises`, and runs each to its end as soon as possible.  joinPromises() alone
+// would run their last continuations, which free slots, only after all have reached them.
 kj::Promise<void> allOf(kj::Vector<kj::Promise<void>> promises) {
   for (auto& promise: promises) promise = promise.eagerlyEvaluate(nullptr);
   return kj::joinPromises(promises.releaseAsArray());
@@ -139,7 +139,7 @@ kj::Promise<void> Replay::playAll() {
   return allOf(kj::mv(all));
 }
 
-// Each bid leaves when the one before it has its outcome: the order within an auction is kept.
+// Each bid leaves when the one before it has its outcome, so the order within an auction is kept.
 kj::Promise<void> Replay::play(std::size_t place, std::size_t number) {
   auto& bids = plan.auctions[place].bids;
   if (number == bids.size()) return kj::READY_NOW;
@@ -232,7 +232,7 @@ void Replay::verify(std::size_t place) {
     }
     found += times;
   }
-  // Bids whose outcome stayed unknown may be there; nothing else.
+  // Only bids of unknown outcome may be there as well.
   if (game.history.size() > found + game.unknown) {
     complain(place, "holds " + std::to_string(game.history.size() - found) +
                         " bids that nobody was told of");
@@ -331,7 +331,7 @@ std::string contentsOf(const std::string& path) {
   auto refuse = [&](const char* why) -> std::string {
     throw UsageError("FILE: cannot read " + path + ": " + why);
   };
-  // It could be opened, and would seem empty.
+  // A directory can be opened, and would seem empty.
   if (std::filesystem::is_directory(path, error)) return refuse("it is a directory");
   std::ifstream file(path, std::ios::binary);
   if (!file.is_open()) return refuse(std::strerror(errno));
@@ -358,7 +358,7 @@ Run prepareReplay(const Options& options) {
   auto plan = readReplayPlan(options.file, contentsOf(options.file));
   for (auto& auction: plan.auctions) readName("--suffix", auction.name + parsed.suffix);
   return [parsed, plan](Context& context) {
-    context.identity();  // A problem with it is told before anything begins.
+    context.identity();  // A problem with the credential is reported before anything begins.
     auto replay = kj::heap<Replay>(context, plan, parsed);
     auto promise = replay->run();
     return promise.attach(kj::mv(replay));

@@ -10,12 +10,12 @@
 
 namespace gavel::client::cli {
 
-// A bound on what is under way, first come, first served.
+// Bounds how many calls are under way; first come, first served.
 class Slots {
 public:
   explicit Slots(unsigned count): free(count) {}
 
-  // Resolves when one is free; it is then taken.
+  // Resolves when a slot is free, and takes it.
   kj::Promise<void> take();
   void release();
 
@@ -31,13 +31,13 @@ struct ReplayOptions {
   bool verify = false;
 };
 
-// Plays recorded auctions: creates them, bids as the recorded bidders did, in each auction strictly
-// in order, and checks the histories against what it was told.
+// Plays recorded auctions: creates them, bids as the recorded bidders did, in strict order within
+// each auction, and checks the histories against the answers.
 class Replay final: private kj::TaskSet::ErrorHandler {
 public:
   Replay(Context& context, ReplayPlan plan, ReplayOptions options);
 
-  // Comes to the exit code.
+  // Resolves to the exit code.
   kj::Promise<int> run();
 
 private:
@@ -52,7 +52,7 @@ private:
     std::int64_t amount;
     std::string who;
   };
-  // What came of the auction of the same place in the plan.
+  // The progress of the auction at the same place in the plan.
   struct Game {
     std::int64_t highest = 0;
     std::uint64_t unknown = 0;

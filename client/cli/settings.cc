@@ -19,7 +19,7 @@ namespace {
 constexpr const char DEFAULT_SERVERS[] =
     "127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
 
-// A value and where it was said, for errors.
+// A value and its source, for errors.
 struct Sourced {
   std::string value;
   std::string source;
@@ -35,7 +35,7 @@ public:
     try {
       path = configDirectory() + "/config.toml";
     } catch (const EnvironmentError&) {
-      return;  // No home: no file.
+      return;  // Without a home directory there is no file.
     }
     std::error_code error;
     if (!std::filesystem::exists(path, error)) return;

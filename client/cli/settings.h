@@ -22,15 +22,15 @@ struct Flags {
   bool quiet = false;
 };
 
-// What the global options came to.  Flag > GAVEL_* environment > config.toml > default.
+// The global options after all sources.  Flag > GAVEL_* environment > config.toml > default.
 struct Settings {
   std::vector<std::string> servers;  // "host:port"
   std::string as;
-  bool asGiven = false;  // And not only $USER.
+  bool asGiven = false;  // The name was given, and is not just $USER.
   kj::Duration timeout = 0 * kj::SECONDS;
   bool json = false;
   bool color = false;
-  bool newCluster = false;  // Whatever cluster is at these addresses is right.
+  bool newCluster = false;  // Any cluster at these addresses is right.
   bool verbose = false;
   bool quiet = false;
   std::string credentialFile;
@@ -38,8 +38,8 @@ struct Settings {
   std::string tlsCa;           // Empty: no TLS.
 };
 
-// Reads the environment and $XDG_CONFIG_HOME/gavel/config.toml.  Throws UsageError that names where
-// the bad value stands: flag, variable, or file and line.
+// Reads the environment and $XDG_CONFIG_HOME/gavel/config.toml.  Throws UsageError that names the
+// source of a bad value: flag, variable, or file and line.
 Settings resolveSettings(const Flags& flags);
 
 }  // namespace gavel::client::cli

@@ -12,7 +12,7 @@ namespace gavel::client::cli {
 namespace {
 
 constexpr std::uint32_t PAGE = 1000;
-// When the time left is told, in seconds.
+// When the time left is printed, in seconds.
 constexpr std::int64_t REMINDERS[] = {3600, 600, 60, 10};
 constexpr std::int64_t SECOND = 1'000'000'000;
 
@@ -241,7 +241,7 @@ void ShellSession::expectEndIn(std::int64_t left) {
   counting = countDown(left).eagerlyEvaluate(nullptr);
 }
 
-// Until it is time to say how much is left; for ever then.
+// Prints how much time is left at each of REMINDERS.  Never ends.
 kj::Promise<void> ShellSession::countDown(std::int64_t left) {
   for (auto seconds: REMINDERS) {
     auto wait = left - seconds * SECOND;
@@ -258,7 +258,7 @@ void ShellSession::happened(schema::Version::Reader version) {
   using Kind = schema::Version::Kind;
   bool wasLeading = own(standing.leader.c_str());
   bool mine = version.getKind() == Kind::BID && own(version.getWho());
-  // One's own bids are told as what they came to.
+  // The outcome of one's own bid is printed by bid().
   if (!mine) tell(happening(version, wasLeading ? Standing{"", standing.deadline} : standing));
   if (version.getKind() == Kind::BID && wasLeading && !mine) {
     tell(context.print.painted(Paint::alarm, "You are outbid.") + " The highest bid is " +

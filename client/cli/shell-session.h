@@ -11,11 +11,10 @@
 
 namespace gavel::client::cli {
 
-// What a bidder does and sees in `gavel shell`: carries out commands, and follows the auction at
-// hand.
+// A bidder's commands in `gavel shell`, and the events of the auction at hand.
 class ShellSession {
 public:
-  // Calls what it is given to print, where that has its place.
+  // Calls its argument when and where it may print.
   using Aside = kj::Function<void(kj::FunctionParam<void()>)>;
 
   ShellSession(Context& context, std::string auction, Aside aside);
@@ -27,11 +26,11 @@ public:
 
   std::string prompt() const;
 
-  // Comes to an exit code, as `gavel` would.
+  // Carries a command out.  Resolves to an exit code, as that of `gavel`.
   kj::Promise<int> carryOut(const std::string& line);
 
-  // Tells how the auction at hand stands, and then what happens in it: bids, that one is outbid,
-  // the time left, the end and who has won.  Goes on with the next one at `use`.
+  // Prints how the auction at hand stands, and then its events: bids, that the user is outbid, the
+  // time left, the end and the winner.  Continues with the next auction after `use`.
   kj::Promise<void> follow();
 
 private:
@@ -42,8 +41,8 @@ private:
   std::uint64_t epoch = 0;
   kj::Own<Patience> patience;
   kj::Maybe<kj::Own<AuctionWatch>> watch;
-  kj::Promise<void> counting = nullptr;  // Down, to the end that is known now.
-  // Fulfilled when another auction is at hand.
+  kj::Promise<void> counting = nullptr;  // Counts down to the end that is known now.
+  // Resolves when another auction is at hand.
   kj::ForkedPromise<void> changed = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> change;
 

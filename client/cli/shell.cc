@@ -21,7 +21,7 @@ struct Options {
   std::string commands;  // -c
 };
 
-// At a terminal: the line stays while things happen above it.
+// The shell at a terminal: the line stays while events are printed above it.
 class Interactive final: private kj::TaskSet::ErrorHandler {
 public:
   Interactive(Context& context, const std::string& auction)
@@ -59,7 +59,7 @@ private:
     return editor.read().then([this](kj::Maybe<std::string> line) -> kj::Promise<int> {
       KJ_IF_MAYBE (text, line) {
         if (ShellSession::ends(*text)) return static_cast<int>(DONE);
-        // What it comes to appears above the line that is typed meanwhile.
+        // The result is printed above the line that is typed meanwhile.
         tasks.add(session.carryOut(*text).ignoreResult());
         editor.setPrompt(session.prompt());
         return lines();
@@ -73,7 +73,8 @@ private:
   }
 };
 
-// From a pipe or -c: one command after the other.  Comes to the exit code of the first that failed.
+// The shell for a pipe or -c: one command after the other.  Resolves to the exit code of the first
+// that failed.
 class Script {
 public:
   Script(Context& context, const std::string& auction, std::istream& input)
@@ -100,7 +101,7 @@ kj::Promise<int> running(kj::Own<T> what) {
   return promise.attach(kj::mv(what));
 }
 
-// Whoever is at a terminal and did not say who they are is asked.
+// Asks a user at a terminal for their name if it was not given.
 kj::Promise<void> askForName(Context& context) {
   if (context.settings.asGiven) return kj::READY_NOW;
   return askOnTerminal(context, "Your name [" + context.settings.as + "]: ")

@@ -9,7 +9,7 @@ namespace {
 
 using schema::Topology;
 
-// A process that needs longer is as good as gone.
+// A process that needs longer counts as gone.
 constexpr auto PATIENCE = 500 * kj::MILLISECONDS;
 constexpr auto LOOK_AGAIN = 100 * kj::MILLISECONDS;
 
@@ -90,7 +90,7 @@ private:
     return kj::joinPromises(all.releaseAsArray());
   }
 
-  // Of several masters, the one that knows most.
+  // Keeps the answer of the master that knows most nodes.
   void heardMaster(kj::StringPtr address, Message<Topology::NodesResults> nodes,
                    Message<Topology::EpochsResults> epochs) {
     if (result->master && nodes.get().getNodes().size() <= result->nodes.get().getNodes().size()) {
@@ -122,7 +122,7 @@ private:
     return kj::joinPromises(all.releaseAsArray()).then([this]() { fillIn(); });
   }
 
-  // Makes of the members' answers what a master would have told.
+  // Makes from the members' answers what a master would have reported.
   void fillIn() {
     result->adoptConfiguration(locator);
     auto configuration = KJ_ASSERT_NONNULL(result->configuration);
@@ -218,7 +218,7 @@ kj::Promise<kj::Own<Survey>> surveyKnowing(Context& context, const std::string& 
     KJ_IF_MAYBE (entry, entryNamed(survey, node)) {
       if (entry->getConnected()) return true;
     }
-    if (!survey.master) return true;  // That is a problem of its own.
+    if (!survey.master) return true;  // The caller reports that there is no master.
     if (!told) {
       context.print.note("waiting until the master hears of " + printable(node.c_str()));
     }

@@ -9,12 +9,12 @@
 
 namespace gavel::client::cli {
 
-// What masters and nodes say of the chain at this moment.  Without a master, each member is asked
-// itself, and the rest is filled in as well as can be.
+// What masters and nodes report of the chain now.  If no master answers, each member is asked
+// itself, and the rest is filled in as far as possible.
 struct Survey {
-  // Somebody answered at all.
+  // Whether anybody answered.
   bool answered = false;
-  // Whether a master did, and which, or else why not.
+  // Whether a master answered; which one, or else why none did.
   bool master = false;
   std::string masterAddress;
   std::string whyNoMaster;
@@ -23,33 +23,34 @@ struct Survey {
 
   // Null while no chain has formed.
   kj::Maybe<schema::Configuration::Reader> configuration;
-  // Without a master: only the members, `connected` if they answered, else with the reason.
+  // Without a master, this has the members only: `connected` if they answered, else with the
+  // reason.
   Message<schema::Topology::NodesResults> nodes;
-  // Without a master: only the configuration in force.
+  // Without a master, this has the configuration in force only.
   Message<schema::Topology::EpochsResults> epochs;
 
   Survey();
 
-  // The member that `status` speaks for; null if that process is none.
+  // The member that `status` is about; null if that process is none.
   kj::Maybe<schema::Member::Reader> memberOf(schema::NodeStatus::Reader status) const;
 
-  // What is said of the head, if it was reached.
+  // The entry of the head, if it was reached.
   kj::Maybe<schema::NodeEntry::Reader> head() const;
 
-  // Keeps a copy of the newest that `locator` knows, which may learn another one at any time.
+  // Copies the newest configuration of `locator`, which may learn another one at any time.
   void adoptConfiguration(const ChainLocator& locator);
 
 private:
   kj::Maybe<Message<schema::Configuration>> ownConfiguration;
 };
 
-// Above this a node's clock, or chain time, is alarming (R15).
+// A node whose clock, or chain time, is off by more is alarming (R15).  In ns.
 constexpr std::int64_t ALARMING_SKEW = 500'000'000;
 
-// What is wrong with chain time, for people.
+// Problems of chain time, for people.
 std::vector<std::string> remarksOnTime(const Survey& survey);
 
-// A master's entry for the node of that name; of several processes, the one that lives.
+// A master's entry for the node of that name.  Of several processes, the one that is connected.
 kj::Maybe<schema::NodeEntry::Reader> entryNamed(const Survey& survey, const std::string& name);
 
 // Asks all known addresses once.
@@ -57,11 +58,11 @@ kj::Promise<kj::Own<Survey>> survey(Context& context);
 // The same with the addresses that `locator` knows.  Both must outlive the promise and its result.
 kj::Promise<kj::Own<Survey>> survey(ChainLocator& locator, kj::Timer& timer);
 
-// Asks again and again until `enough` is content, or `deadline` comes.  Gives the last survey.
+// Asks repeatedly until `enough` returns true, or until `deadline`.  Resolves to the last survey.
 kj::Promise<kj::Own<Survey>> surveyUntil(Context& context, kj::TimePoint deadline,
                                          std::function<bool(const Survey&)> enough);
-// Until a master is in contact with `node`: a process that was just started may need a moment.
-// Takes half of --timeout at most, as something is to be done with the node then.
+// Asks until a master is in contact with `node`, since a new process may need a moment.  Takes half
+// of --timeout at most, since the command still has something to do with the node.
 kj::Promise<kj::Own<Survey>> surveyKnowing(Context& context, const std::string& node);
 
 }  // namespace gavel::client::cli

@@ -15,7 +15,7 @@ public:
 
   kj::Promise<std::string> read() {
     return observer.whenBecomesReadable().then([]() {
-      // The terminal gives whole lines, so this does not block.
+      // The terminal returns whole lines, so this does not block.
       char buffer[1024];
       auto size = ::read(STDIN_FILENO, buffer, sizeof(buffer));
       std::string line(buffer, size > 0 ? static_cast<std::size_t>(size) : 0);

@@ -94,7 +94,7 @@ private:
     return created.isException() && created.getException().getReason() == Reason::ALREADY_EXISTS;
   }
 
-  // What there is to say of the auction that was made; empty, after an error, if it was not.
+  // The text about the new auction.  Empty, after an error, if it was not created.
   std::string auctionText(schema::Outcome::Reader created) {
     if (created.isSuccess()) {
       auto success = created.getSuccess();
@@ -106,7 +106,7 @@ private:
     return "";
   }
 
-  // The same of one that was there before.
+  // The text about an auction that already existed.
   std::string auctionText(schema::Auctioneer::Answer::Reader found) {
     if (found.isFailure()) {
       context.print.error("auction \"default\" is there already, but was not found: " +
@@ -128,7 +128,7 @@ private:
     }
   }
 
-  // The option for commands that are to find this chain.
+  // The option with which commands find this chain.
   std::string at() const {
     return plan.chain.port == 7400 ? "" : " -s " + chain.address(0) + "," + chain.address(1);
   }
@@ -193,7 +193,7 @@ private:
   }
 };
 
-// How many nodes there were when this directory was used before; 0: none.
+// The number of nodes of an earlier run in this directory; 0: none.
 unsigned nodesIn(const std::string& directory) {
   unsigned count = 0;
   std::error_code error;
@@ -225,7 +225,7 @@ Run prepareUp(const Options& options) {
   plan.chain.replicas = nodes;
   plan.chain.directory = options.directory;
   plan.chain.protect = true;
-  // What was begun with it goes on with it.
+  // A directory that was begun with TLS goes on with it.
   plan.chain.tls = options.tls || (!options.directory.empty() &&
                                    std::filesystem::exists(options.directory + "/ca.pem"));
   plan.chain.port = static_cast<unsigned>(
@@ -233,7 +233,7 @@ Run prepareUp(const Options& options) {
   plan.duration = readDuration("--duration", options.duration);
   plan.item = readItem("--item", options.item);
   return [plan](Context& context) {
-    context.identity();  // A problem with it is better told before anything is started.
+    context.identity();  // A problem with the credential is reported before anything is started.
     auto up = kj::heap<Up>(context, plan);
     auto promise = up->run();
     return promise.attach(kj::mv(up));

@@ -159,7 +159,7 @@ std::string details(schema::AuctionView::Reader auction) {
   line("bids", std::to_string(auction.getBids()));
   line("owner", printable(auction.getOwner()));
   line("created", timeOf(auction.getCreated()));
-  // What is to come is told by the reader's clock, and what is over as the log has it (R15).
+  // Future times are shown by the reader's clock, past ones as in the log (R15).
   auto time = [&](std::int64_t stamp) {
     return state.isOpen() ? timeToCome(stamp, auction.getNow()) : timeOf(stamp);
   };

@@ -16,7 +16,7 @@ std::string stateOf(schema::AuctionView::Reader auction);
 std::string kindOf(schema::Version::Kind kind);
 // Its row in a table of AUCTION_COLUMNS.
 std::vector<std::string> rowOf(schema::AuctionView::Reader auction);
-// All there is to know, a line for each fact.
+// All that is known of it, a line for each fact.
 std::string details(schema::AuctionView::Reader auction);
 
 // "head", "middle", "head+tail", "syncing" ...

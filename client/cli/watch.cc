@@ -12,7 +12,8 @@
 namespace gavel::client::cli {
 namespace {
 
-// Who led, and until when, is remembered of so many auctions; of others it is looked up again.
+// The leaders and deadlines of so many auctions are remembered.  Those of others are looked up
+// again.
 constexpr std::size_t MOST_AUCTIONS = 100'000;
 
 struct Options {
@@ -30,7 +31,7 @@ kj::Own<Patience> patienceOf(Context& context) {
       [&context]() { context.print.note("the chain answers again; nothing was missed"); });
 }
 
-// One auction, until it is over.
+// Watches one auction until it is over.
 class WatchOne {
 public:
   WatchOne(Context& context, std::string auction, std::uint64_t from)
@@ -40,7 +41,7 @@ public:
     if (from == 0) return fromNow();
     if (from == 1) return follow();
     return context.client().history(auction.c_str(), from - 1, 1).then([this](HistoryPage page) {
-      // Where this has no answer, the watch itself will say why.
+      // If this has no answer, the watch itself reports why.
       for (auto version: page.get().getVersions()) standing.take(version);
       return follow();
     });
@@ -69,7 +70,7 @@ private:
         standing.take(view);
         from = view.getVersion() + 1;
       } else {
-        // Its last version says so.
+        // The last version shows it.
         from = view.getVersion();
       }
       return follow();
@@ -95,7 +96,7 @@ private:
   }
 };
 
-// All auctions, until it is interrupted.
+// Watches all auctions until it is interrupted.
 class WatchAll {
 public:
   WatchAll(Context& context, std::uint64_t after)

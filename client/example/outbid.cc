@@ -1,5 +1,5 @@
 // Bids a little more than the highest bid, up to a limit, whenever somebody else leads, until the
-// auction is over: what the client library looks like to a program.
+// auction is over.  An example of a program that uses the client library.
 //
 //     outbid SERVER AUCTION NAME LIMIT
 

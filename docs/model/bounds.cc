@@ -6,7 +6,7 @@
 // members that have to serve (R18).
 namespace gavel::model {
 
-// Whether what it knows to be committed belongs to the configuration that it acts in.
+// Whether the node learned its bound in the configuration in which it acts.
 bool Transition::knowsHere(int slot) const {
   auto& node = state.nodes[slot];
   if (node.config == 0) return false;
@@ -16,13 +16,13 @@ bool Transition::knowsHere(int slot) const {
   return config.members[place].serving != 0 || config.attached != 0;
 }
 
-// Whether it acts in an epoch from before the last order.  What it and others that have not heard
-// of it still commit, and tell, is lost: whoever orders has to stop them.
+// Whether the node acts in an epoch before the last order.  What such nodes still commit and answer
+// is lost: whoever gives the order has to stop them.
 bool Transition::isGivenUp(const Node& node) const {
   return state.configs[node.config].epoch < state.configs[state.last].restartedIn;
 }
 
-// R11: never above what is durable, and in the epoch in which it is so.
+// R11: the bound is never above what is durable, and is of the epoch in which it was learned.
 bool Transition::note(int slot) {
   auto& node = state.nodes[slot];
   if (!options.bounds.keepBounds() || node.config == 0 || !knowsHere(slot)) return false;
@@ -36,7 +36,7 @@ bool Transition::note(int slot) {
   return true;
 }
 
-// R11: only from a serving member of the configuration in force.
+// R11: the store takes it only from a serving member of the configuration in force.
 bool Transition::told(int slot) {
   auto& node = state.nodes[slot];
   auto& last = state.configs[state.last];
@@ -48,8 +48,8 @@ bool Transition::told(int slot) {
   return true;
 }
 
-// What the masters do not know to be committed yet, a copy may lack without being told from the
-// store that it is a copy of: that is more than is promised.
+// Only a copy that lacks something within the masters' bound is modelled.  A copy that lacks only
+// later entries cannot be told from its original, and R11 promises nothing about it.
 bool Transition::copy(int slot, int kept) {
   auto& node = state.nodes[slot];
   if (state.copies >= options.bounds.copies || kept >= state.bound) return false;
@@ -74,7 +74,7 @@ bool Transition::recover(int slot) {
   for (int place = 0; place < current.serving(); ++place) {
     if (runs(state, current.members[place])) return false;
   }
-  // All of it is on its disk: the bound becomes that.
+  // All of its log is on its disk, and the bound becomes its end.
   auto held = state.nodes[slot].log.size();
   if (held == 0 || state.nodes[slot].synced < held) return false;
   Configuration next;
@@ -85,7 +85,7 @@ bool Transition::recover(int slot) {
                      static_cast<Byte>(state.nodes[slot].incarnation & 15), 1};
   if (!store(next, false)) return false;
   ++state.orders;
-  // What it does not hold is given up, and nobody is promised it any more.
+  // Entries that it does not hold are given up, and promised to nobody any more.
   auto& node = state.nodes[slot];
   node.aged = 0;
   state.bound = static_cast<Byte>(node.log.size());
@@ -110,13 +110,13 @@ void Transition::requireBound(const Node& joiner, const Node& tail) {
   }
 }
 
-// R18.
+// R18: too few members serve.
 bool Transition::isShort(const Configuration& config) const {
   return config.serving() < options.bounds.least && !is(Variant::ackInShortEpoch);
 }
 
-// The head tells of what is committed: with min-members, of what an epoch with enough of them has
-// committed.
+// The head answers with what is committed; with min-members, with what an epoch with enough of them
+// has committed.
 void Transition::answer(int slot) {
   auto upToIn = [&](const State& from) {
     auto& node = from.nodes[slot];

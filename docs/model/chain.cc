@@ -6,7 +6,7 @@
 namespace gavel::model {
 namespace {
 
-// Not present if there is nobody to send to, which is also so until a joiner has attached.
+// Not present if there is no successor.  A joiner is one only once it has attached.
 Append appendFor(const State& state, int slot) {
   auto& node = state.nodes[slot];
   auto& config = state.configs[node.config];
@@ -22,7 +22,7 @@ Append appendFor(const State& state, int slot) {
   return append;
 }
 
-// 0 if there is nobody to tell.
+// 0 if there is no predecessor.
 Byte ackFor(const State& state, int slot) {
   auto& node = state.nodes[slot];
   auto& config = state.configs[node.config];
@@ -32,7 +32,7 @@ Byte ackFor(const State& state, int slot) {
   return config.attached ? static_cast<Byte>(node.durable + 1) : 0;
 }
 
-// What the tail tells the head past those between; 0 if there are none.
+// The commit index that the tail sends to the head past the nodes between; 0 if there are none.
 Byte toHeadFor(const State& state, int slot, bool early) {
   auto& node = state.nodes[slot];
   auto& config = state.configs[node.config];
@@ -41,7 +41,7 @@ Byte toHeadFor(const State& state, int slot, bool early) {
   return static_cast<Byte>((early ? std::max(node.commit, node.heard) : node.commit) + 1);
 }
 
-// R1: a message of the epoch that the node acts in; weakened, of an older one too.
+// R1: takes a message of the epoch in which the node acts.  Weakened: of an older one too.
 bool heeds(const Node& node, int number, bool older) {
   return node.config == number || (older && node.config > number);
 }
@@ -102,7 +102,7 @@ bool Transition::takeAppend(int number, int place) {
   takeLog(node, append.log);
   auto& own = state.configs[node.config];
   bool serving = own.members[placeOf(state, own, member.slot)].serving != 0;
-  // A syncing member has no use for the durable number, unless it keeps it.
+  // A syncing member has no use for the durable number, unless a variant keeps it.
   if (serving || is(Variant::keepNumbers) || is(Variant::keepUpstream)) {
     node.heard = std::max(node.heard, append.durable);
   }
@@ -111,7 +111,7 @@ bool Transition::takeAppend(int number, int place) {
   return true;
 }
 
-// R4: appends what follows.
+// R4: appends the entries after its own.
 void Transition::takeLog(Node& node, const Log& sent) {
   if (options.nets && !sent.startsWith(node.log)) {
     breaks("a node holds what its predecessor does not, and halts (R4, R6)");
@@ -152,7 +152,7 @@ bool Transition::takeToHead(int number) {
   return true;
 }
 
-// R4: so many of the entries that a node is told of does it hold, and should hold all.
+// R4: the part of the first `told` entries that the node holds.  It should hold all.
 Byte Transition::known(const Node& node, int told) {
   if (options.nets && told > node.log.size()) {
     breaks("a node hears of entries that it does not hold, and halts (R4)");
@@ -161,7 +161,7 @@ Byte Transition::known(const Node& node, int told) {
 }
 
 // R1, R6.  Announcements are as late as they like: any stored configuration that is newer than the
-// node's own may come.
+// node's own may arrive.
 bool Transition::adopt(int slot, int number) {
   auto& node = state.nodes[slot];
   auto& config = state.configs[number];
@@ -170,7 +170,7 @@ bool Transition::adopt(int slot, int number) {
     if (config.epoch <= node.newest) return false;
     if (placeOf(state, config, slot) < 0) return false;
     node.newest = config.epoch;
-    if (config.epoch >= REBUILD_STEP) node.promisedAt = 0;  // It is kept.
+    if (config.epoch >= REBUILD_STEP) node.promisedAt = 0;  // The promise was kept.
   }
   int place = placeOf(state, config, slot);
   if (place < 0) return false;
@@ -190,8 +190,8 @@ bool Transition::adopt(int slot, int number) {
   return true;
 }
 
-// R9 (a): both act in the configuration.  In one step, as neither log changes in between but by
-// what would end the attachment.
+// R9.1: both act in the configuration.  It is one step, since only events that end the attachment
+// change a log in between.
 bool Transition::attach(int slot, bool snapshot) {
   auto& tail = state.nodes[slot];
   if (tail.config == 0) return false;
@@ -206,7 +206,8 @@ bool Transition::attach(int slot, bool snapshot) {
   requireBound(joiner, tail);
   joiner.aged = 0;
   if (snapshot) {
-    // Its log may begin above the joiner's end, where all up to that is committed.
+    // The log of the tail may begin after the joiner's end only if all up to its begin is
+    // committed.
     if (joiner.log.size() >= tail.commit) return false;
     joiner.log = tail.log.prefix(tail.commit);
     joiner.durable = joiner.synced = joiner.commit = 0;
@@ -232,12 +233,12 @@ bool Transition::attach(int slot, bool snapshot) {
   return true;
 }
 
-// R9 (b).
+// R9.3.
 bool Transition::gate(int slot) {
   auto& node = state.nodes[slot];
   if (node.config == 0) return false;
   if (node.gated) {
-    // R9 (d) knows no such step.
+    // By R9.3 a gate holds until another epoch.
     if (!is(Variant::gateGivenUp)) return false;
     node.gated = 0;
     settle(slot);
@@ -253,7 +254,7 @@ bool Transition::report(int slot) {
   auto& node = state.nodes[slot];
   if (!node.gated) return false;
   auto& config = state.configs[node.config];
-  // Of no use in an epoch that is over.
+  // A report is of no use in an epoch that is over.
   bool toLost = state.lostLast != 0 && node.config == state.lostLast;
   if (node.config != state.last && !toLost) return false;
   if (!is(Variant::gateBeforeBarrier) && node.commit < node.barrier) return false;
@@ -266,8 +267,8 @@ bool Transition::report(int slot) {
   return true;
 }
 
-// R2.  The next process finds `kept` entries, which may be more than were synced. It starts at once
-// and does nothing until it is named.
+// R2.  The next process finds `kept` entries, which may be more than were synced.  It starts at
+// once, and does nothing until it is named.
 bool Transition::crash(int slot, int kept, bool powerLoss) {
   auto& node = state.nodes[slot];
   if (state.crashes >= options.bounds.crashes) return false;
@@ -284,7 +285,7 @@ bool Transition::crash(int slot, int kept, bool powerLoss) {
   next.synced = std::min<Byte>(node.synced, static_cast<Byte>(next.log.size()));
   next.durable = next.synced;
   if (is(Variant::readIsDurable)) next.durable = static_cast<Byte>(next.log.size());
-  // From its checkpoint, which may be the newest, and is not synced.
+  // Its checkpoint may be the newest.  Checkpoints are not synced.
   next.commit = powerLoss ? 0 : std::min<Byte>(node.commit, static_cast<Byte>(next.log.size()));
   next.incarnation = node.incarnation;
   if (is(Variant::restartInPlace)) {
@@ -322,7 +323,7 @@ void Transition::decide(Node& node, const Configuration& config, int place) {
   committedAtTail(node, limit);
 }
 
-// Whatever is new in what the neighbours should know.
+// Sends the neighbours what is new for them.
 void Transition::send(int slot) {
   auto number = state.nodes[slot].config;
   auto& config = state.configs[number];

@@ -5,7 +5,7 @@
 namespace gavel::model {
 namespace {
 
-// "A", and "A'" for its second process.
+// "A", and "A'" for the second process of that slot.
 std::string nameOf(int slot, int incarnation) {
   return std::string(1, static_cast<char>('A' + slot)) +
          std::string(static_cast<std::size_t>(incarnation), '\'');
@@ -40,7 +40,7 @@ std::string epochOf(const State& state, int config) {
   return "epoch " + std::to_string(state.configs[config].epoch);
 }
 
-// Whether a read was answered in the step, and not given up.
+// Whether the step answered a read, instead of giving it up.
 bool answers(const Step& step, const State& before, const State& after) {
   if (after.query.active) return false;
   if (step.kind == Step::Kind::query) return true;

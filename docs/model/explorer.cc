@@ -12,17 +12,17 @@ using Print = std::uint64_t;
 
 Print printOf(const State& state) {
   auto print = XXH3_64bits(&state, sizeof(state));
-  return print == 0 ? 1 : print;  // 0 marks what is free.
+  return print == 0 ? 1 : print;  // 0 marks a free slot.
 }
 
-// The fingerprints of the states that were seen, each with that of the state it was reached from.
+// The fingerprints of the known states, each with that of the state from which it was reached.
 class Seen {
 public:
   Seen(): slots(1 << 16) {}
 
   std::size_t size() const { return count; }
 
-  // False if it is there already.
+  // Returns false if the state is known already.
   bool add(Print print, Print from) {
     auto& slot = find(print);
     if (slot.print != 0) return false;
@@ -38,7 +38,7 @@ private:
     Print print = 0;
     Print from = 0;
   };
-  std::vector<Slot> slots;  // A power of two, probed one by one.
+  std::vector<Slot> slots;  // A power of two of them; probing is linear.
   std::size_t count = 0;
 
   Slot& find(Print print) {
@@ -57,7 +57,7 @@ private:
   }
 };
 
-// Goes again from the initial state by way of the fingerprints.
+// Follows the fingerprints from the initial state again.
 std::vector<std::string> retrace(const Model& model, Seen& seen, Print end, Print broken) {
   std::vector<Print> way;
   if (broken != 0) way.push_back(broken);

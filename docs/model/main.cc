@@ -1,4 +1,4 @@
-// Explores the model of the protocol (README.md).
+// Explores the model of the protocol (docs/model/README.md).
 
 #include <cstdio>
 #include <string>
@@ -11,11 +11,11 @@ namespace gavel::model {
 namespace {
 
 constexpr int USAGE = 2;
-// A table of 2 GiB, and what is at the edge.
+// Takes a table of 2 GiB, and the states at the edge.
 constexpr std::size_t MOST_STATES = 100'000'000;
 
-// Bounds with the number of states within: what a change of the model, or a part of it that is
-// never reached, does not leave the same.
+// Bounds with the number of states within them.  The number differs if the model changes, or if a
+// part of it is never reached.
 struct Known {
   Bounds bounds;
   std::size_t states;
@@ -55,7 +55,7 @@ void print(const Findings& findings) {
   if (!findings.broken.empty()) std::printf("  BROKEN: %s\n", findings.broken.c_str());
 }
 
-// Whether nothing is broken.  `states` is how many there have to be, 0 if that is not known.
+// Whether nothing is broken.  `states` is the expected number of states; 0 if that is not known.
 bool explored(const Options& options, std::size_t limit, std::size_t states) {
   auto findings = explore(Model(options), limit);
   std::printf("MODEL %s: %zu states, %zu transitions, %d steps deep, %s, %.1f s\n",
@@ -89,7 +89,7 @@ Options optionsFor(const VariantInfo& info, bool inner, bool eachWord) {
   return options;
 }
 
-// Whether each weakened rule is caught, and each that is known to do no harm does none.
+// Whether each weakened rule is caught, and each harmless one breaks nothing.
 bool allCaught(std::size_t limit, bool eachWord) {
   bool good = true;
   std::printf("MODEL %-26s %-4s %5s %9s  %s\n", "weakened rule", "", "steps", "states", "breaks");
@@ -160,7 +160,7 @@ int run(int argc, char** argv) {
   auto* innerFlag =
       one->add_flag("--inner", inner, "halt where R4 is broken, and check what no client sees");
   one->add_flag("--visible", visible, "only what clients see")->excludes(innerFlag);
-  // Those not given are the variant's own.
+  // Bounds that are not given are those of the variant.
   Bounds own{0, 0, 0, 0, -1, true, -1, -1, 0, -1};
   addBounds(*one, own);
 

@@ -2,8 +2,8 @@
 
 #include "docs/model/transition.h"
 
-// What masters do: R3, R9 (c), R11.  A decision counts from the moment it is stored, by a swap from
-// the last one; it reaches each node when it likes, or never (Transition::adopt).
+// The masters: R3, R9.3, R11.  A decision counts from the moment at which it is stored, by a swap
+// from the last one.  It reaches each node at any time, or never (Transition::adopt).
 namespace gavel::model {
 namespace {
 
@@ -31,7 +31,7 @@ bool sameMembers(const Configuration& left, const Configuration& right) {
   return left.size == right.size && left.members == right.members;
 }
 
-// Whether the syncing member may be made to serve (R9 c).
+// Whether the syncing member may be made to serve (R9.3).
 bool gateReported(const State& state, const Configuration& current, Variant variant) {
   if (!current.hasJoiner()) return false;
   if (variant == Variant::noGate) return true;
@@ -40,7 +40,7 @@ bool gateReported(const State& state, const Configuration& current, Variant vari
   return state.gateOf == joiner;
 }
 
-// `serving` with each node that may be named syncing behind it, and with none.
+// Calls back with `serving` alone, and followed by each node that may be named syncing.
 void withJoiners(const State& state, const Configuration& current, const Configuration& serving,
                  bool promoted, int slots, const std::function<void(const Configuration&)>& use) {
   use(serving);
@@ -50,7 +50,7 @@ void withJoiners(const State& state, const Configuration& current, const Configu
     use(next);
   }
   for (int slot = 0; slot < slots; ++slot) {
-    // A store appears once, and a member that is lost has to be removed first.
+    // A store appears once, and a lost member has to be removed first.
     if (placeOf(state, current, slot) >= 0 || holdsStore(serving, slot)) continue;
     auto next = serving;
     add(next, slot, state.nodes[slot].incarnation, false);
@@ -88,8 +88,8 @@ void forEachNext(const State& state, const Options& options,
   }
 }
 
-// The process that served in a source has ended; the others need not have, and the master may be
-// wrong about them.
+// The process that served in a source has ended.  Those of the others may still run, as the master
+// may be wrong about them.
 void forEachRestart(const State& state, const Options& options,
                     const std::function<void(const Configuration&)>& use) {
   auto& current = state.configs[state.last];
@@ -110,7 +110,7 @@ void forEachRestart(const State& state, const Options& options,
     for (int each = 0; each < count; ++each) {
       if (chosen >> each & 1) order[size++] = sources[each];
     }
-    // Longest log first; of equal ones, as before.
+    // The longest log comes first; equal ones keep their order.
     std::stable_sort(order.begin(), order.begin() + size, [&](int left, int right) {
       return state.nodes[left].log.size() > state.nodes[right].log.size();
     });

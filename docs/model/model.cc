@@ -11,7 +11,7 @@ State Model::initial() const {
   for (int slot = 0; slot < options.bounds.chain; ++slot) {
     config.members[slot] = {static_cast<Byte>(slot & 7), 0, 1};
     ++config.size;
-    // All have adopted it, and told each other that nothing is there.
+    // All have adopted it, and know from each other that the log is empty.
     state.nodes[slot].config = 1;
     state.nodes[slot].newest = options.bounds.rounds > 0 ? 1 : 0;
     state.nodes[slot].served = options.variant == Variant::olderMemberIsSource ? 1 : 0;
@@ -23,7 +23,7 @@ State Model::initial() const {
 void Model::successors(const State& state, const Emit& emit) const {
   using Kind = Step::Kind;
   Transition transition(state, options);
-  // Carries `rule` out, and passes on what becomes of it.
+  // Carries `rule` out, and passes on the resulting state.
   auto attempt = [&](Kind kind, int slot, int config, int number, auto rule) {
     if (!rule(transition)) return;
     transition.finish();

@@ -2,10 +2,10 @@
 
 #include "docs/model/transition.h"
 
-// What must be true.
+// The properties.
 namespace gavel::model {
 
-// Entries that a tail commits.
+// Takes note of the entries that a tail commits.
 void Transition::committedAtTail(const Node& node, int upTo) {
   if (isGivenUp(node)) return;
   for (int index = 0; index < upTo; ++index) {
@@ -23,7 +23,7 @@ void Transition::committedAtTail(const Node& node, int upTo) {
   state.committed = std::max(state.committed, static_cast<Byte>(upTo));
 }
 
-// Entries that a client is told of.
+// Takes note of the entries that a client is shown.
 void Transition::tell(const Log& log, int upTo) {
   for (int index = 0; index < upTo; ++index) {
     if (index < state.told.size()) {
@@ -46,7 +46,7 @@ void Transition::finish() {
 }
 
 void Transition::check() {
-  // The head's log stands (R6), so that what is not in it now never comes back.
+  // The head's log stands (R6), so an entry that is not in it now never comes back.
   auto head = state.configs[state.last].members[0];
   if (actsIn(state, head, state.last) &&
       !state.nodes[head.slot].log.startsWith(state.told.prefix(state.acknowledged))) {
@@ -74,7 +74,7 @@ void Transition::checkInner() {
       upstream = &log;
     }
   }
-  // The ground that R3, R9 and R11 stand on.
+  // R3, R9 and R11 rest on this.
   auto& last = state.configs[state.last];
   for (int place = 0; place < last.serving(); ++place) {
     auto& node = state.nodes[last.members[place].slot];
@@ -86,15 +86,16 @@ void Transition::checkInner() {
   }
   for (int slot = 0; slot < options.bounds.slots; ++slot) {
     auto& node = state.nodes[slot];
-    if (last.restartedIn != 0 && !knowsHere(slot)) continue;  // From before the order, perhaps.
+    // Its bound may be older than the order.
+    if (last.restartedIn != 0 && !knowsHere(slot)) continue;
     if (!state.told.startsWith(node.log.prefix(node.commit))) {
       breaks("a node takes for committed what is not");
     }
   }
 }
 
-// Drops what nobody can receive, or act in, any more, so that states which differ in nothing else
-// are the same.
+// Drops what nobody can receive, or act in, any more.  States that differ in nothing else become
+// the same.
 void Transition::forget() {
   for (int number = 1; number <= state.count; ++number) {
     auto& config = state.configs[number];

@@ -4,9 +4,9 @@
 
 // R10: chain confirm.  Also R8: a reject is a read of the head's state.
 //
-// Unless options.eachWord, a member's word counts from the moment it can be given, and an answer is
-// given as soon as it may be: if any run breaks a property, so does one in which it is so
-// (README.md).
+// Unless options.eachWord, a member's word counts from the moment at which it can be given, and an
+// answer is given as soon as it may be.  If any run breaks a property, so does one of these
+// (docs/model/README.md).
 namespace gavel::model {
 namespace {
 
@@ -26,8 +26,8 @@ bool Transition::query(int slot) {
   int place = placeOf(state, config, slot);
   if (place < 0 || !config.members[place].serving) return false;
   if (query.active) {
-    // What is left of the confirm that was under way before: at the same node all of it, or what
-    // is beyond the relay.
+    // Keeps the part of the earlier confirm that counts: all of it at the same node, or the part
+    // beyond the relay.
     if (is(Variant::confirmBeforeQuery) && query.slot != slot) return false;
     if (is(Variant::relayJoinsConfirm)) {
       int relay = query.relay;
@@ -62,7 +62,7 @@ bool Transition::confirmEarly(int slot, int relay) {
   return true;
 }
 
-// R8, weakened: the head's state is shown as it is.
+// R8, weakened: shows the head's state as it is.
 bool Transition::reject(int slot) {
   auto& node = state.nodes[slot];
   if (node.config == 0 || placeOf(state, state.configs[node.config], slot) != 0) return false;
@@ -71,7 +71,7 @@ bool Transition::reject(int slot) {
   return true;
 }
 
-// The member at `place` says that it is still in the epoch of the query.
+// The member at `place` confirms that it is still in the epoch of the query.
 bool Transition::word(int place) {
   auto& query = state.query;
   auto& node = state.nodes[query.slot];
@@ -81,7 +81,7 @@ bool Transition::word(int place) {
   auto member = config.members[place];
   if ((query.said & bit(place)) != 0 || !actsIn(state, member, node.config)) return false;
   if (place == config.tail()) {
-    // Behind its barrier it waits, and it asks the joiner that it gates.
+    // Before it has reached its barrier it waits.  It also asks the joiner that it gates.
     auto& tail = state.nodes[member.slot];
     bool joinerSaid = (query.said & bit(config.size - 1)) != 0 || is(Variant::joinerNotAsked);
     if (tail.commit < tail.barrier || (tail.gated && !joinerSaid)) return false;
@@ -96,7 +96,8 @@ bool Transition::answer() {
   if (!query.active || !query.asked || !complete()) return false;
   auto& node = state.nodes[query.slot];
   if (!is(Variant::readBelowCommit) && node.commit < query.commit) {
-    // The confirm says what the tail has committed, which need not have come from node to node.
+    // The confirm carries the tail's commit index, which may be ahead of the one that came from
+    // node to node.
     node.commit = known(node, query.commit);
     settle(query.slot);
   }
@@ -111,7 +112,7 @@ bool Transition::answer() {
 void Transition::followReads() {
   auto& query = state.query;
   if (!query.active) return;
-  // Never across epochs, and nobody waits at a process that has ended.
+  // A read ends with its epoch and with the process that was asked.
   auto& node = state.nodes[query.slot];
   auto& was = before.nodes[query.slot];
   if (node.config == 0 || node.config != was.config || node.incarnation != was.incarnation) {
@@ -119,7 +120,7 @@ void Transition::followReads() {
     return;
   }
   if (options.eachWord) return;
-  // The joiner's before the tail's.
+  // The joiner's word comes before the tail's.
   for (int place = MAX_SLOTS - 1; place >= 0; --place) word(place);
   answer();
 }

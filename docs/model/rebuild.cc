@@ -2,8 +2,8 @@
 
 #include "docs/model/transition.h"
 
-// A master that is lost for good is made anew from promises (R3).  It may not be lost at all: then
-// it goes on deciding, and its decisions reach whom they reach.
+// A master that is lost for good is made anew from promises (R3).  It may still run: then it goes
+// on deciding, and its decisions may reach any node.
 namespace gavel::model {
 namespace {
 
@@ -21,8 +21,8 @@ State asTheLostSees(const State& state) {
   return seen;
 }
 
-// A round begins, at any configuration that was stored; one that was under way is given up.  What
-// was promised stands.
+// Begins a round at any configuration that was stored.  A round that is under way is given up, but
+// the promises stand.
 bool Transition::ask(int number) {
   auto& config = state.configs[number];
   if (state.rounds >= options.bounds.rounds || state.lostLast != 0) return false;
@@ -33,8 +33,8 @@ bool Transition::ask(int number) {
   return true;
 }
 
-// Whoever runs on the store of a member says that the configuration is its newest, which it adopts
-// first if it has an older one, and adopts nothing of the lost master any more.
+// A process on a member's store promises that the configuration is its newest, and that it adopts
+// nothing of the lost master any more.  If it has an older configuration, it adopts this one first.
 bool Transition::promise(int slot) {
   if (state.base == 0 || (state.promised >> slot & 1) != 0) return false;
   auto& config = state.configs[state.base];
@@ -50,7 +50,8 @@ bool Transition::promise(int slot) {
   return true;
 }
 
-// A member of the configuration at which it has promised is in a later one: so not all have.
+// Some member of the configuration at which the node has promised is in a later one, so not all
+// have promised.
 bool Transition::isReleased(const Node& node) const {
   auto& at = state.configs[node.promisedAt];
   return std::any_of(at.members.begin(), at.members.begin() + at.size, [&](const Member& member) {
@@ -58,7 +59,7 @@ bool Transition::isReleased(const Node& node) const {
   });
 }
 
-// What a node has promised not to adopt.
+// Whether the node has promised not to adopt `config`.
 bool Transition::forbids(const Node& node, const Configuration& config) const {
   return node.promisedAt != 0 && config.epoch < REBUILD_STEP;
 }

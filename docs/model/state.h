@@ -4,22 +4,22 @@
 #include <cstdint>
 #include <type_traits>
 
-// The state of the whole system in the model of docs/design.md's protocol rules: plain bytes, so
-// that it is copied, compared and hashed as such.
+// The state of the whole system in the model of the rules of docs/design.md.  It is plain bytes,
+// and is copied, compared and hashed as such.
 //
-// A bid is its number, as each is placed once; bids are the only entries.  Indexes count from 0;
-// "up to n" means the first n entries.
+// A bid is its number, since each bid is placed once.  Bids are the only entries.  Indexes count
+// from 0; "up to n" means the first n entries.
 namespace gavel::model {
 
 constexpr int MAX_SLOTS = 4;
 constexpr int MAX_BIDS = 3;
 constexpr int MAX_EPOCHS = 7;
-// How far the epoch of a rebuilt master is above those of the lost one: stands for 2^20.
+// The epoch of a rebuilt master is this far above those of the lost one.  It stands for 2^20.
 constexpr int REBUILD_STEP = 100;
 
 using Byte = std::uint8_t;
 
-// At most MAX_BIDS entries.
+// Has at most MAX_BIDS entries.
 class Log {
 public:
   int size() const { return size_; }
@@ -38,7 +38,7 @@ public:
     log.truncate(size);
     return log;
   }
-  // How many entries the two have in common from the start.
+  // The number of entries that both have in common, from the start.
   int shared(const Log& other) const {
     int count = 0;
     while (count < size_ && count < other.size_ && (*this)[count] == other[count]) ++count;
@@ -61,7 +61,7 @@ struct Member {
   bool operator==(const Member&) const = default;
 };
 
-// What a predecessor sends: its whole log, of which the receiver takes what it lacks (R5).
+// A predecessor's message: its whole log.  The receiver takes the part that it lacks (R5).
 struct Append {
   Log log;
   Byte durable = 0;  // On all nodes upstream.
@@ -71,21 +71,22 @@ struct Append {
   bool operator==(const Append&) const = default;
 };
 
-// A configuration that was stored, or, in one variant, only announced; with the messages that are
-// under way on its links.  Of each link and direction the newest is kept: numbers and logs only
-// grow within an epoch, so that it stands for those before it.
+// A configuration that was stored (in one variant: only announced), with the messages under way on
+// its links.  Of each link and direction only the newest message is kept.  Numbers and logs only
+// grow within an epoch, so the newest stands for the older ones.
 struct Configuration {
   Byte epoch = 0;          // 0: forgotten, as nobody can act in it any more.
   Byte size : 4 = 0;       // Members: the serving ones in order, then at most one that is syncing.
   Byte attached : 1 = 0;   // The tail and the syncing member have sought the last shared position.
-  Byte announced : 1 = 0;  // But not stored.
+  Byte announced : 1 = 0;  // It is announced, but not stored.
   Byte spare : 2 = 0;
   std::array<Member, MAX_SLOTS> members;
-  // By the place of the successor, less one: to it, and from it.
+  // To each successor, by the place of the successor less one.
   std::array<Append, MAX_SLOTS - 1> appends;
-  // A serving member's commit index, a syncing one's durable index; plus one, 0 is none.
+  // From each successor: a serving member's commit index, a syncing one's durable index.  Plus one;
+  // 0 is none.
   std::array<Byte, MAX_SLOTS - 1> acks = {};
-  // What the tail says to the head itself to be committed; plus one, 0 is none.
+  // The commit index that the tail sends to the head itself.  Plus one; 0 is none.
   Byte toHead = 0;
   Byte restartedIn = 0;  // The epoch of the last operator's order that gave entries up (R11).
 
@@ -94,26 +95,26 @@ struct Configuration {
   bool hasJoiner() const { return serving() < size; }
 };
 
-// A node.  When its process ends, the next one starts at once and is silent until it is named,
-// which is the same as being down.
+// A node.  When its process ends, the next one starts at once, and is silent until it is named.
+// That is the same as being down.
 struct Node {
   Byte incarnation = 0;
-  Byte config = 0;         // Which one it acts in; 0 is none.
-  Log log;                 // In memory, and written to the disk, though not synced.
-  Byte durable = 0;        // What it holds to be durable: up to here.
-  Byte synced = 0;         // What is.  The two differ in a variant only.
-  Byte commit = 0;         // What it knows to be committed.
-  Byte heard = 0;          // What its predecessor said in its epoch to be durable upstream.
-  Byte heardCommit = 0;    // Syncing: what the tail said to be committed.
-  Byte barrier = 0;        // As tail: its log's end when it adopted its configuration (R6).
-  Byte joinerDurable = 0;  // As tail: what the syncing member told (R9).
-  Byte here = 0;           // With min-members: what it heard to be committed in its epoch (R18).
-  Byte bound = 0;          // On its disk: so many entries it has known to be committed (R11),
-  Byte boundIn = 0;        // and the epoch in which.
-  // With rebuilds: on its disk, the highest epoch that it has adopted,
+  Byte config = 0;         // The configuration in which it acts; 0 is none.
+  Log log;                 // In memory and written to the disk, but perhaps not synced.
+  Byte durable = 0;        // It believes that entries up to here are durable.
+  Byte synced = 0;         // These are durable.  The two differ in a variant only.
+  Byte commit = 0;         // It knows that entries up to here are committed.
+  Byte heard = 0;          // Durable upstream, as its predecessor said in its epoch.
+  Byte heardCommit = 0;    // Syncing: committed, as the tail said.
+  Byte barrier = 0;        // As tail: the end of its log when it adopted its configuration (R6).
+  Byte joinerDurable = 0;  // As tail: durable at the syncing member, as that said (R9).
+  Byte here = 0;           // With min-members: committed in its epoch, as it heard (R18).
+  Byte bound = 0;          // On its disk: so many entries are known to be committed (R11).
+  Byte boundIn = 0;        // The epoch in which it learned that.
+  // With rebuilds: on its disk, the highest epoch that it has adopted.
   Byte newest = 0;
-  // and the configuration that was its newest when it promised to adopt nothing of the lost master
-  // any more; 0: it has not.
+  // The configuration that was its newest when it promised to adopt nothing more of the lost
+  // master; 0: it has not promised.
   Byte promisedAt = 0;
   Byte gated : 1 = 0;
   Byte served : 1 = 0;  // Its store served in some configuration.  For a variant only.
@@ -121,45 +122,46 @@ struct Node {
   Byte spare : 5 = 0;
 };
 
-// A read under way.  Every member's word is taken as soon as it can give it, and the answer given
-// as soon as it may be: the least favourable moments (README.md).
+// A read under way.  The word of each member is taken as soon as the member can give it, and the
+// answer is given as soon as it may be.  These are the least favourable moments
+// (docs/model/README.md).
 struct Query {
   Byte active : 1 = 0;
-  Byte asked : 1 = 0;  // In variants a confirm may begin before the query is there.
-  Byte relay : 3 = 0;  // Place of the relay whose confirm is joined, in a variant.
+  Byte asked : 1 = 0;  // In variants a confirm may begin before the query.
+  Byte relay : 3 = 0;  // In a variant: the place of the relay whose confirm is joined.
   Byte spare : 3 = 0;
-  Byte slot = 0;    // Who was asked.
-  Byte said = 0;    // Whose word has come, by place in the configuration.
-  Byte commit = 0;  // The tail's.
-  Byte due = 0;     // What was acknowledged when it was asked.
+  Byte slot = 0;    // The node that was asked.
+  Byte said = 0;    // The members whose word has come, by place in the configuration.
+  Byte commit = 0;  // The commit index of the tail.
+  Byte due = 0;     // The entries that were acknowledged when it was asked.
 };
 
 struct State {
   std::array<Node, MAX_SLOTS> nodes;
-  std::array<Configuration, MAX_EPOCHS + 1> configs;  // From 1 on.
-  Byte count = 0;                                     // Configurations made.
+  std::array<Configuration, MAX_EPOCHS + 1> configs;  // From index 1 on.
+  Byte count = 0;                                     // The number of configurations made.
   Byte last = 0;                                      // The one stored last.
-  Member gateOf;  // The syncing member whose gate was reported for it; `serving` if there is one.
-  Byte bids = 0;  // Placed.
+  Member gateOf;  // The syncing member gated in `last`, if that was reported; then `serving`.
+  Byte bids = 0;  // The number of bids placed.
   Byte crashes = 0;
   Byte copies = 0;
   Byte orders = 0;
-  Byte bound = 0;  // So many entries the masters' store says to be committed (R11).
-  // While a master is being rebuilt: the configuration at which its round asks for promises, and
-  // the slots that have given them there.  0: it asks for none.
+  Byte bound = 0;  // The number of entries that the masters' store says to be committed (R11).
+  // While a master is rebuilt: the configuration at which its round asks for promises, and the
+  // slots that have promised there.  0: it asks for none.
   Byte base = 0;
   Byte promised = 0;
   Byte rounds = 0;
-  // Once it is rebuilt, `last` and `gateOf` are its own, and these the lost one's, which may not be
-  // lost after all.
+  // Once it is rebuilt, `last` and `gateOf` are its own.  These are those of the lost master, which
+  // may still run.
   Byte lostLast = 0;
   Member lostGateOf;
   Query query;
 
-  // Kept for the properties only.
-  Log told;               // Entries that were committed or that somebody was told of.
-  Byte committed = 0;     // So many of them at some tail.
-  Byte acknowledged = 0;  // So many of them to clients: as bid placed, or in a read.
+  // The rest is kept for the properties only.
+  Log told;               // Entries that were committed, or that were returned to somebody.
+  Byte committed = 0;     // The number of these that some tail has committed.
+  Byte acknowledged = 0;  // The number of these that clients know, by an answer or a read.
 };
 
 static_assert(std::is_trivially_copyable_v<State> &&

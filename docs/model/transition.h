@@ -4,29 +4,29 @@
 
 namespace gavel::model {
 
-// One step under way: a copy of the state, changed by the rules, and what that breaks.
+// One step under way: a copy of the state, changed by the rules, and the property that this breaks.
 //
-// Chain rules are in chain.cc, those of the master in master.cc, bounds and orders that give
-// entries up in bounds.cc, reads in reads.cc, what must be true in properties.cc.
+// The rules of the chain are in chain.cc, those of the master in master.cc, bounds and orders that
+// give entries up in bounds.cc, reads in reads.cc, the properties in properties.cc.
 class Transition {
 public:
   Transition(const State& before, const Options& options)
       : before(before), options(options), state(before) {}
 
-  // For another step from the same state.
+  // Begins another step from the same state.
   void begin() {
     state = before;
     broken_ = nullptr;
   }
 
-  // Ends the step: takes the words of reads that can be given now, checks the properties, and drops
+  // Ends the step.  It takes the words of reads that can be given, checks the properties, and drops
   // what cannot matter any more.
   void finish();
 
   const State& result() const { return state; }
   Broken broken() const { return broken_; }
 
-  // -- chain.cc.  Each returns false, and changes nothing, if it cannot happen.
+  // -- chain.cc.  Each returns false, and changes nothing, if the event cannot happen.
   bool bid(int slot);
   bool persist(int slot, int upTo);
   bool takeAppend(int config, int place);
@@ -103,17 +103,17 @@ private:
   void checkInner();
 };
 
-// The place of this slot's present process in `config`; -1 if it is no member.
+// The place of the present process of `slot` in `config`; -1 if it is no member.
 int placeOf(const State& state, const Configuration& config, int slot);
 // Whether the process that `member` names still runs.
 bool runs(const State& state, Member member);
 // Whether it runs and acts in configuration number `config`.
 bool actsIn(const State& state, Member member, int config);
-// What it passes on as durable on itself and all upstream (R5).
+// The index that it passes on as durable on itself and all nodes upstream (R5).
 int durableForSuccessor(const Node& node, int place);
 
 // master.cc: calls back with each configuration that may follow the last stored one (R3), and each
-// that may after a total outage (R11).
+// that may follow it after a total outage (R11).
 void forEachNext(const State& state, const Options& options,
                  const std::function<void(const Configuration&)>& use);
 void forEachRestart(const State& state, const Options& options,

@@ -5,7 +5,7 @@
 
 namespace gavel::model {
 
-// One rule weakened.
+// Rules, each weakened.
 enum class Variant {
   none,
   answerBeforeCommit,
@@ -47,18 +47,18 @@ enum class Variant {
   rebuildIgnoresJoiner,
 };
 
-// What may happen in a run.  Everything else is unbounded.
+// The bounds of a run.  Everything else is unbounded.
 struct Bounds {
   int slots = 3;  // Nodes.
-  int chain = 3;  // So many of them are the first configuration.
+  int chain = 3;  // Members of the first configuration.
   int bids = 1;
   int epochs = 3;   // Configurations stored, the first one included.
-  int crashes = 0;  // Of a process or of its machine's power.
+  int crashes = 0;  // Ends of a process, or losses of its machine's power.
   bool reads = true;
-  int copies = 0;  // Older copies of stores that take their places.
-  int orders = 0;  // Of operators who give up what other stores hold.
+  int copies = 0;  // Older copies that take the places of stores.
+  int orders = 0;  // Orders of operators who give up what other stores hold.
   int least = 1;   // Members that have to serve (R18).
-  int rounds = 0;  // Of asking for promises, until a master that is lost is made anew (R3).
+  int rounds = 0;  // Rounds of asking for promises until a lost master is made anew (R3).
 
   bool keepBounds() const { return copies > 0 || orders > 0; }
 };
@@ -66,13 +66,13 @@ struct Bounds {
 struct VariantInfo {
   Variant variant;
   std::string_view name;  // For the command line.
-  std::string_view rule;  // That is weakened.
+  std::string_view rule;  // The rule that is weakened.
   std::string_view text;
-  // In which it shows.
+  // The bounds within which it shows.
   Bounds bounds;
-  // What is found there is not yet what a client gets to see: that takes more than CI has time for.
+  // Whether it breaks inner properties only, since what clients see takes more time than CI has.
   bool inner = false;
-  // Nothing is known to break.
+  // Whether nothing is known to break.
   bool harmless = false;
 };
 

@@ -7,7 +7,7 @@
 
 #include "tests/auction/log.h"
 
-// Bids: how high, by whom, on what, and when.
+// Bids: the amount, the bidder, the auction, and the time.
 namespace gavel::auction::test {
 namespace {
 
@@ -19,7 +19,7 @@ Terms withIncrement(Increment::Kind kind, std::int64_t value) {
   return terms;
 }
 
-// The amount that comes after `highest` by the rule of the auction.
+// The next valid amount after `highest` by the rule of the auction.
 Amount nextAfter(Amount highest, Increment::Kind kind, std::int64_t value) {
   Log log(withIncrement(kind, value));
   EXPECT_EQ(log.apply(bid("lamp", "ann", highest)).kind, Kind::success);
@@ -245,7 +245,7 @@ TEST(Bid, RegistersItsBidderAlsoWhenItFails) {
   EXPECT_EQ(log.apply(bid("lamp", "later", 200)).kind, Kind::closed);
   EXPECT_NE(log.state.findBidder("later"), nullptr);
 
-  // The binding holds: another credential is refused.
+  // The name stays bound: another credential is refused.
   const Judgement judgement = log.judge(Bid{"lamp", impostor("low"), 500});
   EXPECT_EQ(judgement.outcome.kind, Kind::notYours);
 }

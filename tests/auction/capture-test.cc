@@ -10,7 +10,7 @@
 
 #include "tests/auction/filled.h"
 
-// What a state tells its store, what it forgets then, and that the hash does not show it.
+// What a state gives to its store and then forgets.  Neither shows in its hash.
 namespace gavel::auction::test {
 namespace {
 
@@ -77,7 +77,7 @@ TEST(Capture, HoldsWhatHasChangedSinceTheLast) {
   EXPECT_EQ(keys(changes), (Keys{"-" + sessionKey(1), "m", sessionKey(other)}));
 }
 
-// Their last versions are in the records of open auctions, up to a multiple of four.
+// The last versions of open auctions are in their records, up to a multiple of four.
 TEST(Capture, PutsAFewVersionsIntoTheAuction) {
   Log log(plainTerms(1'000'000));
   Shelf shelf;
@@ -160,8 +160,8 @@ TEST(Capture, GoesOnAfterMovesOfTheState) {
   EXPECT_EQ(assigned.hash(), hash);
 }
 
-// Nodes of different builds exchange records.  If this fails, the layout or the rules have changed:
-// then RECORD_FORMAT, or the chain's format version (R14), has to change as well.
+// Nodes of different builds exchange records.  If this fails, the layout or the rules have changed.
+// Then RECORD_FORMAT, or the format version of the chain (R14), has to change as well.
 TEST(Capture, HasTheSameBytesForEver) {
   Log log;
   fill(log);
@@ -201,14 +201,14 @@ TEST(Hash, ShowsAuctionsThatAreOver) {
 }
 
 TEST(Hash, ShowsVersionsThatAreNotInMemory) {
-  // Equal but for the first bid's amount, which only the history tells.
+  // These differ in the amount of the first bid only, which only the history shows.
   const auto hashAfter = [](Amount first) {
     Log log(plainTerms());
     log.state.release(log.state.capture());
     log.apply(bid("lamp", "ann", first));
     log.apply(bid("lamp", "ann", 500));
     log.apply(bid("lamp", "ann", 600));
-    log.apply(log.proposal(ExpireSessions{2000}));  // Records of requests would tell as well.
+    log.apply(log.proposal(ExpireSessions{2000}));  // Records of requests would show it as well.
     log.state.release(log.state.capture());
     EXPECT_TRUE(log.auction().history.empty());
     return log.state.hash();
@@ -217,7 +217,7 @@ TEST(Hash, ShowsVersionsThatAreNotInMemory) {
   EXPECT_NE(hashAfter(100), hashAfter(101));
 }
 
-// Of a capture that takes its time, while entries of all kinds are applied.
+// A capture in steps, while entries of all kinds are applied.
 TEST(CaptureInSteps, IsOfTheStateAsItWasWhenItBegan) {
   Log log(plainTerms());
   const std::uint64_t idle = log.openSession();
@@ -306,7 +306,7 @@ TEST_F(Release, ForgetsVersionsThatAreStoredAndNoOthers) {
   EXPECT_EQ(log.auction().findVersion(0), nullptr);
 
   log.state.release(second);
-  log.state.release(first);  // Late, or again.
+  log.state.release(first);  // This is late, or repeated.
   EXPECT_EQ(log.auction().released, 8u);
   EXPECT_EQ(log.auction().history.size(), 2u) << "which the auction's record holds";
   EXPECT_EQ(log.state.hash(), hash);
@@ -352,7 +352,7 @@ TEST_F(Release, LeavesTheNameTakenAndTheAuctionOver) {
   EXPECT_EQ(log.apply(CloseAuction{"lamp", identity("ann")}).kind, Kind::notYours);
   EXPECT_EQ(log.apply(CancelAuction{"lamp", impostor("owner")}).kind, Kind::notYours);
 
-  // A newcomer is registered all the same, so that needs the log.
+  // A newcomer is registered even so, which needs the log.
   EXPECT_TRUE(log.judge(bid("lamp", "newcomer", 100)).log);
   EXPECT_EQ(log.apply(bid("lamp", "newcomer", 100)).kind, Kind::closed);
   EXPECT_NE(log.state.findBidder("newcomer"), nullptr);

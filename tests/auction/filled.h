@@ -7,7 +7,7 @@
 #include "tests/auction/log.h"
 #include "tests/auction/shelf.h"
 
-// What the tests of records share: a state with something of everything, and ways to damage it.
+// For the tests of records: a state with something of each kind, and ways to damage it.
 namespace gavel::auction::test {
 
 inline void fill(Log& log) {
@@ -59,7 +59,7 @@ inline std::string damage(std::string bytes, std::uint32_t seed) {
       case 2:
         bytes.insert(at, random() % 20, static_cast<char>(random()));
         break;
-      case 3:  // Lengths and counts that lie.
+      case 3:  // Wrong lengths and counts.
         bytes.replace(at, 8, 8, static_cast<char>(random() % 2 ? 0xff : 0x7f));
         break;
     }

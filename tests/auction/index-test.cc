@@ -43,7 +43,7 @@ TEST(Index, PrefetchesWhatIsThereAndWhatIsNot) {
   EXPECT_EQ(index.find("lamp"), &lamp);
 }
 
-// Equal places of the table are told apart by the key itself: here by one with a poor hash.
+// Only the key itself distinguishes equal places of the table.  This key has a poor hash.
 struct Poor {
   int value;
   bool operator==(const Poor& other) const { return value == other.value; }

@@ -194,7 +194,7 @@ TEST(Cancel, EndsWithoutAWinner) {
   EXPECT_EQ(log.auction().version(), 3u);
 }
 
-// What close and cancel have in common.
+// The refusals that close and cancel share.
 void expectRefusals(Command (*end)(std::string_view, const Identity&)) {
   Log log(plainTerms());
   log.apply(bid("lamp", "ann", 100));

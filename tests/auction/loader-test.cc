@@ -9,11 +9,12 @@
 
 #include "tests/auction/filled.h"
 
-// From records back to a state, and what becomes of records that make up none.
+// From records back to a state, and the refusal of records that make up none.
 namespace gavel::auction::test {
 namespace {
 
-// What is said of the records if they are no state; empty if they are one, which then has to work.
+// The complaint about records that make up no state; empty if they make up one, which then has to
+// work.
 std::string complaint(const Shelf& shelf) {
   Log log;
   try {
@@ -58,7 +59,7 @@ TEST(Loader, MakesTheWholeState) {
   EXPECT_EQ(loaded.findAuction("vase"), nullptr) << "it is over, and in the store";
   EXPECT_EQ(loaded.findBidder("cid")->credential, identity("cid").credential);
 
-  // It goes on alike.
+  // It continues in the same way.
   const Entry next = log.request(bid("lamp", "dan", 63), {log.session, 31, 31});
   EXPECT_EQ(loaded.apply(next), log.state.apply(next));
   EXPECT_EQ(loaded.hash(), log.state.hash());
@@ -91,7 +92,7 @@ TEST(Loader, NoticesEveryRecordThatIsMissing) {
       case RecordKind::endedAuction:
       case RecordKind::versions:
       case RecordKind::name:
-        ignored += 1;  // Not for the memory.
+        ignored += 1;  // Auctions that are not kept in memory.
         EXPECT_EQ(without.load().hash(), shelf.load().hash());
         break;
       default:
@@ -162,7 +163,7 @@ TEST(Loader, NeverCrashesOnRandomDamage) {
     try {
       shelf.put(damage(bytes, seed));
     } catch (const std::runtime_error&) {
-      // What came before the damage is there.
+      // Everything before the damage is there.
     }
     refused += !loads(shelf);
     if (HasFailure()) return;
@@ -234,7 +235,7 @@ TEST_F(Forgery, OfNamesUsedTwiceIsRefused) {
   twin.name = "ann";
   EXPECT_FALSE(loadsWith(bidderKey(twin.id), twin));
 
-  // The ended one becomes a second live one, once by another name and once by the same.
+  // The ended auction becomes a second live one, once with another name and once with the same.
   Auction second = lamp;
   second.id = log.auction("vase").id;
   second.name = "second";
@@ -252,7 +253,7 @@ TEST_F(Forgery, OfBidsThatNoLogMakesIsRefused) {
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history.clear(); }));
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) { a.history.resize(1); }))
       << "a bid in no version";
-  // Multiples of four, so that none is with the auction.
+  // They are multiples of four, so that none is in the auction's own record.
   EXPECT_TRUE(refuses<Auction>(lamp, [](Auction& a) {
     a.history.clear();
     a.released = 60;

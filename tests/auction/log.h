@@ -12,7 +12,7 @@
 
 #include "auction/state.h"
 
-// What the tests of the rules share: short ways to write commands, and a log that feeds a State.
+// For the tests of the rules: short ways to write commands, and a log that feeds a State.
 namespace gavel::auction {
 
 inline void PrintTo(const Outcome& outcome, std::ostream* out) {
@@ -33,7 +33,7 @@ namespace test {
 using Kind = Outcome::Kind;
 using Argument = Outcome::Argument;
 
-// A credential of the name's own.
+// The credential of that name.
 inline Identity identity(std::string_view name) {
   Identity identity{name, {}};
   const std::size_t size = std::min(name.size(), identity.credential.size());
@@ -46,7 +46,7 @@ inline Identity impostor(std::string_view name) {
   return other;
 }
 
-// Without soft close, starting price and reserve; the increment is 10.
+// No soft close, starting price or reserve; the increment is 10.
 inline Terms plainTerms(Nanoseconds duration = 1000) {
   Terms terms;
   terms.item = "a lamp";
@@ -62,18 +62,18 @@ inline CreateAuction create(std::string_view auction, const Terms& terms = plain
   return CreateAuction{auction, identity("owner"), terms};
 }
 
-// A log with one open session, in which each request gets the next sequence.  Whatever is applied
-// is judged before, and has to come out as judged.
+// A log with one open session, in which each request gets the next sequence.  Each entry is judged
+// before it is applied, and its outcome has to be the judged one.
 class Log {
 public:
   State state;
   std::vector<Event> events;  // Of all entries so far.
   Stamp now = 1000;           // Stamp of the next entry.
-  std::uint64_t session = 0;  // Which the next requests belong to.
+  std::uint64_t session = 0;  // The session of the next requests.
   std::uint64_t sequence = 0;
 
   Log() { session = openSession(); }
-  // With an auction called "lamp", of identity("owner"), created at 1000.
+  // Has an auction called "lamp", of identity("owner"), created at 1000.
   explicit Log(const Terms& terms): Log() { EXPECT_EQ(apply(create("lamp", terms)).version, 1u); }
 
   std::uint64_t openSession() { return apply(proposal(OpenSession{})).index; }
@@ -115,7 +115,7 @@ public:
     if (found == nullptr) throw std::runtime_error("no such auction");
     return *found;
   }
-  // Who leads, or won.
+  // The highest bidder, or the winner.
   std::string_view leader(std::string_view name = "lamp") const {
     return state.bidder(auction(name).highestBidder).name;
   }

@@ -12,7 +12,7 @@ namespace {
 using Kind = Outcome::Kind;
 using Argument = Outcome::Argument;
 
-// The random tests draw their names from a few, of which these are invalid.
+// The random tests draw their names from a few.  These of them are invalid.
 bool badName(std::string_view name) {
   return name.empty() || name == "\xff" || name == "a\nb";
 }
@@ -22,7 +22,7 @@ std::string describe(const Identity& identity) {
          std::string(identity.credential.begin(), identity.credential.end()) + '|';
 }
 
-// The payload of a client's command; empty for the others.
+// The payload of a client's command; empty for other commands.
 std::string describe(const Command& command) {
   const auto number = [](std::int64_t n) { return std::to_string(n) + '|'; };
   if (const auto* bid = std::get_if<Bid>(&command)) {
@@ -107,7 +107,7 @@ bool Model::Lot::sold() const {
   return !bids.empty() && bids.back().first >= reserve;
 }
 
-// The idlest first: who was used by an earlier entry.
+// Ends the idlest sessions first: those whose last use is in the earliest entries.
 void Model::expireSessions(const ExpireSessions& expire) {
   for (std::uint32_t ended = 0; expire.limit == 0 || ended < expire.limit; ++ended) {
     const auto idlest = std::min_element(
@@ -174,7 +174,7 @@ Model::Prediction Model::apply(const Entry& entry) {
     return stamped();
   }
 
-  // What the session says.
+  // The outcome of the session check.
   const auto found = clients.find(entry.request.session);
   Client* client = found == clients.end() ? nullptr : &found->second;
   const std::uint64_t sequence = entry.request.sequence;

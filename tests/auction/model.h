@@ -9,9 +9,9 @@
 #include "auction/command.h"
 #include "auction/outcome.h"
 
-// The rules once more, as plainly as possible and apart from the code under test: everything is
-// found by looking through lists, the next valid amount by trying amounts.  Uses only what goes in
-// and out of a State, commands and outcomes.
+// The rules again, as plain as possible and apart from the code under test.  It searches lists, and
+// finds the next valid amount by trying.  It uses only the inputs and outputs of a State: commands
+// and outcomes.
 namespace gavel::auction::test {
 
 class Model {
@@ -60,7 +60,7 @@ public:
   Prediction apply(const Entry& entry);
 
 private:
-  // Judges and executes the commands of clients.  `log` is whether the outcome needs the log.
+  // These judge and execute the commands of clients.  `log`: whether the outcome needs the log.
   Outcome run(const Entry& entry, const Bid& bid, bool& log);
   Outcome run(const Entry& entry, const CreateAuction& create, bool& log);
   Outcome runEnd(const Entry& entry, std::string_view auction, const Identity& owner,

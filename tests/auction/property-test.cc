@@ -15,19 +15,19 @@
 #include "tests/auction/model.h"
 #include "tests/auction/shelf.h"
 
-// What holds for every log, tried on random ones.  A failure prints the seed of its log.
+// Properties of every log, tried on random ones.  A failure prints the seed of its log.
 namespace gavel::auction::test {
 namespace {
 
 constexpr std::uint32_t SEEDS = 400;
 constexpr int ENTRIES = 250;
 
-// Makes random logs, in which most entries are plausible and all rules get their turn.
+// Makes random logs, in which most entries are plausible and all rules apply at some time.
 class Generator {
 public:
   explicit Generator(std::uint32_t seed): random(seed) {}
 
-  // The next entry after a state and its model.
+  // The next entry for a state and its model.
   Entry next(const State& state, const Model& model) {
     stamp += chance(3) ? 0 : below(40);
     Entry entry{state.lastIndex() + 1, stamp, {}, CloseExpired{}};
@@ -76,7 +76,7 @@ private:
   std::mt19937_64 random;
   Stamp stamp = 1;
   std::vector<std::uint64_t> sessions;
-  std::map<std::uint64_t, std::uint64_t> sequences;  // Last one used, by session.
+  std::map<std::uint64_t, std::uint64_t> sequences;  // The last one used, by session.
   std::vector<Entry> requests;
 
   std::uint32_t limit() {
@@ -108,7 +108,7 @@ private:
   }
 
   Identity owner(const Model& model) {
-    // An owner by preference, else close and cancel would seldom succeed.
+    // The owner is preferred, since close and cancel would seldom succeed otherwise.
     if (model.lots.empty() || chance(3)) return person();
     const std::string& name = model.lots[below(model.lots.size())].owner;
     return identity(*std::find(PEOPLE.begin(), PEOPLE.end(), name));
@@ -189,7 +189,7 @@ void checkAuction(const State& state, const Auction& auction, const Model::Lot& 
   EXPECT_EQ(state.bidder(auction.owner).name, lot.owner);
   EXPECT_EQ(auction.nextValid(), lot.phase == "open" ? lot.lowestAccepted() : 0);
 
-  // One winner: the highest accepted bid, if the reserve is met.
+  // There is one winner: the highest accepted bid, if the reserve is met.
   EXPECT_EQ(auction.sold(), lot.phase == "closed" && lot.sold());
   if (auction.sold()) {
     const auto highest = *std::max_element(bids.begin(), bids.end());
@@ -302,7 +302,7 @@ TEST(AnyLog, GivesWhatTheModelGivesAndTheSameRecordsEachTime) {
     if (HasFailure()) return;
   }
 
-  // The logs were worth trying: everything happened, and often.
+  // The logs were worth trying: every event happened, and often.
   for (int kind = 0; kind <= int(Kind::requestForgotten); ++kind) {
     EXPECT_GT(outcomes[Kind(kind)], 100) << "kind " << kind;
   }
@@ -310,8 +310,8 @@ TEST(AnyLog, GivesWhatTheModelGivesAndTheSameRecordsEachTime) {
   EXPECT_GT(retries, 100);
 }
 
-// A state with its store: captures are stored, and released, some time later, and now and then it
-// ends and goes on from what is stored.
+// A state with its store.  Captures are stored, and released some time later.  Now and then the
+// state ends, and another one goes on from what is stored.
 class Node {
 public:
   Shelf shelf;
@@ -319,7 +319,7 @@ public:
 
   void step(Generator& generator, const std::vector<Entry>& log) {
     if (state.capturing()) {
-      // Mostly not at once, so that entries come in between.
+      // Mostly not at once, so that entries are applied in between.
       if (state.continueCapture(generator.below(3))) captured.push_back(state.endCapture());
     } else if (generator.chance(8)) {
       state.beginCapture();
@@ -331,7 +331,7 @@ public:
     }
     if (!stored.empty() && generator.chance(4)) {
       if (generator.chance(4)) state.release(stored.front(), 0, generator.below(3));
-      state.release(stored.front());  // Twice is no harm.
+      state.release(stored.front());  // Twice does no harm.
       stored.pop_front();
     }
     if (generator.chance(60)) {
@@ -342,7 +342,7 @@ public:
     }
   }
 
-  // Stores and releases all that there is.
+  // Stores and releases everything.
   void finish() {
     if (state.capturing()) {
       while (!state.continueCapture(1)) {

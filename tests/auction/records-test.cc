@@ -14,13 +14,13 @@
 
 #include "tests/auction/filled.h"
 
-// Records as bytes, one by one and framed, and what becomes of bytes that are none.
+// Records as bytes, alone and framed, and the refusal of other bytes.
 namespace gavel::auction::test {
 namespace {
 
 using namespace std::string_view_literals;
 
-// What `action` says of bad records; empty if it does not complain.
+// The complaint of `action` about bad records; empty if it has none.
 std::string complaint(const std::function<void()>& action) {
   try {
     action();
@@ -95,7 +95,7 @@ TEST(Value, IsReadAsItWasWritten) {
   EXPECT_THROW(decodeName("123456789"), std::runtime_error);
 }
 
-// Versions 1 to 10 of auction 7, in two records, of which the first ends at `split`.
+// Versions 1 to 10 of auction 7, in two records.  The first ends at `split`.
 struct Pages {
   std::vector<Version> all;
   std::string first, second;
@@ -227,7 +227,7 @@ TEST(Framing, ThatEndsTooEarlyIsRefusedWithItsOffset) {
             "bad records at offset 4: a key of 4294967295 bytes, but 0 left");
 }
 
-// Decodes a value, whatever it is: false if that is refused.
+// Decodes any bytes; returns false if they are refused.
 bool decodes(RecordKind kind, std::string_view bytes) {
   const auto tryOne = [&](auto decode) {
     std::string again;

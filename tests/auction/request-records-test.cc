@@ -14,7 +14,7 @@ RequestRecord recordOf(std::uint64_t fingerprint) {
   return record;
 }
 
-// Like a map, whatever order they come in.
+// They behave like a map, in any order of calls.
 TEST(RequestRecords, AreThoseThatWerePutAndNotFreed) {
   std::mt19937_64 draw(3);
   for (const std::uint64_t disorder: {1, 20, 1000}) {

@@ -113,7 +113,7 @@ TEST(Request, WithAUsedIdAndAnotherPayloadIsRefused) {
 }
 
 TEST(Request, BelowTheLowestIncompleteIsForgotten) {
-  Log log(plainTerms());  // Used sequence 1.
+  Log log(plainTerms());  // It has used sequence 1.
   log.apply(log.request(bid("lamp", "ann", 100), {log.session, 2, 0}));
   log.apply(log.request(bid("lamp", "ann", 200), {log.session, 3, 3}));
   const Session& session = *log.state.findSession(log.session);
@@ -206,7 +206,7 @@ TEST(Request, WithAFlawDoesNotOverwriteTheRecordOfItsId) {
 }
 
 TEST(Request, IsOneTooManyAtTheBoundOfRecords) {
-  Log log;  // Sequences 1 to the bound; the bids fail, which is as good.
+  Log log;  // Uses all sequences up to the bound.  The bids fail, which does not matter.
   for (std::size_t i = 1; i <= MAX_RECORDS_PER_SESSION; ++i) {
     ASSERT_EQ(log.apply(bid("lamp", "ann", 1)).kind, Kind::noSuchAuction) << i;
   }
@@ -259,7 +259,7 @@ TEST(ExpireSessions, WithALimitEndsTheIdlest) {
   Log log(plainTerms());
   log.now = 1100;
   const std::uint64_t second = log.openSession();
-  log.apply(bid("lamp", "ann", 100));  // The first is used after that.
+  log.apply(bid("lamp", "ann", 100));  // The first session is used after that.
   log.apply(log.proposal(ExpireSessions{2000, 1}));
   EXPECT_EQ(log.state.findSession(second), nullptr);
   EXPECT_NE(log.state.findSession(log.session), nullptr);
@@ -276,7 +276,7 @@ TEST(OpenSession, BeyondTheBoundEvictsTheIdlest) {
   const std::uint64_t second = log.openSession();
   const std::uint64_t third = log.openSession();
   while (log.state.sessionCount() < MAX_SESSIONS) log.openSession();
-  log.apply(bid("lamp", "ann", 100));  // The first is no longer the idlest.
+  log.apply(bid("lamp", "ann", 100));  // The first session is not the idlest any more.
 
   log.openSession();
   EXPECT_EQ(log.state.sessionCount(), MAX_SESSIONS);

@@ -13,11 +13,11 @@
 
 namespace gavel::auction::test {
 
-// A store as the state needs one: records in a map.
+// The store that a state needs: records in a map.
 class Shelf final: public EndedAuctions {
 public:
   std::map<std::string, std::string, std::less<>> records;
-  mutable int found = 0;  // How often an auction that was looked for was here.
+  mutable int found = 0;  // How many searches for an auction have found it here.
 
   Shelf() = default;
   explicit Shelf(const Changes& changes) { put(changes); }
@@ -49,8 +49,8 @@ public:
     return loader.finish(*this);
   }
 
-  // The records, with each version in one of its own: which are together in one depends on when
-  // they were captured.
+  // The records, with each version in one of its own.  Which versions share a record depends on
+  // when they were captured.
   std::map<std::string, std::string> contents() const {
     std::map<std::string, std::string> apart;
     for (const auto& [key, value]: records) {
@@ -68,7 +68,7 @@ public:
     return apart;
   }
 
-  // All versions of an auction that are here, also those with the auction itself.
+  // All versions of an auction that are here, also those in the auction's own record.
   std::vector<Version> history(AuctionId id) const {
     std::vector<Version> versions = historyApart(id);
     if (const auto open = records.find(auctionKey(id)); open != records.end()) {

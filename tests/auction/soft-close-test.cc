@@ -4,8 +4,8 @@
 
 #include "tests/auction/log.h"
 
-// Soft close: late bids move the deadline.  The auction is created at 1000 and ends at 2000 at
-// first.
+// Soft close: late bids move the deadline.  The auction is created at 1000; its first deadline is
+// 2000.
 namespace gavel::auction::test {
 namespace {
 

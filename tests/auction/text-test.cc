@@ -6,7 +6,7 @@
 
 #include "tests/auction/log.h"
 
-// Which names and item texts are admitted.
+// The names and item texts that are valid.
 namespace gavel::auction::test {
 namespace {
 

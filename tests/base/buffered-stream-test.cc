@@ -9,7 +9,7 @@
 namespace gavel {
 namespace {
 
-// Counts what would be system calls, and can make writes wait or fail.
+// Counts the system calls that a socket would make, and can make writes wait or fail.
 class CountingStream final: public kj::AsyncIoStream {
 public:
   explicit CountingStream(kj::Own<kj::AsyncIoStream> inner): inner(kj::mv(inner)) {}
@@ -39,7 +39,7 @@ public:
   }
   kj::Promise<void> whenWriteDisconnected() override { return inner->whenWriteDisconnected(); }
   void shutdownWrite() override { inner->shutdownWrite(); }
-  // As of a socket: what is read is at its end.
+  // Behaves like a socket: a read that is under way ends.
   void abortRead() override { ended.fulfiller->fulfill(); }
 
 private:
@@ -162,7 +162,7 @@ TEST_F(BufferedStreamTest, PeerThatDoesNotReadMakesWritersWait) {
   last.wait(waitScope);
 }
 
-// The server's end of a connection, whose peer does not read what it asks for.
+// The server's end of a connection.  The peer does not read the answers.
 class BudgetedStreamTest: public BufferedStreamTest {
 protected:
   BudgetedStreamTest() {
@@ -179,7 +179,7 @@ protected:
     inner = counting.get();
     return kj::heap<BufferedStream>(kj::mv(counting), timer, budget);
   }
-  // Leaves so much to be sent.
+  // Leaves so many bytes to be sent.
   void leave(BufferedStream& on, std::size_t size) {
     std::string text(size, 'x');
     ASSERT_TRUE(on.write(text.data(), text.size()).poll(waitScope));
@@ -258,7 +258,7 @@ TEST_F(BufferedStreamTest, PeerThatNeverPausesDoesNotKeepTheLoopBusy) {
   std::string much(10'000'000, 'x');
   auto sent = far->write(much.data(), much.size());
   std::string text(much.size(), '\0');
-  // In pieces that are too small to be read past the buffer.
+  // The pieces are small, so they are read through the buffer.
   kj::Function<kj::Promise<void>(std::size_t)> readFrom = [&](std::size_t at) -> kj::Promise<void> {
     if (at == text.size()) return kj::READY_NOW;
     return stream->read(text.data() + at, 1000, 1000).then([&, at](std::size_t) {

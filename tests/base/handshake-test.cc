@@ -68,7 +68,7 @@ protected:
                     .eagerlyEvaluate(nullptr);
   }
 
-  // What the caller is told; the server's word is in `outcome`.
+  // The caller's result; the server's is in `outcome`.
   std::string prove(ConnectionRole role, const std::string& secret) {
     ProvingNetwork proving(network, role, Secret(secret));
     return proving.parseAddress("server:1", 0)

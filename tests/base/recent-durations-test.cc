@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-// Within a fifth.
+// Up to a fifth off.
 MATCHER_P(IsAbout, expected, "") {
   auto actual = static_cast<double>(arg.count());
   auto right = static_cast<double>(nanoseconds(expected).count());

@@ -6,7 +6,7 @@
 namespace gavel {
 namespace {
 
-// A resolver that works, fails or hangs, as the test says.
+// A resolver that works, fails or hangs, as the test wants.
 class FakeResolver final: public kj::Network {
 public:
   class Address final: public kj::NetworkAddress {

@@ -51,14 +51,14 @@ TEST_F(TcpProgressTest, TellsWhatTheOtherKernelHas) {
   auto before = KJ_ASSERT_NONNULL(tcpProgressOf(*stream));
   EXPECT_FALSE(before.outstanding);
 
-  // Nobody reads it, and yet it gets there.
+  // Nobody reads it, but it arrives.
   stream->write("hello", 5).wait(io.waitScope);
   auto acked = [&]() { return KJ_ASSERT_NONNULL(tcpProgressOf(*stream)).acked - before.acked; };
   while (acked() < 5) io.provider->getTimer().afterDelay(kj::MILLISECONDS).wait(io.waitScope);
   EXPECT_EQ(acked(), 5u);
   EXPECT_FALSE(KJ_ASSERT_NONNULL(tcpProgressOf(*stream)).outstanding);
 
-  // Until there is no room.
+  // More than there is room for.
   auto much = kj::heapArray<char>(64 * 1024 * 1024);
   memset(much.begin(), 0, much.size());
   auto writing = stream->write(much.begin(), much.size()).eagerlyEvaluate(nullptr);

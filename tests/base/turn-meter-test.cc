@@ -33,7 +33,7 @@ protected:
 
   ~TurnMeterTest() noexcept override = default;
 
-  // Long enough for a tick after what was done.
+  // Runs long enough for a tick after the last event.
   void runOn() { timer.afterDelay(4 * TurnMeter::TICK).wait(io.waitScope); }
 };
 
@@ -82,7 +82,7 @@ TEST_F(TurnMeterTest, TakesWorkInSlicesForSeveralTurns) {
   EXPECT_LT(meter.longest().ownTime, 100 * kj::MILLISECONDS) << "all are taken for one turn";
 }
 
-// Says how long each look finds that work took.
+// A clock on which each piece of work takes a given time.
 class SteppingClock final: public WorkClock {
 public:
   std::int64_t now() const override { return time += 1'000'000; }

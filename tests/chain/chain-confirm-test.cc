@@ -7,13 +7,13 @@
 #include <gtest/gtest.h>
 #include <kj/debug.h>
 
-// R10: who is asked, when, and whom an answer is for.
+// R10: which nodes are asked, when, and which callers get the answer.
 namespace gavel::chain {
 namespace {
 
 using ::testing::HasSubstr;
 
-// A node whose neighbours answer when the test says so.
+// A node whose neighbours answer when the test wants.
 class FakeNode final: public ChainConfirm::Host {
 public:
   Role role_ = Role::middle;
@@ -60,7 +60,7 @@ protected:
   FakeNode node;
   ChainConfirm confirm{node, timer};
 
-  // Empty while there is neither an answer nor a failure.
+  // Empty until there is an answer or a failure.
   template <typename T>
   std::string failureOf(kj::Promise<T> promise) {
     if (!promise.poll(waitScope)) return {};

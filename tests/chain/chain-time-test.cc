@@ -6,7 +6,7 @@
 
 #include "tests/support/fakes.h"
 
-// Chain time with clocks that lie (R15).
+// Chain time with clocks that are wrong (R15).
 namespace gavel::chain {
 namespace {
 
@@ -20,14 +20,14 @@ protected:
 
   gavel::testing::ManualClock clock;
 
-  // Gives an entry, as the head does.
+  // Gives an entry its stamp, as the head does.
   static auction::Stamp give(ChainTime& time) {
     auto boot = time.sinceBoot();
     auto stamp = time.at(boot);
     time.noted(stamp, boot);
     return stamp;
   }
-  // A process on the log that ends with `stamp`.
+  // The chain time of a new process on a log that ends with `stamp`.
   ChainTime restarted(auction::Stamp stamp) {
     ChainTime time(clock);
     time.read(stamp);
@@ -86,7 +86,7 @@ TEST_F(ChainTimeTest, GoesOnWhereTheClockWasSetBackBetweenTwoStarts) {
   EXPECT_EQ(time.now(), last + 1);
   clock.advance(10 * SECOND);
   EXPECT_EQ(give(time), last + 10 * SECOND);
-  // The clock has no say until it has caught up.
+  // The clock does not matter until it has caught up.
   clock.advance(2 * HOUR);
   EXPECT_EQ(give(time), last + 10 * SECOND + 2 * HOUR);
 }
@@ -97,7 +97,7 @@ TEST_F(ChainTimeTest, AddsOnlyWhatPassedAfterTheEntryWasTaken) {
   time.noted(ahead, time.sinceBoot());
   clock.advance(3 * SECOND);
   EXPECT_EQ(time.now(), ahead + 3 * SECOND);
-  time.noted(ahead + SECOND, time.sinceBoot());  // It was two seconds on its way.
+  time.noted(ahead + SECOND, time.sinceBoot());  // It was under way for two seconds.
   EXPECT_EQ(time.now(), ahead + SECOND + 1);
   clock.advance(SECOND);
   EXPECT_EQ(time.now(), ahead + 2 * SECOND);
@@ -137,7 +137,7 @@ TEST_F(ChainTimeTest, BelievesALargeLeapThatAnOperatorAccepts) {
   EXPECT_EQ(time.leapAt(time.sinceBoot()), 0);
   EXPECT_EQ(give(time), clock.wall());
   EXPECT_EQ(time.leapAt(time.sinceBoot()), 0) << "it is in the log now";
-  // The next one is another matter.
+  // The next leap is another matter.
   clock.wallNow += 8 * DAY;
   time.takeClock();
   EXPECT_GT(time.leapAt(time.sinceBoot()), 7 * DAY);
@@ -165,7 +165,7 @@ TEST_F(ChainTimeTest, KnowsHowLongAgoItMayHaveLeapt) {
   EXPECT_EQ(time.sinceLeap(time.sinceBoot()), 10 * SECOND) << "a start counts as one";
   auto last = give(time);
   clock.advance(10 * SECOND);
-  // Of another head, whose clock is a little ahead.
+  // The stamp is from another head, whose clock is a little ahead.
   time.noted(last + 10 * SECOND + ChainTime::SMALL_LEAP, time.sinceBoot());
   EXPECT_EQ(time.sinceLeap(time.sinceBoot()), 20 * SECOND);
   time.noted(time.now() + 2 * ChainTime::SMALL_LEAP, time.sinceBoot());

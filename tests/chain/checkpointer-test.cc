@@ -11,12 +11,12 @@
 namespace gavel::chain {
 namespace {
 
-// A disk that takes its time for a checkpoint: until the test says so.  Asked for nothing else.
+// A disk that takes as long for a checkpoint as the test wants.  It does nothing else.
 class SlowStore final: public Store {
 public:
   std::deque<Position> begun;
 
-  // The oldest that is being written is stored.
+  // Stores the oldest checkpoint that is being written.
   void finishOne() {
     begun.pop_front();
     auto fulfiller = kj::mv(writing.front());
@@ -75,7 +75,7 @@ private:
   std::deque<kj::Own<kj::PromiseFulfiller<void>>> writing;
 };
 
-// A node alone: what it logs is committed at once.
+// A node alone: its entries are committed at once.
 class CheckpointerTest: public ::testing::Test {
 protected:
   ~CheckpointerTest() noexcept override = default;
@@ -93,7 +93,7 @@ protected:
     consider();
     return stored;
   }
-  // The disk has written one, and what follows from that by itself is done.
+  // The disk has written one checkpoint, and everything that follows by itself has happened.
   void finishOne() {
     store.finishOne();
     for (unsigned turn = 0; turn < 3; ++turn) {
@@ -136,7 +136,7 @@ TEST_F(CheckpointerTest, MakesTheNextOneForWhoAskedWhileOneWasWritten) {
   log(2);
   auto first = askFor(2);
   log(3);
-  // Nothing happens any more in the chain from here on.
+  // Nothing happens in the chain after this.
   auto second = askFor(5);
   ASSERT_EQ(store.begun.size(), 1u) << "one at a time";
   finishOne();

@@ -10,7 +10,7 @@ using Connection = LinkProgress::Connection;
 constexpr auto PATIENCE = 1 * kj::SECONDS;
 constexpr auto LOOK = 50 * kj::MILLISECONDS;
 
-// One direction, looked at as often as it wants.
+// One direction of a link, checked as often as it asks for.
 class LinkProgressTest: public ::testing::Test {
 protected:
   ~LinkProgressTest() noexcept override = default;
@@ -24,7 +24,7 @@ protected:
     now += LOOK;
     progress.look(now, connection, kernel);
   }
-  // Each time bytes wait, and none or some more are acknowledged.
+  // At each look bytes wait, and none or some more are acknowledged.
   void lookFor(kj::Duration time, bool acknowledges) {
     for (auto passed = 0 * kj::SECONDS; passed < time; passed += LOOK) {
       kernel.outstanding = true;
@@ -115,7 +115,7 @@ TEST_F(LinkProgressTest, WithoutTheKernelOnlyConnectionsTellOfThePath) {
 }
 
 TEST_F(LinkProgressTest, ALinkThatFlapsHalfOfTheTimeIsDead) {
-  // Never for as long as its patience.
+  // Never within its patience.
   kj::Duration passed = 0 * kj::SECONDS;
   while (progress.trouble() == nullptr && passed < 60 * PATIENCE) {
     progress.asked(now);
@@ -152,7 +152,7 @@ TEST_F(LinkProgressTest, OfTheTimeThatAnEndWasLateItselfLittleCounts) {
   }
 }
 
-// On a busy machine.  What began anew each time would never be told.
+// The machine is busy.  If each delay began the measurement anew, the link would never be reported.
 TEST_F(LinkProgressTest, AnEndThatIsLateNowAndThenTellsItYet) {
   progress.asked(now);
   auto begun = now;
@@ -179,7 +179,7 @@ TEST_F(LinkProgressTest, TroubleIsOverAfterALargeAnswerAndATimeWithoutAny) {
   progress.asked(now);
   lookFor(2 * PATIENCE, false);
   ASSERT_TRUE(isDead());
-  // Small things get through, as on a path that drops large packets.
+  // Small messages get through, as on a path that drops large packets.
   for (int i = 0; i < 100; ++i) {
     progress.asked(now);
     lookFor(LOOK, true);

@@ -28,15 +28,15 @@ struct SourceScript {
   std::vector<std::string> parts = {"one", std::string(300'000, 'x'), "three"};
   std::size_t changed = NONE;   // This part arrives with a flipped bit.
   std::size_t missing = NONE;   // This part is not sent.
-  std::size_t silentAt = NONE;  // Nothing is said any more before this part,
-  std::size_t lostAt = NONE;    // or the connection breaks,
-  std::size_t failsAt = NONE;   // or the node gives up.
+  std::size_t silentAt = NONE;  // Nothing is sent from this part on.
+  std::size_t lostAt = NONE;    // The connection breaks before this part.
+  std::size_t failsAt = NONE;   // The node gives up before this part.
   std::uint64_t partsTold = 3;
-  std::uint64_t epoch = 7;  // That the node knows.
+  std::uint64_t epoch = 7;  // The epoch that the node knows.
   std::uint64_t committed = 1230;
-  bool lostAfterwards = false;  // The connection breaks when all is finished.
+  bool lostAfterwards = false;  // The connection breaks when everything is finished.
   bool cannotConfirm = false;
-  bool alsoFirst = false;  // It is the member n1 as well, and n2 cannot be reached.
+  bool alsoFirst = false;  // It is also the member n1, and n2 cannot be reached.
   std::function<void(std::size_t)> beforePart = [](std::size_t) {};
   std::string port;
 };
@@ -127,7 +127,7 @@ public:
     return serving.run([&]() { return runGavel(home.path(), more, {}, interrupt); });
   }
 
-  // Hidden ones as well.
+  // Includes hidden ones.
   std::vector<std::string> files() {
     std::vector<std::string> names;
     for (auto& entry: std::filesystem::directory_iterator(directory)) {

@@ -67,7 +67,7 @@ TEST(Timeline, CountsBidsNotCalls) {
   EXPECT_EQ(timeline(samples, 30 * MS), "ms,bids\n0,4\n10,2\n20,1\n");
 }
 
-// A history, and what was told of it.
+// A history, and the answers to its bids.
 class Checking: public ::testing::Test {
 protected:
   ~Checking() noexcept override = default;

@@ -14,7 +14,7 @@
 #include "tests/client/world.h"
 #include "tests/support/fakes.h"
 
-// The built program, run as a user would.
+// The built program, run like a user does.
 namespace gavel::client::testing {
 namespace {
 
@@ -31,7 +31,7 @@ public:
     return runGavel(home.path(), std::move(arguments), std::move(environment));
   }
 
-  // Nobody listens on port 1; short, so that nothing waits for long.
+  // Nobody listens on port 1.  The timeout is short, so that nothing waits for long.
   Ran withoutChain(std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"-s", "127.0.0.1:1", "--timeout", "150ms"});
     return gavel(std::move(arguments));
@@ -62,7 +62,7 @@ TEST_F(CliTest, HelpsOnEachCommand) {
   EXPECT_EQ(gavel({"auctions"}).code, 2);
 }
 
-// What bash would offer after these words, the last of which is not finished.
+// What bash would offer after these words, the last of which is unfinished.
 std::string offered(const std::string& script, const std::string& words) {
   auto count = std::count(words.begin(), words.end(), ' ');
   auto command = "eval \"$SCRIPT\"; COMP_WORDS=(" + words +
@@ -221,7 +221,7 @@ public:
   pid_t server = -1;
   std::string address;
   std::int64_t highest = 0;
-  int requests = -1;  // A byte can be read here for each write request that has come in.
+  int requests = -1;  // A byte can be read here for each write request that arrived.
 
   void serve(std::deque<Reply> replies, Reply afterwards) {
     int ends[2];

@@ -180,7 +180,7 @@ TEST_F(ClientTest, KeepsARequestOfUnknownOutcomeIncomplete) {
   EXPECT_EQ(n1().seen.back().sequence, 3u);
   EXPECT_EQ(n1().seen.back().lowestIncomplete, 1u);
 
-  // And asks for it under its own id.
+  // It asks for it with its own id.
   auto again = world.run(client->bid(order(1), RequestId{100, 1}));
   EXPECT_TRUE(again.outcome().isSuccess());
   EXPECT_EQ(n1().seen.back().sequence, 1u);
@@ -321,7 +321,7 @@ TEST_F(ClientTest, IgnoresAnotherCluster) {
   world.start("x:1", {{"x", "x:1"}}).clusterId = 5;
   world.scripts["x:1"].epoch = 1000;
   auto both = world.client("n2:1", "x:1");
-  // Whichever is first counts; nothing of the other one is taken later.
+  // The first one counts, and nothing is taken from the other one later.
   world.run(both->locator().refresh());
   auto first = KJ_ASSERT_NONNULL(both->locator().configuration()).getClusterId();
   for (int i = 0; i < 3; ++i) {

@@ -4,7 +4,7 @@
 #include "tests/client/operated-master.h"
 #include "tests/support/fakes.h"
 
-// What operators tell a master, with the built program and a scripted master.
+// Operators' orders to a master, with the built program and a scripted master.
 namespace gavel::client::testing {
 namespace {
 
@@ -106,7 +106,7 @@ TEST_F(OperateTest, SaysWhatHoldsAChangeUpThoughTheLastLookWasCutShort) {
   script.nodes = {{"n1"}, {"n2"}};
   script.nodes[1].note = "copying, half of it is there";
   script.looksBeforeAfter = 1'000'000;
-  script.silentLook = 2;  // For longer than the command waits.
+  script.silentLook = 2;  // The command does not wait so long.
   auto ran = chain({"add", "n2"});
   EXPECT_EQ(ran.code, 5);
   EXPECT_THAT(ran.err,

@@ -10,7 +10,7 @@
 #include "schema/peer.capnp.h"
 #include "tests/client/serving.h"
 
-// A master that says and does what a test has planned.
+// A master that answers and acts as a test has planned.
 namespace gavel::client::testing {
 
 struct PlannedMember {
@@ -38,26 +38,26 @@ struct KnownNode {
 
 struct MasterScript {
   std::vector<PlannedMember> before;
-  std::vector<PlannedMember> after;  // Once a change was asked for and a few looks were made.
+  std::vector<PlannedMember> after;  // Some looks after a change was asked for.
   std::vector<KnownNode> nodes;
   std::string notice;
-  std::string refusal;                  // Of any change; empty: it is done.
-  std::string members = "127.0.0.1:1";  // Where all members are found.
-  std::string unconfirmed;              // Why they answer no query; empty: they do.
-  std::string linkTrouble;              // What they say of a link that they try; empty: it works.
-  bool deaf = false;                    // They say nothing to it.
-  bool silent = false;                  // To changes.
-  bool breaks = false;                  // When a change is asked for.
+  std::string refusal;                  // The refusal of any change; empty: it is done.
+  std::string members = "127.0.0.1:1";  // The address of all members.
+  std::string unconfirmed;              // Why they answer no query; empty: they answer.
+  std::string linkTrouble;              // Their report on a link; empty: it works.
+  bool deaf = false;                    // They do not answer that question.
+  bool silent = false;                  // Changes are not answered.
+  bool breaks = false;                  // The connection breaks when a change is asked for.
   unsigned looksBeforeAfter = 3;
   unsigned silentLook = 0;           // The look that is not answered, counted from 1.
-  unsigned lastLook = 0;             // The one after which it is gone.
-  unsigned questionsBeforeLast = 0;  // For nodes, before the last of them is there.
+  unsigned lastLook = 0;             // The look after which the master is gone.
+  unsigned questionsBeforeLast = 0;  // Questions for nodes before the last node is there.
 
   std::vector<std::string> asked;
-  unsigned looks = 0;  // Since then.
+  unsigned looks = 0;  // Looks since the change was asked for.
 };
 
-// What members of the chain are for whoever asks whether it confirms.
+// The members of the chain, for a caller that asks whether the chain confirms.
 class AskedMember final: public schema::NodeService::Server {
 public:
   explicit AskedMember(MasterScript& script): script(script) {}
@@ -160,7 +160,7 @@ private:
   MasterScript& script;
   Serving& serving;
 
-  // A number of its own for each name.
+  // A different number for each name.
   static std::uint64_t idOf(const std::string& name) {
     return static_cast<unsigned char>(name.back());
   }

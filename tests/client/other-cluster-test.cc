@@ -10,7 +10,7 @@
 #include "tests/client/world.h"
 #include "tests/support/fakes.h"
 
-// Another cluster at the addresses of the one that was there before (R11).
+// Another cluster at the addresses of an earlier one (R11).
 namespace gavel::client::testing {
 namespace {
 
@@ -33,7 +33,7 @@ protected:
   World world;
   kj::Own<Client> client;
 
-  // Everything is lost, and an empty chain comes up at the same addresses.
+  // Everything is lost, and an empty chain starts at the same addresses.
   void replaceAll(std::uint64_t clusterId, std::uint64_t epoch = 1) {
     for (auto& member: CHAIN) {
       world.kill(member.address);
@@ -43,7 +43,7 @@ protected:
       script.epoch = epoch;
       world.start(member.address, CHAIN);
     }
-    world.pass(1 * kj::MILLISECONDS);  // For the connections to break.
+    world.pass(1 * kj::MILLISECONDS);  // Time for the connections to break.
   }
   std::string detail(const WriteResult& result) {
     return result.outcome().getException().getDetail().cStr();
@@ -57,7 +57,8 @@ protected:
   }
 };
 
-// Without asking first, the next bid would go to the new head, with a session of the old cluster.
+// Without a question first, the next bid would go to the new head with a session of the old
+// cluster.
 TEST_F(OtherCluster, GetsNoCallOnFreshConnections) {
   ASSERT_TRUE(world.run(client->bid(order(1))).outcome().isSuccess());
   ASSERT_TRUE(world.run(client->result("lamp")).get().isAuction());
@@ -73,7 +74,7 @@ TEST_F(OtherCluster, GetsNoCallOnFreshConnections) {
   EXPECT_TRUE(watched.get().hasFailure());
   EXPECT_ANY_THROW(world.run(client->locator().peer("n1:1")));
   expectNothingCame();
-  // When the right one is back, all goes on.
+  // When the right cluster is back, everything goes on.
   replaceAll(77);
   EXPECT_TRUE(world.run(client->bid(order(3))).outcome().isSuccess());
 }
@@ -84,7 +85,7 @@ TEST_F(OtherCluster, OfNoneYetGetsNoCallEither) {
   auto bid = world.run(client->bid(order(2)));
   EXPECT_TRUE(isException(bid, Reason::UNAVAILABLE));
   expectNothingCame();
-  // The same connection, which by now is one to another cluster.
+  // The same connection now leads to another cluster.
   for (auto& member: CHAIN) {
     world.scripts[member.address].clusterId = 5;
     world.scripts[member.address].epoch = 1;

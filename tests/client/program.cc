@@ -23,7 +23,7 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return result;
 }
 
-// The program about to be run, made ready before fork(), as little may be done after that.
+// The program about to be run.  It is prepared before fork(), since little may be done after that.
 class Program {
 public:
   Program(const std::string& configHome, std::vector<std::string> arguments,
@@ -37,7 +37,7 @@ public:
     environmentPointers = pointers(this->environment);
   }
 
-  // In the child.
+  // Runs in the child.
   [[noreturn]] void execute() {
     dup2(open(outPath.c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
     dup2(open(errPath.c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
@@ -45,7 +45,7 @@ public:
     _exit(127);
   }
 
-  // In the parent.
+  // Runs in the parent.
   Ran finish(pid_t pid) {
     int status = 0;
     KJ_SYSCALL(waitpid(pid, &status, 0));

@@ -2,7 +2,7 @@
 
 #include "tests/client/world.h"
 
-// At which nodes the client library reads.
+// The nodes at which the client library reads.
 namespace gavel::client::testing {
 namespace {
 
@@ -31,7 +31,7 @@ public:
     }
   }
 
-  // Queries seen by each node that was ever started, in the order of their addresses.
+  // The queries that arrived at each node that was ever started, in the order of addresses.
   std::vector<unsigned> counts() {
     std::vector<unsigned> result;
     for (auto& [address, script]: world.scripts) result.push_back(script.queries);
@@ -39,7 +39,7 @@ public:
   }
   using Counts = std::vector<unsigned>;
 
-  // Gives how long they took, one after the other.
+  // Returns how long the queries took, one after the other.
   kj::Duration query(Client& client, int times) {
     auto begin = world.timer.now();
     for (int i = 0; i < times; ++i) {

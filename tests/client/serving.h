@@ -12,12 +12,12 @@
 
 namespace gavel::client::testing {
 
-// Runs the built program while this thread serves it, on a real socket.
+// Runs the built program while this thread serves it on a real socket.
 class Serving {
 public:
   kj::AsyncIoContext io = kj::setupAsyncIo();
 
-  // From now on; gives the address.
+  // Begins to serve, and returns the address.
   std::string serve(capnp::Capability::Client bootstrap) {
     receiver = io.provider->getNetwork()
                    .parseAddress(gavel::testing::ownAddress())
@@ -28,7 +28,7 @@ public:
     return gavel::testing::ownHost() + ":" + std::to_string(receiver->getPort());
   }
 
-  // Another process besides, which stays.
+  // Serves a further process, which stays.
   std::string serveAlso(capnp::Capability::Client bootstrap) {
     auto also = io.provider->getNetwork()
                     .parseAddress(gavel::testing::ownAddress())
@@ -41,7 +41,8 @@ public:
     return address;
   }
 
-  // Breaks all connections and refuses new ones.  Not from a call that came in: see loseLater().
+  // Breaks all connections and refuses new ones.  Must not be called by a served call: see
+  // loseLater().
   void lose() {
     listening = nullptr;
     server = nullptr;

@@ -16,7 +16,7 @@
 #include "schema/master.capnp.h"
 #include "schema/peer.capnp.h"
 
-// A world for the client library: scripted nodes on an in-memory network, on virtual time.
+// Surroundings for the client library: scripted nodes on an in-memory network, on virtual time.
 namespace gavel::client::testing {
 
 // Numbers that look random and are always the same.
@@ -38,7 +38,7 @@ enum class Reply {
   outcomeUnknown,
   sessionExpired,
   noSuchAuction,
-  loseReply,  // Counts as done here, but the caller sees the connection break.
+  loseReply,  // It is done here, but the caller sees the connection break.
   silent,     // Never answers.
 };
 
@@ -55,25 +55,25 @@ struct MemberPlan {
   bool syncing = false;
 };
 
-// What a node is told to do and what came to it.  Outlives the node's server.
+// The orders for a node, and the calls that it got.  Outlives the node's server.
 struct Script {
   std::uint64_t epoch = 1;
   std::uint64_t clusterId = 77;
   std::vector<MemberPlan> members;
   bool topologySilent = false;
 
-  std::int64_t highest = 0;   // Of every auction, if not 0.
-  std::deque<Reply> replies;  // To writes, one each, then `afterwards`.
+  std::int64_t highest = 0;   // The highest bid of every auction, if not 0.
+  std::deque<Reply> replies;  // For writes, one each, then `afterwards`.
   Reply afterwards = Reply::success;
-  std::deque<bool> queryAvailable;  // To queries, one each, then true.
+  std::deque<bool> queryAvailable;  // For queries, one each, then true.
 
   unsigned sessionsOpened = 0;
   std::vector<SeenRequest> seen;
-  std::function<void()> onRequest = []() {};  // After each addition to `seen`.
+  std::function<void()> onRequest = []() {};  // Called after each addition to `seen`.
   unsigned queries = 0;
 };
 
-// Tells the chain and serves nothing else.
+// Reports the chain and serves nothing else.
 class ScriptedMaster final: public schema::MasterService::Server {
 public:
   explicit ScriptedMaster(Script& script): script(script) {}
@@ -213,12 +213,12 @@ private:
   }
 };
 
-// Addresses, and what happens to those who connect there.
+// Addresses, and what connections to them meet.
 class FakeNetwork final: public kj::Network {
 public:
   using Accept = std::function<void(kj::Own<kj::AsyncIoStream>)>;
 
-  // Absent: connections are refused.
+  // At other addresses, connections are refused.
   std::map<std::string, Accept> listeners;
 
   kj::Promise<kj::Own<kj::NetworkAddress>> parseAddress(kj::StringPtr text, unsigned) override {
@@ -263,7 +263,7 @@ public:
   kj::TimerImpl timer{kj::origin<kj::TimePoint>() + 1 * kj::SECONDS};
   FakeNetwork network;
   FixedRandom random;
-  // By address.  The servers come after what they refer to.
+  // By address.  The servers come after their scripts, to which they refer.
   std::map<std::string, Script> scripts;
   Script masterScript;
   std::map<std::string, kj::Own<capnp::TwoPartyServer>> servers;
@@ -277,19 +277,19 @@ public:
     return script;
   }
 
-  // A master that tells of `members`.  Its script is not among `scripts`.
+  // Starts a master that reports `members`.  Its script is not among `scripts`.
   void startMaster(const std::string& address, const std::vector<MemberPlan>& members) {
     masterScript.members = members;
     listen(address, kj::heap<ScriptedMaster>(masterScript));
   }
 
-  // As SIGKILL: connections break, new ones are refused.
+  // Acts like SIGKILL: connections break, new ones are refused.
   void kill(const std::string& address) {
     network.listeners.erase(address);
     servers.erase(address);
   }
 
-  // As SIGSTOP before anybody connected: connections are made, nothing is ever answered.
+  // Acts like SIGSTOP before anybody connected: connections are made, but nothing is answered.
   void pause(const std::string& address) {
     network.listeners[address] = [this](kj::Own<kj::AsyncIoStream> stream) {
       paused.push_back(kj::mv(stream));
@@ -307,7 +307,7 @@ public:
     return kj::heap<Client>(network, timer, random, list.asPtr(), limits);
   }
 
-  // Lets time pass until `promise` is there.
+  // Lets time pass until `promise` is done.
   template <typename T>
   T run(kj::Promise<T> promise) {
     while (!promise.poll(waitScope)) {

@@ -19,8 +19,8 @@
 #include "tests/cluster/seeded.h"
 #include "tests/support/workload.h"
 
-// Who would do what is not theirs to do, and who would keep others from it: each is refused with
-// words and a line in the log, and the bids of others go on.
+// Callers who do what they may not do, or who try to keep others from bidding.  Each is refused in
+// words and logged, and the bids of others go on.
 namespace gavel::cluster {
 namespace {
 
@@ -175,11 +175,11 @@ TEST_F(Attack, GarbageSilenceAndTwoThousandConnectionsStopNobodysBids) {
   std::string hello = "GVL1\1" + std::string(16, 'n') + std::string(32, 'x');
   send(liar, hello.data(), hello.size(), MSG_NOSIGNAL);
   auto slow = connectTo(cluster.nodeAddress(0));
-  send(slow, "\0\0", 2, MSG_NOSIGNAL);  // Half a word, and no more.
+  send(slow, "\0\0", 2, MSG_NOSIGNAL);  // Half a word, and nothing more.
   std::vector<kj::AutoCloseFd> idle;
   for (int i = 0; i < 2000; ++i) idle.push_back(connectTo(cluster.nodeAddress(0)));
 
-  // Who can come while all places are taken: a node that was lost.
+  // A lost node can come while all places are taken.
   cluster.node(2).kill();
   cluster.untilWithout(2);
   cluster.restartNode(2);

@@ -8,7 +8,7 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// After a total outage: whom the chain waits for, and what the operator can do (R11).
+// After a total outage: the nodes that the chain waits for, and the operator's means (R11).
 namespace gavel::cluster {
 namespace {
 
@@ -31,7 +31,7 @@ protected:
     return options;
   }
 
-  // The notice of `gavel chain status`, once it speaks of an outage.
+  // Waits until the notice of `gavel chain status` is about an outage, and returns it.
   std::string awaitNotice(Cluster& cluster) {
     cluster.until("the master to notice the outage",
                   [&]() { return cluster.notice().find("total outage") != std::string::npos; });
@@ -62,7 +62,7 @@ TEST_F(Outage, AnyOrderOfStartIsGoodAndTheMasterMayBeLast) {
 }
 
 TEST_F(Outage, ChainComesBackWhileTheMasterIsOld) {
-  // The nodes are lost and come back under the eyes of one master.
+  // The nodes are lost and come back while one master runs.
   Cluster cluster(io, quick());
   gavel::testing::Workload load(io, cluster, 6, 3);
   load.runUntilSteady(BRIEFLY);
@@ -104,7 +104,7 @@ TEST_F(Outage, NeitherAnEmptyDiskNorAnOlderCopyIsTheSource) {
   load.runFor(500 * kj::MILLISECONDS);  // Longer than --outage-wait.
   EXPECT_EQ(cluster.chain().epoch, epoch) << cluster.logs();
 
-  // Nor by an operator's order.
+  // An operator's order is refused as well.
   for (auto* node: {"n1", "n2"}) {
     auto recover = cluster.gavel("operator", {"chain", "recover", node, "--yes"});
     EXPECT_EQ(recover.status, 6) << recover.output << recover.errors;

@@ -12,7 +12,7 @@
 #include "tests/cluster/seeded.h"
 #include "tests/support/fakes.h"
 
-// `gavel bench` on chains of its own: what it says is right, not how fast they are.
+// `gavel bench` on chains of its own: whether its results are right, not how fast the chains are.
 namespace gavel::cluster {
 namespace {
 
@@ -39,7 +39,7 @@ protected:
   Finished bench(std::vector<std::string> arguments) {
     return runToEnd(io, commandOf(std::move(arguments)));
   }
-  // What it has left of chains of its own.
+  // The directories of chains of its own that are left.
   std::string left() {
     return runToEnd(io, {"/usr/bin/find", home.path(), "-mindepth", "1", "-name", "gavel-*"})
         .output;
@@ -60,7 +60,7 @@ TEST_F(Bench, RegistersAllBiddersBefore) {
   auto ran = bench({"-s", cluster.nodeAddress(0), "--bids", "2", "--warmup", "0", "--clients", "2",
                     "--auctions", "1", "--bidders", "600"});
   EXPECT_EQ(ran.status, 0) << ran.errors;
-  // By each client half of them, more than fit into one list.
+  // Each client makes half of them, which is more than one list has room for.
   auto auctions = cluster.gavel("somebody", {"auctions", "list", "-o", "json"}).output;
   static const std::regex HALF(R"("bids":"300")");
   EXPECT_EQ(std::distance(std::sregex_iterator(auctions.begin(), auctions.end(), HALF), {}), 2)

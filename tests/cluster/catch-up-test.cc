@@ -12,7 +12,7 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// A chain with a million bids in its history: what joining, restarting, and keeping all that costs.
+// A chain with a million bids in its history: the costs of joining, restarting and storing.
 namespace gavel::cluster {
 namespace {
 
@@ -66,7 +66,8 @@ protected:
     double serves;  // Since the start.
     std::size_t kilobytes;
   };
-  // Twice, so that the second time there is little log to be read, and memory holds what it must.
+  // Restarts twice.  The second time there is little log to read, and memory holds only what it
+  // must.
   static Restarted restart(Cluster& cluster, std::size_t i) {
     auto first = restartOnce(cluster, i);
     first.kilobytes = restartOnce(cluster, i).kilobytes;
@@ -83,7 +84,7 @@ protected:
             residentKilobytes(cluster.node(i).pid())};
   }
 
-  // An empty node joins, under a steady load that does not wait for answers.
+  // An empty node joins under a steady load, which does not wait for answers.
   void join(Cluster& cluster, std::size_t joiner) {
     gavel::testing::Workload load(io, cluster, {50, 100, "steady-", RATE});
     load.runUntilSteady(500 * kj::MILLISECONDS);
@@ -137,7 +138,7 @@ TEST_F(CatchUp, ChainWithAMillionBidsIsJoinedAndRestartedAndForgetsWhatIsOver) {
   EXPECT_LT(full.ready, 10) << "far from the aim of 2 s";
 
   bulk.close(0, CLOSED);
-  bulk.bid(BIDS_EACH).wait(io.waitScope);  // So that checkpoints are made.
+  bulk.bid(BIDS_EACH).wait(io.waitScope);  // Makes the nodes write checkpoints.
   auto running = residentKilobytes(cluster.node(0).pid());
   auto rest = restart(cluster, 0);
   printf(

@@ -9,7 +9,7 @@
 
 #include "tests/cluster/cluster.h"
 
-// Wrong clocks of real processes, by a library that lies to them (R15).
+// Real processes with wrong clocks, by a library that is loaded into them (R15).
 namespace gavel::cluster {
 namespace {
 
@@ -20,7 +20,8 @@ using ::testing::Not;
 constexpr std::int64_t HOUR = 3600'000'000'000;
 constexpr std::int64_t DAY = 24 * HOUR;
 
-// The clock of the processes that are started while it is worn.  Right until it is set.
+// The clock of processes that are started while this is in the environment.  It is right until it
+// is set.
 class WrongClock {
 public:
   explicit WrongClock(const std::string& path): path(path) {
@@ -130,7 +131,7 @@ TEST_F(Clocks, HeadDoesNotBelieveAClockThatLeapsUntilItIsRight) {
   EXPECT_THAT(status.errors, AllOf(HasSubstr("takes no calls: its clock says"),
                                    HasSubstr("'gavel chain clock --accept'")));
   EXPECT_THAT(gavel({"result", "-a", "lamp"}).output, HasSubstr("open"));
-  clock.set(0);  // No process is started for it.
+  clock.set(0);  // No process is started for this.
   succeeds({"bid", "100", "-a", "lamp"});
 }
 

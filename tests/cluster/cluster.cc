@@ -14,12 +14,12 @@ namespace gavel::cluster {
 namespace {
 
 constexpr auto PATIENCE = 10 * kj::SECONDS;
-// A store that was killed has a log to read, and on a busy machine that takes a while.
+// A store that was killed has a log to read, which takes a while on a busy machine.
 constexpr auto START_PATIENCE = 30 * kj::SECONDS;
-// Of each log, in a failure's message.
+// The part of each log that the message of a failure shows.
 constexpr std::size_t LOG_SHOWN = 20'000;
 
-// "gavel-node n1 ready on 127.0.1.2:1234" gives the address.
+// The address in "gavel-node n1 ready on 127.0.1.2:1234".
 std::string lastWord(const std::string& line) {
   return line.substr(line.rfind(' ') + 1);
 }
@@ -63,7 +63,7 @@ Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::mo
   masterAddress_ = options.host.empty() ? gavel::testing::ownAddress() : options.host + ":0";
   options.masterFlags.insert(options.masterFlags.begin(),
                              {"--replicas", std::to_string(options.replicas)});
-  // A master with an empty directory waits so long before it forms a chain.
+  // A master with an empty directory waits that long before it forms a chain.
   auto& flags = options.masterFlags;
   if (std::find(flags.begin(), flags.end(), "--outage-wait") == flags.end()) {
     append(flags, {"--outage-wait", "1s"});
@@ -79,7 +79,7 @@ Cluster::Cluster(kj::AsyncIoContext& io, Options given): io(io), options(std::mo
         [&]() { return configuration(masterAddress_).getConfiguration().getEpoch() > 0; });
 }
 
-// For the system to choose the port.
+// The system chooses the port.
 std::string Cluster::newAddressOf(std::size_t i) const {
   if (i < options.nodeHosts.size()) return options.nodeHosts[i] + ":0";
   return gavel::testing::ownAddress();
@@ -132,7 +132,7 @@ std::optional<Finished> Cluster::tryRestartNode(std::size_t i, const Flags& flag
 }
 
 void Cluster::killAll() {
-  // Before it could notice that nodes are gone.
+  // It must not notice that nodes are gone.
   master_->signal(SIGKILL);
   for (auto& node: nodes) node->signal(SIGKILL);
   for (auto& node: nodes) node->kill();
@@ -248,7 +248,7 @@ std::string Cluster::noteOn(std::size_t i) {
 
 bool Cluster::whole() {
   bool result = false;
-  // Any of them may end while it is asked.
+  // Any of them may end during the call.
   auto problem = kj::runCatchingExceptions([&]() {
     auto now = chain();
     if (now.joining || now.serving.size() != options.replicas) return;

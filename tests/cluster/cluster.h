@@ -20,22 +20,23 @@ namespace gavel::cluster {
 using Flags = std::vector<std::string>;
 
 // A master and nodes as real processes, on loopback and in a temporary directory.  The nodes are
-// named n1, n2, …; that is also their first order in the chain.  Here they are numbered from 0.
+// named n1, n2, …, which is also their first order in the chain.  Here they are numbered from 0.
 class Cluster final: public gavel::testing::Target {
 public:
   struct Options {
     std::size_t replicas = 3;
     Flags masterFlags;
     Flags nodeFlags;
-    // Where each process has a data directory of its name; empty: in the temporary directory.
+    // The parent of the data directories, which have the names of the processes; empty: the
+    // temporary directory.
     std::string data;
-    // A backup that the first node begins with.
+    // A backup with which the first node begins.
     std::string restore;
     kj::Duration clientTimeout = 20 * kj::SECONDS;
-    // Where the master listens, and each node; empty: on loopback.
+    // The address at which the master and each node listen; empty: on loopback.
     std::string host;
     std::vector<std::string> nodeHosts;
-    // What the program of each node is started with; empty: nothing.
+    // The command before the program of each node; empty: none.
     std::vector<Flags> launchers;
   };
 
@@ -50,12 +51,12 @@ public:
   // The first `replicas` nodes are started by the constructor, any others by this.
   std::size_t addSpare();
 
-  // On the ports they had before.  Those that run still are killed.
+  // Restarts a process on its earlier port.  If it still runs, it is killed.
   void restartMaster(const Flags& flags = {});
   void restartNode(std::size_t i, const Flags& flags = {});
-  // Likewise; what came of it where the node ends instead of being ready.
+  // Likewise.  If the node ends instead of being ready, returns its end.
   std::optional<Finished> tryRestartNode(std::size_t i, const Flags& flags = {});
-  // All of them at once, the master too.
+  // Kills all of them at once, the master too.
   void killAll();
 
   const std::string& masterAddress() const { return masterAddress_; }
@@ -76,7 +77,7 @@ public:
   std::unique_ptr<client::Client> newClient(kj::Duration timeout);
   std::unique_ptr<client::Client> newClient(client::Client::Limits limits);
 
-  // What a process says of the chain, asked over a connection of its own.
+  // The configuration that a process reports on a connection of its own.
   capnp::Response<schema::Topology::ConfigurationResults> configuration(const std::string& address);
   capnp::Response<schema::Topology::StatusResults> status(std::size_t i,
                                                           bool withStateHash = false);
@@ -90,9 +91,9 @@ public:
     bool serves(std::size_t i) const;
   };
   Chain chain();
-  // For the operator, by the master.
+  // The notice of the master for the operator.
   std::string notice();
-  // The same on one node; empty if the master does not know it.
+  // The master's note on one node; empty if the master does not know it.
   std::string noteOn(std::size_t i);
 
   // Whether as many nodes serve as are wanted, nobody joins, and all act in that configuration.
@@ -101,11 +102,11 @@ public:
   void untilWhole(kj::Duration patience = 20 * kj::SECONDS);
   // Waits until the chain goes on without node `i`, which was killed.
   void untilWithout(std::size_t i);
-  // Adds to the test's failures unless all members have applied the same log, to its end, and come
-  // to the same state.  Nothing may be under way.
+  // Adds to the test's failures unless all members have applied the same log, to its end, and have
+  // the same state.  Nothing may be under way.
   void expectSameState();
 
-  // Waits until `condition`, asked again and again, holds.
+  // Waits until `condition` holds, and checks it repeatedly.
   template <typename Condition>
   void until(const char* what, Condition condition, kj::Duration patience = 15 * kj::SECONDS) {
     auto& timer = io.provider->getTimer();
@@ -116,7 +117,7 @@ public:
     }
   }
 
-  // Of all processes, for a failure's message.
+  // The logs of all processes, for the message of a failure.
   std::string logs() const override;
 
 private:

@@ -15,7 +15,7 @@ class Copy: public ::testing::Test {
 protected:
   ~Copy() noexcept override = default;
 
-  // Of the directory of node `i`, which runs.
+  // Copies the directory of node `i`, which runs.
   std::string copyOf(Cluster& cluster, std::size_t i) {
     auto copy = cluster.directory() + "/copy";
     fs::copy(cluster.dataOf(i), copy, fs::copy_options::recursive);
@@ -25,13 +25,13 @@ protected:
   kj::AsyncIoContext io = kj::setupAsyncIo();
 };
 
-// The copy shows the right generation, as it was made while the process ran that the master let in;
-// and the master, which is gone as well, cannot remember what it was told.
+// The copy shows the right generation, since it was made while the process that the master let in
+// was running.  The master is lost as well, so it cannot remember what was reported to it.
 TEST_F(Copy, DoesNotWinOverThoseThatHaveMoreAfterAnOutageOfEverything) {
   Cluster cluster(io, 3, {"--outage-wait", "500ms", "--flap-delay", "0s"});
   gavel::testing::Workload first(io, cluster, 8, 4);
   first.runUntilSteady(100 * kj::MILLISECONDS);
-  first.stop();  // What is copied while it changes may be damaged, which is seen anyway.
+  first.stop();  // What is copied while it changes may be damaged, which would be found anyway.
   auto copy = copyOf(cluster, 0);
   gavel::testing::Workload load(io, cluster, {.bidders = 8, .auctions = 4, .prefix = "later-"});
   load.runFor(3 * kj::SECONDS);

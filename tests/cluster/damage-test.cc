@@ -12,8 +12,8 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// Each kind of file of a stopped node is damaged, in each way: the node notices, at its start or
-// when it reads that, never serves it or passes it on, and heals by joining again (R12).
+// Damages each kind of file of a stopped node, in each way.  The node notices it, at its start or
+// when it reads the file.  It never serves it or passes it on, and heals by joining again (R12).
 namespace gavel::cluster {
 namespace {
 
@@ -43,7 +43,7 @@ const char* describe(Hurt hurt) {
   KJ_UNREACHABLE;
 }
 
-// A kind of file, by how the name of its newest one begins and ends.
+// A kind of file, by the begin and end of the name of its newest file.
 struct Kind {
   const char* what;
   const char* folder;
@@ -63,7 +63,7 @@ constexpr Kind MARKER{"record of what is durable", "", "durable", ""};
 constexpr Hurt ALL[] = {Hurt::flipMiddle, Hurt::flipEnd, Hurt::flipMany,
                         Hurt::halve,      Hurt::empty,   Hurt::remove};
 
-// One bit of a byte.
+// Flips one bit of a byte.
 void flip(const std::string& file, std::uintmax_t offset, unsigned bit = 0) {
   std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
   stream.seekg(static_cast<std::streamoff>(offset));
@@ -74,7 +74,7 @@ void flip(const std::string& file, std::uintmax_t offset, unsigned bit = 0) {
   KJ_REQUIRE(stream.good(), "cannot damage a file", file.c_str());
 }
 
-// Without what is only zeros, as space is allocated ahead.
+// The bytes before the zeros of space that is allocated ahead.
 std::uintmax_t bytesUsed(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   std::string contents((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
@@ -92,7 +92,7 @@ protected:
     load = std::make_unique<gavel::testing::Workload>(
         io, *cluster, gavel::testing::Workload::Options{6, 3, "", 400});
     load->runUntilSteady(100 * kj::MILLISECONDS);
-    // From now on each has a table.
+    // From here on each has a table.
     for (std::size_t i = 0; i < cluster->size(); ++i) {
       cluster->node(i).kill();
       cluster->untilWithout(i);
@@ -109,7 +109,7 @@ protected:
     EXPECT_EQ(load->unknown(), 0u);
   }
 
-  // Stops a node, damages the newest file of that kind, and brings the node back.
+  // Stops a node, damages the newest file of that kind, and starts the node again.
   void hurt(const Kind& kind, Hurt hurt) {
     if (HasFailure()) return;
     auto victim = next++ % cluster->size();
@@ -134,7 +134,7 @@ private:
       auto name = entry.path().filename().string();
       bool fits = name.rfind(kind.prefix, 0) == 0 && name.size() >= strlen(kind.suffix) &&
                   name.substr(name.size() - strlen(kind.suffix)) == kind.suffix;
-      // An empty log is none.
+      // An empty log does not count.
       if (fits && fs::file_size(entry.path()) > 0) found = std::max(found, entry.path().string());
     }
     KJ_REQUIRE(!found.empty(), "there is no such file to damage", kind.what);
@@ -161,15 +161,15 @@ private:
     }
   }
 
-  // Returns what happened.
+  // Returns the outcome.
   std::string bringBack(std::size_t victim, const std::string& file) {
     auto refused = cluster->tryRestartNode(victim);
     if (refused.has_value()) {
       EXPECT_EQ(refused->status, 1);
       EXPECT_THAT(refused->errors, HasSubstr(cluster->dataOf(victim)));
-      // Without its ending, as RocksDB looks for a missing table under an older one, too.  A list
-      // of files that lost its end is the list of an older, perhaps empty, database.  And RocksDB
-      // names the list of files where it is a table whose properties make no sense.
+      // The name is compared without its ending, since RocksDB looks for a missing table under an
+      // older one, too.  A list of files that lost its end is the list of an older, perhaps empty,
+      // database.  RocksDB names the list of files when the properties of a table make no sense.
       EXPECT_THAT(refused->errors, AnyOf(HasSubstr(fs::path(file).stem().string()),
                                          HasSubstr("it does not say which format it has"),
                                          HasSubstr("Corruption: properties unsorted in file")));
@@ -182,7 +182,7 @@ private:
                    [&]() { return !cluster->node(victim).running() || cluster->whole(); });
     std::string what = damaged ? "started, known to be no source; healed by joining"
                                : "started and joined: not needed";
-    // It is the tail now: it has to read all that it has stored.
+    // It is the tail now, and has to read all that it has stored.
     if (cluster->node(victim).running()) load->readAll();
     if (cluster->node(victim).running()) return what;
     EXPECT_THAT(cluster->node(victim).log(), HasSubstr("--replace-damaged"));
@@ -224,7 +224,7 @@ TEST_F(Damage, OfTheRecordOfWhatIsDurable) {
   for (auto each: ALL) hurt(MARKER, each);
 }
 
-// In tables so large that a start reads little of them.
+// The data is in tables so large that a start reads little of them.
 class LargeTable: public Seeded {
 protected:
   ~LargeTable() noexcept override = default;
@@ -232,12 +232,13 @@ protected:
   static constexpr std::size_t FIRST = 0, SECOND = 1, TAIL = 2;
 
   LargeTable(): cluster(io, options()), bulk(io, cluster, 1'000) {
-    bulk.bid(50).wait(io.waitScope);                 // So that histories are most of it.
-    for (auto i: {FIRST, SECOND, TAIL}) restart(i);  // All that they have is in tables now.
+    bulk.bid(50).wait(io.waitScope);                 // Makes histories most of it.
+    for (auto i: {FIRST, SECOND, TAIL}) restart(i);  // Everything is in tables now.
     EXPECT_EQ(cluster.chain().serving.back(), TAIL);
   }
 
-  // The tail's largest table, in places that are not read at a start; it is the tail again then.
+  // Damages the tail's largest table, in places that a start does not read.  The node is the tail
+  // again then.
   void damageTheTail() {
     cluster.node(TAIL).kill();
     cluster.untilWithout(TAIL);
@@ -248,14 +249,14 @@ protected:
     }
     auto size = fs::file_size(largest);
     ASSERT_GT(size, 1u << 20) << "too small to prove anything";
-    // In histories, which take the middle: behind the log and the auctions, before the sessions.
+    // Histories take the middle: after the log and the auctions, before the sessions.
     for (auto offset = size * 2 / 5; offset < size * 3 / 5; offset += 4096) flip(largest, offset);
     cluster.restartNode(TAIL);
     cluster.untilWhole();
     ASSERT_TRUE(cluster.node(TAIL).running()) << "it was not to be noticed yet";
   }
 
-  // It ended by itself as it noticed, and is to heal.
+  // It ended by itself when it noticed, and has to heal.
   void heal(const char* how) {
     EXPECT_NE(cluster.node(TAIL).wait(), 0);
     EXPECT_THAT(cluster.node(TAIL).log(),
@@ -273,7 +274,7 @@ protected:
   static Cluster::Options options() {
     Cluster::Options options;
     options.masterFlags = {"--flap-delay", "0s"};
-    // So that there is little log in them, and who is empty needs a snapshot.
+    // Little log is in them, and an empty node needs a snapshot.
     options.nodeFlags = {"--retain-entries", "100", "--checkpoint-bytes", "1MiB"};
     return options;
   }
@@ -291,7 +292,7 @@ protected:
 
 TEST_F(LargeTable, IsNotServed) {
   damageTheTail();
-  bulk.verify();  // Asks the tail first.
+  bulk.verify();  // This asks the tail first.
   heal("ended when it was asked for that, which others answered; joined anew");
 }
 

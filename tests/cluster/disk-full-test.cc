@@ -13,8 +13,8 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// Disks that take no more: full, read-only, failing.  The node says so and leaves at once, the
-// chain goes on, and when the disk is good again the node joins again (R12).
+// Disks that take no more: full, read-only, failing.  The node reports it and leaves at once, and
+// the chain goes on.  When the disk is good again, the node joins again (R12).
 namespace gavel::cluster {
 namespace {
 
@@ -22,7 +22,7 @@ using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-constexpr std::size_t SICK = 1;  // The node with the disk in question.
+constexpr std::size_t SICK = 1;  // The node with that disk.
 constexpr std::size_t MEGABYTE = 1 << 20;
 
 class BadDisk: public Seeded {
@@ -50,7 +50,8 @@ protected:
     return *cluster;
   }
 
-  // It ends by itself, for a reason that it says last, and the others go on.
+  // Waits until it has ended by itself and the others go on.  Returns the reason that it logged
+  // last.
   std::string awaitEnd(kj::Duration patience = 30 * kj::SECONDS) {
     EXPECT_NE(cluster->node(SICK).wait(patience), 0);
     cluster->untilWithout(SICK);
@@ -58,7 +59,7 @@ protected:
     return cluster->node(SICK).log();
   }
 
-  // What it says when it is started as things are; empty if it could be.
+  // Its errors at a start now; empty if it starts.
   std::string errorsAtStart() {
     auto ended = cluster->tryRestartNode(SICK);
     if (!ended.has_value()) return "";
@@ -66,7 +67,7 @@ protected:
     return ended->errors;
   }
 
-  // There may be just enough for a start.
+  // There may be just enough space for a start.
   void expectNoSpaceAtStart() {
     auto errors = errorsAtStart();
     if (!errors.empty()) {
@@ -96,7 +97,7 @@ protected:
   std::unique_ptr<gavel::testing::Workload> load;
 };
 
-// So many bids that the disk runs full with what the node stores.
+// Makes so many bids that the disk is full with what the node stores.
 void fill(kj::AsyncIoContext& io, Cluster& cluster, Bulk& bulk) {
   for (int i = 0; i < 400 && cluster.node(SICK).running(); ++i) bulk.bid(1).wait(io.waitScope);
 }
@@ -140,7 +141,7 @@ TEST_F(BadDisk, FileSystemThatBecameReadOnly) {
   LoopDisk disk(io, image(), place(), 256 * MEGABYTE);
   start();
   disk.failReadOnly();
-  // A sync under way at that moment is told of it as an I/O error.
+  // A sync that is under way at that moment fails with an I/O error.
   EXPECT_THAT(awaitEnd(),
               AllOf(HasSubstr("the data directory failed"), HasSubstr(place()),
                     AnyOf(HasSubstr("Read-only file system"), HasSubstr("Input/output error"))));
@@ -155,13 +156,13 @@ TEST_F(BadDisk, FileSystemThatBecameReadOnly) {
 }
 
 TEST_F(BadDisk, SyncThatFails) {
-  // The disk promises more than what is below it has, and fails when that is used up.
+  // The disk promises more space than the one below it has, and fails when that is used up.
   MemoryDisk below(directory.path() + "/below", 64 * MEGABYTE);
   LoopDisk disk(io, directory.path() + "/below/image", place(), 512 * MEGABYTE);
   auto& cluster = start();
   Bulk bulk(io, cluster, 4'000);
   fill(io, cluster, bulk);
-  // What is told depends on how far the kernel had come with writing.
+  // The error depends on how much the kernel has written.
   EXPECT_THAT(awaitEnd(),
               AllOf(HasSubstr("leaving the chain"), HasSubstr(place()),
                     AnyOf(HasSubstr("Input/output error"), HasSubstr("Read-only file system"),

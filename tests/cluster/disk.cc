@@ -23,10 +23,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of ext4, xfs and others; the kernel's headers do not have it.
+// From ext4, xfs and others; the kernel's headers do not have it.
 constexpr auto SHUTDOWN = _IOR('X', 125, std::uint32_t);
 constexpr std::uint32_t WITHOUT_FLUSHING_THE_LOG = 2;
-// <linux/fs.h> has these, and does not go with <sys/mount.h> here.
+// <linux/fs.h> has these, but conflicts with <sys/mount.h> here.
 constexpr auto FREEZE = _IOWR('X', 119, int);
 constexpr auto THAW = _IOWR('X', 120, int);
 
@@ -96,12 +96,12 @@ LoopDisk::LoopDisk(kj::AsyncIoContext& io, std::string image, std::string place,
 
 LoopDisk::~LoopDisk() {
   if (frozen) kj::runCatchingExceptions([this]() { thaw(); });
-  // Lazily, so that processes which the test has not ended yet are no hindrance.
+  // Lazily, so that processes that have not ended yet do not prevent it.
   if (mounted) umount2(place_.c_str(), MNT_DETACH);
 }
 
 void LoopDisk::mount() {
-  // By the program, as that finds a free loop device and lets it go with the mount.
+  // The program finds a free loop device, which goes with the mount.
   run(io, {"/bin/mount", "-o", "loop,errors=remount-ro", image, place_});
   mounted = true;
 }

@@ -8,13 +8,13 @@
 
 namespace gavel::cluster {
 
-// Why this process may not mount file systems; nothing if it may.
+// Returns why this process may not mount file systems; nothing if it may.
 //
-// The first call gives this process, and all that it starts from then on, a mount namespace of its
-// own, so that nothing stays mounted in whatever way the test ends.
+// The first call gives this process, and all that it starts later, a mount namespace of its own.
+// So nothing stays mounted, however the test ends.
 std::optional<std::string> whyNoMounts(kj::AsyncIoContext& io);
 
-// A file system in memory, of a size that can be changed.
+// A file system in memory, whose size can be changed.
 class MemoryDisk {
 public:
   MemoryDisk(std::string place, std::size_t bytes);
@@ -27,7 +27,7 @@ private:
   std::string place;
 };
 
-// A disk of its own with an ext4 file system, in the file `image`, by a loop device.
+// A disk of its own with an ext4 file system, in the file `image`, on a loop device.
 class LoopDisk {
 public:
   // Formats and mounts it.
@@ -37,22 +37,22 @@ public:
 
   const std::string& place() const { return place_; }
 
-  // Nothing reaches the disk any more, as if its power was lost: what was written and not synced is
-  // gone, and the journal ends where it was.  All that uses it gets errors until it is mounted
+  // Acts as a loss of power: nothing reaches the disk any more.  What was written and not synced is
+  // gone, and the journal ends where it was.  Everybody who uses it gets errors until it is mounted
   // anew.
   void cutPower();
-  // The file system finds itself damaged, and becomes read-only, as ext4 then does.
+  // The file system finds itself damaged and becomes read-only, as ext4 does then.
   void failReadOnly();
 
-  // Whatever writes to it waits, until thaw(), for ever if need be.
+  // All writers wait until thaw().
   void freeze();
   void thaw();
 
-  // Nothing may use it.
+  // Nobody may use it.
   void unmount();
-  // Replays its journal.
+  // Replays the journal.
   void mount();
-  // Mounts it anew; nothing may use it.
+  // Mounts it anew; nobody may use it.
   void remountReadOnly();
 
   // The name of a file system's block device: "loop0".
@@ -66,12 +66,12 @@ private:
   bool frozen = false;
 };
 
-// Makes what is in the directory's file system durable.
+// Makes everything in the directory's file system durable.
 void sync(const std::string& directory);
 
-// Makes a data directory empty, and that durable.
+// Empties a data directory durably.
 void wipe(const std::string& directory);
-// Makes it a copy of another one, likewise.
+// Makes it a copy of another one, durably.
 void replaceWith(const std::string& directory, const std::string& copy);
 
 }  // namespace gavel::cluster

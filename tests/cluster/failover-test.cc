@@ -6,8 +6,8 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/seeded.h"
 
-// Every role is killed, and paused, under load, at random moments: nothing acknowledged is lost,
-// and the chain goes on.  Prints how long that took.
+// Kills and pauses each role under load, at random moments.  Nothing acknowledged is lost, and the
+// chain goes on.  Prints how long that took.
 namespace gavel::cluster {
 namespace {
 
@@ -51,7 +51,7 @@ protected:
     EXPECT_EQ(epoch(), victim == Victim::master ? 1u : 2u) << cluster.logs();
     gaps.add(load.longestGap(at));
     if (signal == SIGSTOP) {
-      // What it slept through must not do any harm when it wakes up; and it joins again by itself.
+      // When it wakes up, the events that it missed must do no harm, and it joins again by itself.
       processOf(cluster, victim).signal(SIGCONT);
       load.runUntilSteady(300 * kj::MILLISECONDS);
       cluster.untilWhole();

@@ -15,20 +15,20 @@
 #include "tests/history/checker.h"
 #include "tests/history/history-file.h"
 
-// Each role is killed and restarted, or paused and resumed, while bidders record all that they are
-// told, by whichever node: it is what one auction service that never failed could have told them.
+// Kills and restarts, or pauses and resumes, each role while bidders record the answers of all
+// nodes.  They have to be answers that one auction service without failures could have given.
 namespace gavel::cluster {
 namespace {
 
 using history::Bidders;
 
 constexpr std::size_t NODES = 3;
-// Bidders who do one thing after the other, and give up soon: outcomes stay unknown now and then,
-// and are asked for again.
+// Bidders who do one thing after the other, and give up soon.  Some outcomes stay unknown, and are
+// asked for again.
 constexpr std::size_t HASTY = 32;
 constexpr auto HASTY_TIMEOUT = 200 * kj::MILLISECONDS;
-// And others who do so little that they do not notice that the chain has changed: they ask nodes
-// that are none of its members any more.
+// Bidders who do so little that they do not notice changes of the chain.  They ask nodes that are
+// no members any more.
 constexpr std::size_t SLEEPY = 64;
 constexpr int ROUNDS = 3;
 constexpr auto SUSPECT_AFTER = 300 * kj::MILLISECONDS;
@@ -82,7 +82,7 @@ private:
 
   void runFor(kj::Duration time) { io.provider->getTimer().afterDelay(time).wait(io.waitScope); }
 
-  // So much happens before and after each strike, however busy the machine is.
+  // Waits for so many bids before and after each strike, however busy the machine is.
   void untilMoreAccepted(Cluster& cluster) {
     auto enough = bidders->counts().successes + 100;
     cluster.until("bids to be accepted", [&]() { return bidders->counts().successes >= enough; });
@@ -130,7 +130,7 @@ private:
     cluster.restartNode(node);
   }
 
-  // Nodes for long enough to be removed, but for the first time.
+  // Pauses nodes for long enough to be removed, except the first time.
   void pauseAndResume(Cluster& cluster, Victim victim) {
     bool isMaster = victim == Victim::master;
     auto node = isMaster ? 0 : nodeOf(cluster, victim);
@@ -143,11 +143,11 @@ private:
       runFor(drawUpTo(200 * kj::MILLISECONDS));
     }
     process.signal(SIGCONT);
-    runFor(50 * kj::MILLISECONDS);  // What it makes of all that came meanwhile.
+    runFor(50 * kj::MILLISECONDS);  // Time for its reaction to everything that arrived meanwhile.
   }
   int paused = 0;
 
-  // Throws, with what the processes say, if it takes too long.
+  // Throws, with the logs of the processes, if it takes too long.
   void wait(kj::Promise<void> promise, const char* what, Cluster& cluster) {
     io.provider->getTimer()
         .timeoutAfter(20 * kj::SECONDS, kj::mv(promise))

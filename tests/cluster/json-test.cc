@@ -6,7 +6,7 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/seeded.h"
 
-// What `gavel -o json` prints has the members that docs/cli.md names.
+// The output of `gavel -o json` has the members that docs/cli.md names.
 namespace gavel::cluster {
 namespace {
 
@@ -19,7 +19,7 @@ class Json: public Seeded {
 protected:
   ~Json() noexcept override = default;
 
-  // The names of the members of each line that is printed.
+  // The names of the members of each line of output.
   std::vector<std::vector<std::string>> membersOf(const std::string& as, Flags arguments) {
     arguments.insert(arguments.begin(), {"-o", "json"});
     auto output = cluster.gavel(as, arguments).output;

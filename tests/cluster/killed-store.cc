@@ -21,10 +21,10 @@ namespace gavel::cluster {
 namespace {
 
 constexpr std::size_t DISK_BYTES = 256 << 20;
-constexpr std::uint64_t ENTRIES = 5;      // Of each batch.
-constexpr std::uint64_t BATCHES = 12;     // Of each life that is not killed before.
-constexpr std::uint64_t OPERATIONS = 60;  // At one of so many the first life is killed,
-constexpr std::uint64_t SOON = 25;        // and the second at one of so many.
+constexpr std::uint64_t ENTRIES = 5;      // In each batch.
+constexpr std::uint64_t BATCHES = 12;     // In each life that is not killed before.
+constexpr std::uint64_t OPERATIONS = 60;  // The first life is killed at one of so many operations.
+constexpr std::uint64_t SOON = 25;        // The second life is killed at one of so many operations.
 constexpr int KILLED = 128 + SIGKILL;
 
 class Death {
@@ -85,7 +85,7 @@ private:
   Death& death;
 };
 
-// With a text that makes a frame larger than a page.
+// Its text makes a frame larger than a page.
 BatchPtr nextBatch(const Position& end) {
   const std::string text(1500, 'x');
   auction::Terms terms;
@@ -100,7 +100,7 @@ BatchPtr nextBatch(const Position& end) {
   return Batch::make(1, end, entries);
 }
 
-// In one write, which is over before a kill.
+// Makes one write, which is complete before a kill.
 void tell(const char* what, const Position& position) {
   char line[80];
   auto size = snprintf(line, sizeof(line), "%s %llu %llu\n", what,
@@ -117,7 +117,7 @@ int liveAsStore(const StoreLife& life) {
   MortalFiles files(death);
   RocksStoreOptions options;
   options.files = &files;
-  options.segmentBytes = 64 * 1024;  // So that some lives begin another one.
+  options.segmentBytes = 64 * 1024;  // Small, so that some lives begin another segment.
   SystemRandom random;
   RocksStore store(life.directory.c_str(), options, random);
   if (!store.recovered().damage.empty()) {
@@ -132,7 +132,7 @@ int liveAsStore(const StoreLife& life) {
     auto before = end.index;
     end = batch->end();
     store.append(kj::mv(batch));
-    // Each by itself, so that much is killed between two syncs.
+    // One after the other, so that many kills are between two syncs.
     auto durable = store.durableAbove(before).wait(io.waitScope);
     KJ_ASSERT(durable == end.index, durable, end.index);
     tell("durable", end);
@@ -212,7 +212,7 @@ private:
     if (!told.empty()) summary.told = told.rbegin()->first;
   }
 
-  // What a start finds after the power came back.
+  // Checks what a start finds after the power came back.
   void look(std::uint64_t round) {
     auto highest = summary.told;
     auto finished = start(0, 0);

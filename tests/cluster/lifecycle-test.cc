@@ -6,7 +6,7 @@
 
 #include "tests/cluster/cluster.h"
 
-// What happens to a chain in its life, with real processes.
+// The life of a chain, with real processes.
 namespace gavel::cluster {
 namespace {
 
@@ -116,7 +116,7 @@ TEST_F(Lifecycle, RestartedNodeJoinsBehindTheTail) {
   Cluster cluster(io, 3);
   gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(100 * kj::MILLISECONDS);
-  cluster.restartNode(1);  // At once, under its name and with its data.
+  cluster.restartNode(1);  // At once, with its name and its data.
   cluster.until("the node to serve again", [&]() {
     auto chain = cluster.chain();
     return chain.epoch > 1 && chain.serves(1);
@@ -142,7 +142,8 @@ TEST_F(Lifecycle, NodeThatIsLostAgainAndAgainWaitsLongerEachTime) {
     cluster.untilWhole();
     times.push_back(kj::systemPreciseMonotonicClock().now() - begin);
   }
-  // The first time it need not wait, the second for the delay, then for twice that, and so on.
+  // The first time it need not wait, the second time it waits for the delay, then for twice that,
+  // and so on.
   EXPECT_GE(times[1], 300 * kj::MILLISECONDS);
   EXPECT_GE(times[2], 600 * kj::MILLISECONDS);
   EXPECT_GE(times[3], 1200 * kj::MILLISECONDS);
@@ -164,7 +165,7 @@ TEST_F(Lifecycle, NodeBeyondTheTargetLengthWaits) {
   EXPECT_EQ(cluster.status(2).getStatus().getRole(), Role::WAITING);
   EXPECT_EQ(cluster.configuration(cluster.masterAddress()).getConfiguration().getMembers().size(),
             2u);
-  // It is no member, but whoever asks it is served all the same.
+  // It is no member, but serves whoever asks it.
   auto bid =
       runToEnd(io, {"/usr/bin/env", "XDG_CONFIG_HOME=" + cluster.directory(),
                     "XDG_STATE_HOME=" + cluster.directory(), binary("gavel"), "-s",
@@ -178,7 +179,7 @@ TEST_F(Lifecycle, WinnerWhoseProcessIsGoneIsStillTheWinner) {
   ASSERT_EQ(created.status, 0) << created.errors;
   EXPECT_EQ(gavel(cluster, "ann", {"bid", "120", "-a", "lamp"}).status, 0);
   EXPECT_EQ(gavel(cluster, "bob", {"bid", "110", "-a", "lamp"}).status, 3);
-  cluster.node(0).kill();  // The head that took the winning bid goes as well.
+  cluster.node(0).kill();  // The head that took the winning bid dies as well.
   auto result = gavel(cluster, "carl", {"result", "-a", "lamp", "--wait", "-o", "json"});
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_THAT(result.output, HasSubstr("\"winner\":\"ann\""));

@@ -10,7 +10,7 @@
 #include "tests/cluster/namespaces.h"
 #include "tests/cluster/seeded.h"
 
-// Links between neighbours that do not work, though the master hears both (R6): in network
+// Links between neighbours that do not work, though the master hears both (R6), in network
 // namespaces, under load.  Prints for how long no bid was acknowledged.
 namespace gavel::cluster {
 namespace {
@@ -41,7 +41,7 @@ double milliseconds(kj::Duration time) {
   return static_cast<double>(time / kj::MICROSECONDS) / 1000;
 }
 
-// How late this process's own timers are: a measure of how busy the machine is.
+// How late this process's own timers are, which shows how busy the machine is.
 class Lateness {
 public:
   explicit Lateness(kj::Timer& timer): timer(timer), watching(watch().eagerlyEvaluate(nullptr)) {}
@@ -67,7 +67,7 @@ class Links: public Seeded {
 protected:
   ~Links() noexcept override = default;
 
-  // Everything, not only what scripts/test has time for.
+  // Whether to try everything, not only what scripts/test has time for.
   static bool all() { return getenv("GAVEL_LINKS") != nullptr; }
 
   void start(std::size_t count, Flags nodeFlags = {}, Flags masterFlags = {}) {
@@ -80,7 +80,7 @@ protected:
       options.launchers.push_back(net->launcher(i));
     }
     options.masterFlags = std::move(masterFlags);
-    // Or each case had to wait ten seconds until the pair is tried again.
+    // Otherwise each case has to wait ten seconds until the pair is tried again.
     for (auto* flag: {"--link-retry", "1s", "--insecure-listen"}) {
       options.masterFlags.push_back(flag);
     }
@@ -135,12 +135,12 @@ protected:
     });
     EXPECT_NE(told + cluster->notice(), "") << "status has to say so while it lasts";
     EXPECT_FALSE(areNeighbours(cluster->chain(), a, b)) << cluster->logs();
-    // Asked before anybody had noticed.
+    // The check began before anybody had noticed.
     EXPECT_NE(check->wait(), 0) << check->readLine();
     load->runUntilSteady(300 * kj::MILLISECONDS);
     auto gap = load->longestGap(at, clockNow());
 
-    // Who has been taken out joins after the tail, unless that is the other of the pair.
+    // A removed member joins after the tail, unless the tail is the other one of the pair.
     bool atTheTail = place + 2 == length;
     if (atTheTail) {
       auto status = cluster->gavel("op", {"chain", "status", "--check"});
@@ -199,7 +199,7 @@ TEST_F(Links, EachPairOfFiveThatCannotTalkIsTakenApart) {
   end();
 }
 
-// On for 200 ms, off for 200 ms.
+// The link works for 200 ms, and then does not for 200 ms.
 TEST_F(Links, ALinkThatFlapsIsTakenOut) {
   SKIP_WITHOUT_NAMESPACES();
   start(3);
@@ -229,10 +229,10 @@ TEST_F(Links, ALinkThatFlapsIsTakenOut) {
   end();
 }
 
-// Who goes dark looks like a link that does not work first: the neighbour must not pay for it.
+// A dead node looks like a broken link first.  Its neighbour must not be removed for that.
 TEST_F(Links, TheSuccessorOfADeadHeadStays) {
   SKIP_WITHOUT_NAMESPACES();
-  // Or a node that is lost that often had to wait for minutes until it is let in again.
+  // Otherwise a node that is lost that often waits for minutes until it is let in again.
   start(3, {"--link-patience", "1s"}, {"--suspect-after", "1s", "--flap-delay", "10ms"});
   auto* given = getenv("GAVEL_DEAD_HEADS");
   int times = given != nullptr ? atoi(given) : all() ? 200 : 5;

@@ -47,7 +47,7 @@ std::string Namespaces::whyNot() {
       return std::string(program) + " is not installed (scripts/setup)";
     }
   }
-  // All that is done later, on something that goes at once.
+  // Everything that is needed later, tried on something that is removed at once.
   bool allowed = succeeds(
       "unshare --net sh -c 'ip link add gavel0 type bridge && "
       "ip link add gavel1 type veth peer name gavel2 && nft add table inet gavel' >/dev/null 2>&1");
@@ -84,8 +84,8 @@ std::vector<std::string> Namespaces::launcher(std::size_t machine) const {
 }
 
 void Namespaces::cut(std::size_t from, std::size_t to, Kind kind) {
-  // Of TCP only where something is to be told: the words come from the other end, which may be cut
-  // as well.
+  // Of TCP only if the sender is notified: its answer comes from the other end, which may be cut as
+  // well.
   std::string what;
   switch (kind) {
     case Kind::drop:
@@ -106,7 +106,7 @@ void Namespaces::cut(std::size_t from, std::size_t to, Kind kind) {
 
 void Namespaces::heal() {
   for (std::size_t i = 0; i < holders.size(); ++i) {
-    // Made anew each time: a table that is not there cannot be deleted.
+    // The table is made first, since one that does not exist cannot be deleted.
     runOn(i, std::string("nft add table ") + TABLE);
     runOn(i, std::string("nft delete table ") + TABLE);
     runOn(i, std::string("nft add table ") + TABLE);

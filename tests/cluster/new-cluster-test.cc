@@ -6,7 +6,7 @@
 
 #include "tests/cluster/cluster.h"
 
-// An empty chain at the addresses of one that was there before (R11).
+// An empty chain at the addresses of an earlier one (R11).
 namespace gavel::cluster {
 namespace {
 
@@ -32,7 +32,7 @@ TEST_F(NewCluster, IsRefusedUntilItIsAccepted) {
   };
   auto first = clusterId();
 
-  // By a mistake: what the old one has is elsewhere.
+  // This is a mistake: the data of the old one is elsewhere.
   cluster.killAll();
   fs::rename(cluster.dataOf(0), cluster.dataOf(0) + "-elsewhere");
   fs::rename(cluster.directory() + "/master", cluster.directory() + "/master-elsewhere");
@@ -49,7 +49,7 @@ TEST_F(NewCluster, IsRefusedUntilItIsAccepted) {
                     HasSubstr("cluster " + std::to_string(second)), HasSubstr("--new-cluster")));
   EXPECT_EQ(cluster.gavel("ann", {"auctions", "create", "lamp", "--duration", "10m"}).status, 4);
   EXPECT_EQ(cluster.gavel("ann", {"chain", "status", "--check"}).status, 4);
-  // A process that has talked to the old one refuses it as long as it runs.
+  // A process that has talked to the old one refuses the new one as long as it runs.
   auto answer = client->result("lamp").wait(io.waitScope);
   ASSERT_TRUE(answer.get().isFailure());
   EXPECT_EQ(answer.get().getFailure().getReason(), schema::QueryFailure::Reason::UNAVAILABLE);
@@ -58,7 +58,7 @@ TEST_F(NewCluster, IsRefusedUntilItIsAccepted) {
   EXPECT_EQ(cluster.gavel("ann", {"auctions", "create", "lamp", "--duration", "10m"}).status, 0);
 }
 
-// As one does who tries things: again and again at the same ports, with nothing kept.
+// Somebody tries things, again and again at the same ports, and keeps nothing.
 TEST_F(NewCluster, OfGavelUpIsMeant) {
   gavel::testing::TemporaryDirectory home;
   auto port = std::to_string(freePorts(io, 2));

@@ -4,7 +4,7 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/seeded.h"
 
-// What operators do to a chain under load: it loses nothing by that.
+// Operators' changes of a chain under load, which lose nothing.
 namespace gavel::cluster {
 namespace {
 
@@ -61,7 +61,7 @@ TEST_F(Operations, DrainAddAndReplaceLoseNothing) {
   expectDone(chain(cluster, {"replace", "n3", "n4"}));
   EXPECT_THAT(cluster.chain().serving, ElementsAre(1u, 0u, 3u));
   load.runUntilSteady(BRIEFLY);
-  // A node that was drained stays out, also when it was restarted and is needed.
+  // A drained node stays out, even if it was restarted and is needed.
   cluster.restartNode(2);
   cluster.node(3).kill();
   cluster.untilWithout(3);

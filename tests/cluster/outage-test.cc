@@ -11,8 +11,8 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// Power is lost everywhere at once, with what was not synced: the chain comes back with every
-// acknowledged bid, whoever is late, or has lost its disk, or has an older copy of it (R11).
+// All lose power at once, with what was not synced.  The chain comes back with every acknowledged
+// bid, even if a node is late, or has lost its disk, or has an older copy of it (R11).
 namespace gavel::cluster {
 namespace {
 
@@ -70,7 +70,7 @@ protected:
     if (HasFailure()) printf("what was done:\n%s", story.c_str());
   }
 
-  // Files that tell what became of synced and unsynced data.
+  // Files that show whether synced and unsynced data survived.
   void writeSynced(std::size_t cycle) {
     for (auto& disk: disks) write(*disk, "synced-" + std::to_string(cycle), true);
   }
@@ -85,11 +85,11 @@ protected:
     }
   }
 
-  // Everything stops at a moment, and the disks are as after that.
+  // Everything stops at one moment, and the disks are as after that.
   void losePower() {
     std::vector<LoopDisk*> order;
     for (auto& disk: disks) order.push_back(disk.get());
-    // The master's first, so that it does not take nodes for lost whose power went a moment
+    // The master's first, so that it does not take nodes for lost whose power was lost a moment
     // earlier.
     shuffle(order);
     std::stable_partition(order.begin(), order.end(),
@@ -103,7 +103,7 @@ protected:
     for (auto* disk: order) disk->mount();
   }
 
-  // Draws how the nodes come back, one of them at least with all that it had, and in time.
+  // Draws how the nodes come back.  At least one of them has all that it had, and is in time.
   std::vector<Return> drawReturns() {
     std::vector<Return> returns(NODES);
     for (auto& each: returns) {
@@ -124,7 +124,7 @@ protected:
     if (disk == Return::Disk::older) replaceWith(cluster->dataOf(i), older(i));
   }
 
-  // Copies of the disks as they are now, for later.
+  // Keeps copies of the present disks for later.
   void keepCopies() {
     for (std::size_t i = 0; i < NODES; ++i) {
       fs::remove_all(older(i) + "-next");
@@ -183,9 +183,9 @@ private:
     return order;
   }
 
-  // An older copy of a disk that was used since must not be taken in; with an empty one the node
-  // may join.  One that was not used since, as the node went on with an empty one, is as good as
-  // any.
+  // An older copy of a disk that was used since must not be taken in.  With an empty disk the node
+  // may join.  If the disk was not used since, because the node went on with an empty one, its copy
+  // is as good as any.
   void healIfRefused(std::size_t i) {
     auto isRefused = [&]() {
       return cluster->node(i).log().find("older copy") != std::string::npos;
@@ -226,7 +226,7 @@ TEST_F(PowerLoss, EverywhereLosesNothingThatWasAcknowledged) {
     load.runFor(drawUpTo(300 * kj::MILLISECONDS));
     std::vector<Return> returns(NODES);
     if (cycle % 3 == 2) {
-      // In the middle of a join, when who serves is for nobody here to say.
+      // In the middle of a join, nobody here can say which nodes serve.
       auto joiner = draw(NODES);
       story += "n" + std::to_string(joiner + 1) + " joins\n";
       cluster->node(joiner).kill();

@@ -1,5 +1,5 @@
-// power-cuts: a real store on a real file system, killed at any of its operations, started again,
-// and then without power (killed-store.h).
+// power-cuts: a real store on a real file system, which is killed at any of its operations, started
+// again, and then loses its power (killed-store.h).
 
 #include <cstdio>
 #include <cstdlib>

@@ -51,7 +51,7 @@ Process::Process(kj::AsyncIoContext& io, std::vector<std::string> command,
   KJ_SYSCALL(pid_ = fork());
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // The event loop of the parent blocks signals that it waits for.
+    // The child inherits the signals that the parent's event loop blocks.
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -92,7 +92,7 @@ std::string Process::readLine(kj::Duration patience) {
 }
 
 void Process::signal(int number) {
-  if (!running()) return;  // Its id may be another process's by now.
+  if (!running()) return;  // Its id may belong to another process now.
   KJ_SYSCALL(::kill(pid_, number), name.c_str());
 }
 

@@ -9,7 +9,8 @@
 
 namespace gavel::cluster {
 
-// A real process, started from a binary of this build.  Ends with this object, and with the test.
+// A real process, started from a binary of this build.  It ends with this object, and with the
+// test.
 class Process {
 public:
   // Standard output is read by this object, standard error goes to the end of `logPath`.
@@ -19,21 +20,21 @@ public:
 
   pid_t pid() const { return pid_; }
 
-  // The next line it prints; nothing if it ends without one.  Throws after `patience`.
+  // The next line of its output; nothing if it ends without one.  Throws after `patience`.
   std::optional<std::string> tryReadLine(kj::Duration patience = 10 * kj::SECONDS);
   // Throws also if it ends without one.
   std::string readLine(kj::Duration patience = 10 * kj::SECONDS);
 
   // Does nothing if it has ended.
   void signal(int number);
-  // SIGKILL, and waits until it is gone.
+  // Sends SIGKILL, and waits until the process is gone.
   void kill();
-  // Waits until it ends; its exit status, or 128 + the signal that ended it.  Throws after
+  // Waits until it ends.  Returns its exit status, or 128 + the signal that ended it.  Throws after
   // `patience`.
   int wait(kj::Duration patience = 10 * kj::SECONDS);
   bool running();
 
-  // All that it wrote to standard error so far.
+  // All its output on standard error so far.
   std::string log() const;
 
 private:
@@ -47,11 +48,11 @@ private:
   std::string buffered;
 };
 
-// The first of so many ports in a row on 127.0.0.1 that nobody listens on.  Below those that the
-// system chooses, of which an outgoing connection may take one any moment.
+// The first of `count` ports in a row on 127.0.0.1 that nobody uses.  They are below those that the
+// system chooses, since an outgoing connection may take one of those at any moment.
 unsigned freePorts(kj::AsyncIoContext& io, unsigned count);
 
-// Where this build's programs are.
+// The path of one of this build's programs.
 std::string binary(const std::string& name);
 
 // Runs a program to its end.

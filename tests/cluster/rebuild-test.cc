@@ -8,7 +8,7 @@
 #include "tests/cluster/seeded.h"
 #include "tests/support/workload.h"
 
-// The master's disk is gone for good, under load: its store is made anew from what the nodes
+// The master's disk is lost for good, under load.  Its store is made anew from what the nodes
 // promise (R3).
 namespace gavel::cluster {
 namespace {
@@ -58,7 +58,7 @@ TEST_F(Rebuild, ALostMasterIsMadeAnewUnderLoad) {
   cluster.restartNode(1);
   cluster.untilWhole();
 
-  // The old directory, brought back in the place of the new one.
+  // Restores the old directory in place of the new one.
   auto anew = cluster.directory() + "/anew-master";
   cluster.master().kill();
   fs::rename(cluster.dataOfMaster(), anew);
@@ -74,7 +74,7 @@ TEST_F(Rebuild, ALostMasterIsMadeAnewUnderLoad) {
   EXPECT_NE(status.status, 0);
   EXPECT_THAT(status.errors, HasSubstr("the master's store was made anew"));
 
-  // Nothing is rebuilt where there is something.
+  // A store that holds something is not rebuilt.
   cluster.master().kill();
   Process refused(io,
                   {binary("gavel-master"), "--listen", cluster.masterAddress(), "--data",
@@ -102,7 +102,7 @@ TEST_F(Rebuild, ALostMasterIsMadeAnewUnderLoad) {
       load.acknowledged());
 }
 
-// The machine of the master was that of a member as well.
+// The machine of the master was also that of a member.
 TEST_F(Rebuild, WithoutAMemberThatIsLostAsWell) {
   Cluster cluster(io, 3, {"--flap-delay", "0s"});
   gavel::testing::Workload load(io, cluster, 8, 4);
@@ -112,8 +112,8 @@ TEST_F(Rebuild, WithoutAMemberThatIsLostAsWell) {
   cluster.node(1).kill();
   fs::remove_all(cluster.dataOf(1));
 
-  // Nothing is promised while a member is missing, and a rebuild that ends in the middle leaves
-  // nothing that would be in the way of the next one.
+  // Nothing is promised while a member is missing.  A rebuild that ends in the middle leaves
+  // nothing that hinders the next one.
   Process first(io,
                 {binary("gavel-master"), "--listen", cluster.masterAddress(), "--data",
                  cluster.dataOfMaster(), "--rebuild", "--node", cluster.nodeAddress(0)},

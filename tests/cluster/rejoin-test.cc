@@ -3,8 +3,8 @@
 #include "tests/cluster/cluster.h"
 #include "tests/cluster/seeded.h"
 
-// Nodes are killed and come back, again and again, under load: the chain has its full length again
-// each time, nothing acknowledged is lost or there twice, and joins hold up nobody (R9).
+// Nodes are killed and come back repeatedly, under load.  The chain has its full length again each
+// time, nothing acknowledged is lost or doubled, and joins hold up nobody (R9).
 namespace gavel::cluster {
 namespace {
 
@@ -15,7 +15,8 @@ protected:
   void repeat(const char* what, std::size_t cycles, const Flags& nodeFlags,
               std::size_t bidsMeanwhile) {
     Cluster::Options options;
-    options.masterFlags = {"--flap-delay", "0s"};  // Or it would, rightly, wait ever longer.
+    // Otherwise it would, rightly, wait longer and longer.
+    options.masterFlags = {"--flap-delay", "0s"};
     options.nodeFlags = nodeFlags;
     Cluster cluster(io, options);
     gavel::testing::Workload load(io, cluster, 8, 4);
@@ -74,14 +75,14 @@ TEST_F(Rejoin, KilledNodesComeBackAndNothingIsLost) {
 }
 
 TEST_F(Rejoin, NodesThatWereAwayForLongGetASnapshot) {
-  // More than from one checkpoint to the next, behind which the log is truncated.
+  // More than between two checkpoints.  The log is truncated up to the checkpoint.
   repeat("with a log that is soon truncated", 6,
          {"--retain-bytes", "4KiB", "--retain-entries", "16", "--checkpoint-bytes", "1MiB"},
          16'000);
   EXPECT_GT(snapshots, 3u);
 }
 
-// Whatever is lost and comes back meanwhile: joiners, those they join, everybody, the master.
+// Any process is lost and comes back meanwhile: joiners, their predecessors, everybody, the master.
 TEST_F(Rejoin, AnyNumberOfProcessesIsLostAtAnyTime) {
   constexpr std::size_t CYCLES = 15;
   Cluster::Options options;

@@ -8,11 +8,11 @@
 
 #include "tests/cluster/cluster.h"
 
-// A resolver that is gone takes nobody out who is heard (R6), with real processes.
+// If the resolver is gone, no node that is heard is removed (R6), with real processes.
 namespace gavel::cluster {
 namespace {
 
-// Processes that are started while it is worn have a resolver of their own.
+// Processes that are started while this is in the environment have a resolver of their own.
 class Resolver {
 public:
   explicit Resolver(const std::string& path): path(path) { come(); }
@@ -31,7 +31,7 @@ public:
     return use();
   }
 
-  // The name under which it knows "127.1.2.3:4".
+  // Its name for "127.1.2.3:4".
   static std::string nameOf(const std::string& address) {
     auto colon = address.rfind(':');
     auto host = address.substr(0, colon);
@@ -83,11 +83,11 @@ TEST(Resolver, ThatIsGoneTakesNobodyOutWhoIsHeard) {
   EXPECT_EQ(after.serving.size(), 4u) << cluster.logs();
   auto bid = gavel({"bid", "100", "-a", "lamp"});
   EXPECT_EQ(bid.status, 0) << bid.errors << cluster.logs();
-  // Whoever would be taken for lost, or for one with a link that does not work, would be by then.
+  // By then, any node that is taken for lost, or for one with a broken link, would be removed.
   timer.afterDelay(5 * kj::SECONDS).wait(io.waitScope);
   EXPECT_EQ(cluster.chain().epoch, after.epoch) << cluster.logs();
 
-  // Another one, and the neighbours that come of it have never been any.
+  // Kills another one.  Its neighbours become neighbours, and never were before.
   cluster.node(after.serving[1]).kill();
   cluster.untilWithout(after.serving[1]);
   EXPECT_EQ(cluster.chain().serving.size(), 3u) << cluster.logs();

@@ -1,6 +1,6 @@
-// A library to be loaded before others (LD_PRELOAD) that is a resolver of its own: the name
-// 127-1-2-3.gavel.test stands for 127.1.2.3, for as long as the file exists that RESOLVER names.
-// Without it the resolver is gone: nobody answers.  Other names are none of its business.
+// A library to be loaded before others (LD_PRELOAD) that is a resolver of its own.  The name
+// 127-1-2-3.gavel.test stands for 127.1.2.3, while the file exists that RESOLVER names.  Without
+// the file the resolver is gone: nobody answers.  Other names are left to the system.
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,7 +17,7 @@ constexpr std::string_view DOMAIN = ".gavel.test";
 
 using Resolve = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
 
-// The address that the name stands for; empty: it is another's.
+// The address that the name stands for; empty: the name is another one.
 std::string addressOf(std::string_view name) {
   if (name.size() <= DOMAIN.size()) return "";
   auto host = name.substr(0, name.size() - DOMAIN.size());

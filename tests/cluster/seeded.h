@@ -13,7 +13,7 @@
 
 namespace gavel::cluster {
 
-// A test that draws what it does, and when, from a seed, which it prints.
+// A test that draws its actions and times from a seed, which it prints.
 class Seeded: public ::testing::Test {
 protected:
   Seeded() {
@@ -24,7 +24,7 @@ protected:
   }
   ~Seeded() noexcept override = default;
 
-  // One of 0 … count - 1.
+  // Draws a number in [0, count - 1].
   std::size_t draw(std::size_t count) {
     return std::uniform_int_distribution<std::size_t>(0, count - 1)(engine);
   }
@@ -42,7 +42,7 @@ protected:
   std::mt19937_64 engine;
 };
 
-// Times, for a line that says how it went.
+// Durations, for a line that summarizes a test.
 class Times {
 public:
   void add(kj::Duration time) { values.push_back(time / kj::MICROSECONDS / 1000.0); }
@@ -65,7 +65,7 @@ private:
   std::vector<double> values;
 };
 
-// The clock itself: the event loop's is frozen within a turn.
+// Reads the clock itself, since that of the event loop stands still within a turn.
 inline kj::TimePoint clockNow() {
   return kj::systemPreciseMonotonicClock().now();
 }

@@ -29,7 +29,7 @@ protected:
                                       std::vector<std::string>{config, state, "NO_COLOR=1"});
   }
 
-  // What is to be seen, without what is another time each time.
+  // The screen without what differs each time.
   static std::vector<std::string> seen(const Terminal& terminal) {
     static const std::regex SPAN(R"(in (\d+h)?(\d+m)?(\d+s)?)");
     static const std::regex TIME(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)");
@@ -68,7 +68,7 @@ TEST_F(Shell, ShowsWhatHappensAboveTheHalfTypedLineAcrossAKill) {
   EXPECT_EQ(alice->wait(), 0);
 
   auto lines = seen(*alice);
-  // When it learns that the chain has changed is a matter of luck, but not that it does.
+  // When it learns that the chain has changed is a matter of luck, but it does learn it.
   auto relinked = std::remove_if(lines.begin(), lines.end(), [](const std::string& line) {
     return line == "(the chain is now n2 > n3)" || line.find("(the chain ") == 0;
   });
@@ -85,7 +85,7 @@ TEST_F(Shell, ShowsWhatHappensAboveTheHalfTypedLineAcrossAKill) {
                   "over: alice wins for 160", "You have won it.", "alice@lamp> quit"))
       << alice->text();
 
-  // Who comes back after the end is told, too.
+  // Somebody who comes back after the end is told, too.
   auto again = at(cluster, "alice", {"--as", "alice", "shell", "-a", "lamp"});
   again->expect("You have won it.");
   again->type("\004");
@@ -102,7 +102,7 @@ TEST_F(Shell, EditsCompletesAndRemembersLines) {
     alice->expect("alice@lamp> result ");
     alice->type("\n");
     alice->expect("(version 1, 0 bids)");
-    alice->type("bid 70\b\b5\n");  // Not 70: 5.
+    alice->type("bid 70\b\b5\n");  // Types 75.
     alice->expect("success: 5 leads");
     alice->type("use lump\n");
     alice->expect("there is no auction \"lump\"");

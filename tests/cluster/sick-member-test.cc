@@ -9,8 +9,8 @@
 #include "tests/cluster/disk.h"
 #include "tests/cluster/seeded.h"
 
-// Disks that hang, as with fsfreeze, one that crawls, and a process that does: the chain goes on
-// without such a member, unless all are alike (R12).
+// Disks that hang, as with fsfreeze, a disk that crawls, and a process that crawls.  The chain goes
+// on without such a member, unless all are alike (R12).
 namespace gavel::cluster {
 namespace {
 
@@ -48,7 +48,7 @@ protected:
     return cluster->status(node).getStatus().getDiskHangs();
   }
 
-  // Longer than any disk takes to be noticed, on a busy machine as well.
+  // Longer than it takes to notice any disk, on a busy machine as well.
   static constexpr auto PATIENCE = 120 * kj::SECONDS;
 
   gavel::testing::TemporaryDirectory directory;
@@ -62,7 +62,7 @@ TEST_F(HangingDisk, OfAnIdleMemberHoldsNobodyUpWhenAnotherOneIsKilled) {
   disks[0]->freeze();
   auto killed = clockNow();
   cluster->node(2).kill();
-  // Nothing is bid before: that the disk hangs is found by looking.
+  // Nobody bids before: probes find that the disk hangs.
   gavel::testing::Workload load(io, *cluster, gavel::testing::Workload::Options{4, 2, "", 200});
   load.runUntilSteady(100 * kj::MILLISECONDS, PATIENCE);
   auto gap = clockNow() - killed;
@@ -93,7 +93,7 @@ TEST_F(HangingDisk, OfAllTogetherMakesNobodyLeave) {
   cluster->until(
       "all to say that their disks hang",
       [&]() { return saysThatItHangs(0) && saysThatItHangs(1) && saysThatItHangs(2); }, PATIENCE);
-  // As long again as it took them to say so, for somebody to draw a wrong conclusion.
+  // As long again as they took to report it, in which somebody might draw a wrong conclusion.
   io.provider->getTimer().afterDelay(clockNow() - frozen).wait(io.waitScope);
   EXPECT_EQ(cluster->chain().epoch, epoch);
   for (auto& disk: disks) disk->thaw();
@@ -155,8 +155,8 @@ class CrawlingLoop: public Seeded {
 protected:
   ~CrawlingLoop() noexcept override = default;
 
-  // As a processor that has something else to do, until what is returned is dropped: less than
-  // makes a node silent, and too short to go on without being late again.
+  // Acts like a busy processor until the returned promise is dropped.  Each delay is shorter than
+  // what makes a node silent.  The time between is too short to go on without being late again.
   kj::Promise<void> holdUp(Process& process) {
     auto& timer = io.provider->getTimer();
     process.signal(SIGSTOP);
@@ -171,7 +171,7 @@ protected:
 
 TEST_F(CrawlingLoop, IsTakenOutAndLetInAgainWhenItIsWell) {
   Cluster::Options options;
-  // Much longer than it is held up for, so that it is never silent.
+  // Much longer than it is held up, so that it is never silent.
   options.masterFlags = {"--suspect-after", "10s"};
   options.clientTimeout = 120 * kj::SECONDS;
   Cluster cluster(io, options);

@@ -7,7 +7,7 @@
 
 #include "tests/cluster/cluster.h"
 
-// Programs that are started wrongly say what is wrong, with what, and end.
+// Programs that are started wrongly report what is wrong, with its place, and end.
 namespace gavel::cluster {
 namespace {
 
@@ -99,7 +99,7 @@ TEST_F(Startup, ImpossibleNamesAndAddressesAreUsageErrors) {
 }
 
 TEST_F(Startup, PendingBytesThatNobodyCanHaveMeantAreUsageErrors) {
-  // 256 was MiB once.
+  // In older versions 256 meant MiB.
   for (auto* value: {"0", "256", "4KiB", "1000kB", "-1", "many"}) {
     auto ended = node({"--listen", "127.0.0.1:0", "--data", path("x"), "--max-pending", value});
     EXPECT_EQ(ended.status, 2) << value;

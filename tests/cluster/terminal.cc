@@ -52,7 +52,7 @@ void Terminal::type(const std::string& text) {
   KJ_ASSERT(written == static_cast<ssize_t>(text.size()));
 }
 
-// Shows what has come; false once nothing more can.
+// Shows what has arrived; returns false once nothing more can arrive.
 bool Terminal::pump() {
   char buffer[4096];
   for (;;) {
@@ -114,7 +114,7 @@ void Terminal::show(char c) {
       if (column > 0) --column;
       return;
     case '\a':
-    case '\017':  // Which character set: there is only one.
+    case '\017':  // Selects a character set; there is only one.
       return;
     default:
       if (line.size() <= column) line.resize(column + 1, ' ');

@@ -8,7 +8,7 @@
 #include "tests/cluster/seeded.h"
 #include "tests/support/loopback.h"
 
-// A chain whose every connection is TLS.
+// A chain whose every connection uses TLS.
 namespace gavel::cluster {
 namespace {
 
@@ -86,7 +86,7 @@ TEST_F(Tls, BidsAreMadeAndPlainTextIsRefused) {
   auto plain = gavel({"bid", "130", "-a", "lamp", "--timeout", "1s"});
   EXPECT_NE(plain.status, 0);
   EXPECT_THAT(first->log(), HasSubstr("a connection failed"));
-  // Who shows a certificate of somebody else is not believed.
+  // Whoever shows the certificate of somebody else is not believed.
   openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
            "-subj", "/CN=other authority", "-days", "1", "-keyout", path("other.key"), "-out",
            path("other.pem")});

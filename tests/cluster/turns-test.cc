@@ -10,7 +10,7 @@
 #include "client/watch.h"
 #include "tests/cluster/cluster.h"
 
-// That a state however large holds nobody up (R16), on real processes.
+// However large the state, it holds nobody up (R16): on real processes.
 namespace gavel::cluster {
 namespace {
 
@@ -18,7 +18,7 @@ using Nanoseconds = std::int64_t;
 
 constexpr std::size_t AUCTIONS = 300'000;
 constexpr std::size_t CREATORS = 16;
-constexpr std::size_t AT_A_TIME = 64;  // Of each.
+constexpr std::size_t AT_A_TIME = 64;  // For each of them.
 constexpr std::size_t BIDDERS = 4;
 constexpr Nanoseconds SECOND = 1'000'000'000;
 
@@ -26,14 +26,15 @@ client::Identity identity(kj::StringPtr name) {
   return {name, kj::StringPtr("a secret of many auctions").asBytes()};
 }
 
-// Auctions that end together: each is made with the time that is left by then.
+// Makes auctions that end together: each is made with the time that is left.
 class Creators: private kj::TaskSet::ErrorHandler {
 public:
   Creators(kj::AsyncIoContext& io, Cluster& cluster): io(io), tasks(*this) {
     for (std::size_t i = 0; i < CREATORS; ++i) clients.push_back(cluster.newClient());
   }
 
-  // `count` more, that end at `deadline` or up to some milliseconds later; 0: an hour from now.
+  // Makes `count` more, which end at `deadline` or up to some milliseconds later; 0: an hour from
+  // now.
   void create(std::size_t count, Nanoseconds deadline) {
     until = made + count;
     this->deadline = deadline;
@@ -45,7 +46,7 @@ public:
 
   Nanoseconds chainTime() const { return stamp; }
   Nanoseconds lastDeadline() const { return lastDeadline_; }
-  // That ends last.
+  // The one that ends last.
   const std::string& last() const { return last_; }
 
 private:
@@ -54,7 +55,7 @@ private:
   std::size_t made = 0;
   std::size_t until = 0;
   Nanoseconds deadline = 0;
-  Nanoseconds stamp = 0;  // The newest that was told.
+  Nanoseconds stamp = 0;  // The newest stamp in an answer.
   Nanoseconds lastDeadline_ = 0;
   std::string last_;
   kj::TaskSet tasks;
@@ -84,7 +85,7 @@ private:
   }
 };
 
-// Bids one after the other on an auction of its own, and notes how long each took.
+// Bids one after the other on an auction of its own, and notes how long each takes.
 class Bidder {
 public:
   Bidder(kj::AsyncIoContext& io, Cluster& cluster, std::string name)
@@ -119,7 +120,7 @@ private:
   }
 };
 
-// Told of all that happens, and counts the auctions that end, each of which it has to see once.
+// Watches everything, and counts the auctions that end.  It has to see each end once.
 class Watcher {
 public:
   Watcher(Cluster& cluster, kj::Timer& timer)
@@ -162,7 +163,7 @@ TEST(Turns, ManyAuctionsWithOneDeadlineHoldNobodyUp) {
   auto& timer = io.provider->getTimer();
   Cluster cluster(io, 3);
   Creators creators(io, cluster);
-  // How long all of them take to make.
+  // How long it takes to make all of them.
   auto begun = timer.now();
   creators.create(AUCTIONS / 30, 0);
   auto each = (timer.now() - begun) / (AUCTIONS / 30);
@@ -203,7 +204,7 @@ TEST(Turns, ManyAuctionsWithOneDeadlineHoldNobodyUp) {
         return !state().get().getAuction().getState().isOpen();
       },
       60 * kj::SECONDS);
-  // Checkpoints, and what they forget, come after it.
+  // Checkpoints follow, and nodes forget what they have stored.
   timer.afterDelay(3 * kj::SECONDS).wait(io.waitScope);
   look();
 

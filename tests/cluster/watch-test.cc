@@ -51,7 +51,7 @@ protected:
     auto created = client.create(auction, bidder(), terms).wait(io.waitScope);
     KJ_REQUIRE(created.outcome().isSuccess(), created.outcome());
   }
-  // Makes `count` versions more.
+  // Makes `count` more versions.
   void bid(client::Client& client, kj::StringPtr auction, int count) {
     for (int done = 0; done < count;) {
       auto size = std::min(LIST, count - done);
@@ -74,7 +74,7 @@ TEST_F(Watching, TellsTenThousandVersionsOnceAndInOrderAcrossFiveKills) {
   create(*client, "lamp");
   auto one = watch(cluster, {"--auction", "lamp", "--from", "1", "-o", "json"});
   auto all = watch(cluster, {"--all", "--from", "0", "-o", "json"});
-  // Two versions are those of its beginning and end.
+  // Two versions are the auction's beginning and end.
   constexpr int PART = (VERSIONS - 2) / (2 * KILLS);
   for (int i = 0; i < KILLS; ++i) {
     bid(*client, "lamp", PART);
@@ -104,7 +104,7 @@ TEST_F(Watching, SaysSoWhereWhatHappenedIsNotHeldAnyMore) {
   Cluster cluster(io, 1);
   auto client = cluster.newClient();
   create(*client, "lamp");
-  // More than what is behind a checkpoint, from which a restarted node begins.
+  // More than the log after a checkpoint, from which a restarted node begins.
   bid(*client, "lamp", MANY);
   cluster.restartNode(0);
   cluster.untilWhole();

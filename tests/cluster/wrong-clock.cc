@@ -1,6 +1,6 @@
-// A library to be loaded before others (LD_PRELOAD) that lies about the wall clock: it adds the
-// number of nanoseconds that stands in the file WRONG_CLOCK names, eight bytes, which a test may
-// change while the process runs.  Other clocks stay as they are.
+// A library to be loaded before others (LD_PRELOAD) that makes the wall clock wrong.  It adds the
+// number of nanoseconds in the file that WRONG_CLOCK names: eight bytes, which a test may change
+// while the process runs.  Other clocks stay as they are.
 
 #include <cstdint>
 #include <cstdlib>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t SECOND = 1'000'000'000;
 
-// Null where there is no such file: then the clock is right.
+// Null if there is no such file: then the clock is right.
 const volatile std::int64_t* mapOffset() {
   const char* path = std::getenv("WRONG_CLOCK");
   int file = path == nullptr ? -1 : open(path, O_RDONLY | O_CLOEXEC);

@@ -20,26 +20,26 @@
 //
 // A host has these:
 //
-//   store()                   of the process that runs
-//   call(function)            what came of the promise that `function(store)` returns
-//   start(function, result)   the same, without waiting: while what is returned is kept
-//   poll()                    lets happen what can
+//   store()                   the store of the process that runs
+//   call(function)            the result of the promise that `function(store)` returns
+//   start(function, result)   the same, without waiting, while the returned object is kept
+//   poll()                    runs all events that are ready
 //   act(function)             calls `function(store)`
 //   restart(ending)           ends the process, and starts another one
 namespace gavel::contract {
 
 enum class Ending {
   inOrder,  // It has synced everything.
-  killed,   // What it has written is there, synced or not.
-  power,    // Only what was synced is sure to be.
+  killed,   // What was written is there, synced or not.
+  power,    // Only what was synced is there for sure.
 };
 
-// What a promise came to.
+// The result of a promise.
 template <typename T>
 struct Result {
   std::optional<T> value;
   std::string error;
-  bool overloaded = false;  // That error.
+  bool overloaded = false;  // It was rejected with OVERLOADED.
   bool done() const { return value.has_value() || !error.empty(); }
 };
 
@@ -58,7 +58,7 @@ template <typename Function>
 using ValueOf = std::decay_t<decltype(valued(std::declval<std::invoke_result_t<Function, Store&>>())
                                           .wait(std::declval<kj::WaitScope&>()))>;
 
-// Waits for what `function` promises, and keeps it in `result`.
+// Waits for the promise of `function`, and keeps its result in `result`.
 template <typename Function, typename T>
 kj::Promise<void> keep(Function function, Store& store, Result<T>& result) {
   return kj::evalNow([&]() { return valued(function(store)); })
@@ -70,7 +70,7 @@ kj::Promise<void> keep(Function function, Store& store, Result<T>& result) {
       .eagerlyEvaluate(nullptr);
 }
 
-// With an event loop that a test waits on.
+// A host with an event loop that a test waits on.
 class LoopHost {
 public:
   template <typename Function>
@@ -83,7 +83,7 @@ public:
   kj::Promise<void> start(Function function, Result<ValueOf<Function>>& result) {
     return keep(kj::mv(function), store(), result);
   }
-  // Lets happen what can.
+  // Runs all events that are ready.
   void poll() {
     kj::evalLater([]() {}).wait(io.waitScope);
     io.waitScope.poll();
@@ -99,7 +99,7 @@ protected:
   kj::AsyncIoContext io = kj::setupAsyncIo();
 };
 
-// MemoryStore, synced at once.
+// MemoryStore, which syncs at once.
 class MemoryHost final: public LoopHost {
 public:
   static constexpr const char* NAME = "MemoryStore";
@@ -114,7 +114,7 @@ private:
   kj::Own<MemoryStore> store_ = kj::heap<MemoryStore>(7, MemoryStore::Sync::atOnce);
 };
 
-// The store on disk, on a disk in memory.
+// The store for disks, on a disk in memory.
 class RocksHost final: public LoopHost {
 public:
   static constexpr const char* NAME = "RocksStore";

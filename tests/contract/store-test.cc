@@ -10,8 +10,8 @@
 #include "tests/store/auctioneer.h"
 #include "tests/support/entries.h"
 
-// What store/store.h promises, of each store that there is: so that what the simulation trusts is
-// what the disk does.
+// The contract of store/store.h, checked for each store.  So the simulation trusts only what the
+// disk does.
 namespace gavel::contract {
 namespace {
 
@@ -23,7 +23,7 @@ protected:
   Host host;
   Auctioneer auctioneer;
 
-  // -- what tests do
+  // -- actions
 
   template <typename Function>
   auto value(Function function) {
@@ -94,9 +94,9 @@ protected:
     value([at](Store& store) { return store.finishInstall(at); });
   }
 
-  // -- what they expect
+  // -- expectations
 
-  // All of what `expected` made, up to its end.
+  // Expects all that `expected` made, up to its end.
   void expectAll(const Auctioneer& expected) {
     auto image = load();
     EXPECT_EQ(image.end().index, expected.end.index);
@@ -106,7 +106,7 @@ protected:
     }
     EXPECT_EQ(image.state.hash(), expected.reference.hash());
   }
-  // All that is in the checkpoint and not in memory.
+  // Expects all that is in the checkpoint and not in memory.
   void expectCheckpoint(const auction::State& reference) {
     auto all = reference.listAuctions(0, 1'000'000);
     auto stored = value([](Store& store) { return store.auctions(0, 1'000'000); });
@@ -172,7 +172,7 @@ TYPED_TEST(StoreContract, TellsTheDurableIndexOnceItIsAboveWhatIsKnown) {
   EXPECT_EQ(this->value(above(0)), 5u) << "all of it";
 }
 
-// However a process ends, the next one has what was told durable, and counts itself.
+// However a process ends, the next one has what was reported durable, and counts itself.
 TYPED_TEST(StoreContract, KeepsWhatWasToldDurable) {
   auto id = this->host.store().recovered().storeId;
   std::uint64_t generation = 1;
@@ -192,7 +192,7 @@ TYPED_TEST(StoreContract, KeepsWhatWasToldDurable) {
   }
 }
 
-// R2: what a killed process has left unsynced is durable once the next one has told of it.
+// R2: what a killed process has left unsynced is durable once the next one has reported it.
 TYPED_TEST(StoreContract, MakesDurableWhatAKilledProcessHasLeft) {
   this->append(2);
   for (int round = 0; round < 10; ++round) {
@@ -203,7 +203,7 @@ TYPED_TEST(StoreContract, MakesDurableWhatAKilledProcessHasLeft) {
     this->host.restart(Ending::power);
     EXPECT_EQ(this->host.store().recovered().damage, "");
     ASSERT_TRUE(this->load().end() == told) << told.index;
-    // It may have lost the last ones, which nobody was told of.
+    // The last entries may be lost, since nobody was told of them.
     Auctioneer shorter;
     for (auto& batch: this->auctioneer.log) {
       if (batch->lastIndex() > told.index) break;
@@ -222,7 +222,7 @@ TYPED_TEST(StoreContract, SavesAConfigurationWithAllThatCameBeforeIt) {
   this->expectAll(this->auctioneer);
 }
 
-// R3: what is promised to a master that is made anew outlives the process, and a snapshot as well.
+// R3: a promise to a rebuilt master outlives the process, and an installed snapshot.
 TYPED_TEST(StoreContract, KeepsAPromise) {
   EXPECT_EQ(this->host.store().recovered().promised, RebuildPromise());
   this->value([](Store& store) { return store.saveConfiguration(configurationOf(3)); });
@@ -352,7 +352,7 @@ TYPED_TEST(StoreContract, CheckpointsAddUpToTheState) {
   }
 }
 
-// It need not be durable; but then the log still is what it takes.
+// A checkpoint need not be durable.  If it is lost, the log still has all that it had.
 TYPED_TEST(StoreContract, ACheckpointThatIsLostCostsNothing) {
   for (int round = 0; round < 5; ++round) {
     this->append(10);
@@ -459,7 +459,7 @@ TYPED_TEST(StoreContract, AnUnfinishedInstallLeavesADamagedAndEmptyStore) {
     EXPECT_TRUE(this->load().end() == Position());
     EXPECT_EQ(this->load().state.lastIndex(), 0u);
   }
-  // It can be taken in once more, from the beginning.
+  // It can be installed again, from the beginning.
   this->beginInstall();
   for (auto& part: parts) this->install(part);
   this->finishInstall(at);

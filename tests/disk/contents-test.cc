@@ -30,7 +30,7 @@ protected:
     text.resize(from.read(id, 0, text.data(), text.size()));
     return text;
   }
-  // Of all that may be left of the file when power is lost.
+  // All states of the file that may be left when power is lost.
   std::set<std::string> left(const std::string& path) const {
     std::set<std::string> found;
     auto parts = contents.unsynced();

@@ -32,7 +32,7 @@ Contents::Contents() {
   nodes.push_back(root);
 }
 
-// A copy of its own, if others share it.
+// Makes a copy first if others share the node.
 Contents::Node& Contents::change(Id id) {
   auto& node = nodes[id];
   if (node.use_count() > 1) node = std::make_shared<Node>(*node);
@@ -96,7 +96,7 @@ std::vector<std::string> Contents::list(Id directory) const {
   return found;
 }
 
-// With all that is older and of the same directories, since names change in order.
+// Older changes of the same directories become durable too, since names change in order.
 void Contents::syncNames(Id directory) {
   std::set<Id> directories{directory};
   std::vector<Changes> done, left;
@@ -159,7 +159,7 @@ void Contents::write(Id file, std::uint64_t offset, const char* bytes, std::size
 void Contents::resize(Id file, std::uint64_t size) {
   auto& node = change(file);
   if (size < node.size && size % PAGE != 0) {
-    // What follows the end is gone, also where the file grows again.
+    // What follows the new end is gone, even if the file grows again.
     auto& last = node.pages[static_cast<std::size_t>(size / PAGE)];
     if (last != nullptr) {
       auto changed = std::make_shared<Page>(*last);
@@ -180,7 +180,7 @@ void Contents::sync(Id file) {
   node.durableSize = node.size;
 }
 
-// Of the page that is dirty, those sectors that `keep` says; only where they differ.
+// Makes those sectors of a dirty page durable that `keep` selects, if they differ.
 void Contents::keepSectors(Node& node, Id id, std::size_t page, const Keep& keep) {
   auto& now = node.pages[page] == nullptr ? ZEROS : *node.pages[page];
   auto& durable = node.durablePages[page];
@@ -195,7 +195,7 @@ void Contents::keepSectors(Node& node, Id id, std::size_t page, const Keep& keep
 void Contents::writeBack(Id file, const Keep& keep) {
   auto& node = change(file);
   for (auto page: node.dirty) {
-    // Not past the end, which would have to grow first.
+    // Sectors past the end cannot be durable: the file would have to grow first.
     if ((page + 1) * PAGE > node.durableSize) break;
     if (keep(file)) node.durablePages[page] = node.pages[page];
   }
@@ -209,8 +209,8 @@ void Contents::failSync(Id file, const Keep& keep) {
   node.durableSize = std::max(node.durableSize, node.size);
 }
 
-// Of what a file has grown by, sector by sector up to the first that has not come to the disk; of
-// the rest, any.
+// Visits what a file has grown by: sector by sector up to the first that is not on the disk, then
+// any of the rest.
 template <typename Visit>
 void Contents::forUnsynced(const Node& node, Visit&& visit) {
   bool grown = node.size > node.durableSize;
@@ -292,7 +292,7 @@ Contents Contents::afterPowerLoss(const Keep& keep) const {
     } else {
       while (size < node->size && keep(id)) {
         auto end = std::min<std::uint64_t>((size / SECTOR + 1) * SECTOR, node->size);
-        // The whole sector, as that is atomic.
+        // The whole sector is kept, since a sector is atomic.
         auto begin = size / SECTOR * SECTOR;
         auto page = static_cast<std::size_t>(begin / PAGE);
         copy(page, static_cast<std::size_t>(begin % PAGE), SECTOR);
@@ -304,7 +304,7 @@ Contents Contents::afterPowerLoss(const Keep& keep) const {
     left->pages = pages;
     next.nodes[id] = left;
   }
-  std::set<Id> ended;  // Of these directories no later change is there.
+  std::set<Id> ended;  // No later change of these directories is durable.
   for (auto& changes: pending) {
     bool kept = std::none_of(changes.begin(), changes.end(),
                              [&](auto& change) { return ended.contains(change.place.directory); });

@@ -13,21 +13,21 @@
 
 namespace gavel::disk {
 
-// What is on a disk, and what of its files is in the page cache: a value, which can be kept and
-// gone on from later, as copies share what they have in common.
+// The contents of a disk, and of its files in the page cache.  It is a value that can be kept and
+// continued from later.  Copies share what they have in common.
 //
-// What it takes a kernel and a disk to do:
-// - What is written is in the page cache only until it is synced, or written back at some time of
-// the
-//   kernel's own choosing.  A sync makes durable the pages that are dirty, and the file's size.
-// - A sync of a directory makes durable the names in it; that of a file does not do so for its
-// name.
-// - When power is lost, of the pages that were dirty any sectors of 512 bytes may have come to the
-//   disk, and of the changes of names in each directory some, from the first on.  A file that has
-//   grown ends anywhere within what it has grown by, and all before its end is there.  So it is
-//   with ext4 (data=ordered) and XFS, and RocksDB relies on it.
-// - When a sync fails, some of the pages may be on the disk and others not, but all count as clean:
-//   they read well until power is lost, and a later sync does not write them (ext4, XFS).
+// The kernel and the disk behave as follows:
+//
+// - Written data is in the page cache only, until it is synced, or written back at a time that the
+//   kernel chooses.  A sync makes the dirty pages and the size of the file durable.
+// - A sync of a directory makes the names in it durable.  A sync of a file does not make its name
+//   durable.
+// - When power is lost, any sectors of 512 bytes of the dirty pages may be on the disk.  Of the
+//   changes of names in each directory, some may be, from the first on.  A file that has grown ends
+//   anywhere in [old size, new size], and everything before its end is there.  ext4 (data=ordered)
+//   and XFS behave so, and RocksDB relies on it.
+// - When a sync fails, some of the pages may be on the disk and others not, but all count as clean.
+//   They read well until power is lost, and a later sync does not write them (ext4, XFS).
 class Contents {
 public:
   static constexpr std::size_t PAGE = 4096;
@@ -36,16 +36,16 @@ public:
   using Id = std::size_t;
   static constexpr Id NONE = 0;
   static constexpr Id ROOT = 1;
-  // Decides of one part after the other whether it has come to the disk; says of which file or
+  // Decides for one part after the other whether it is on the disk.  The argument is its file or
   // directory.
   using Keep = std::function<bool(Id)>;
 
   Contents();
 
-  // -- names.  Directories that a path leads through have to be there.
+  // -- names.  The directories of a path have to exist.
 
   Id find(const std::string& path) const;  // NONE if there is none.
-  // With its directory; it need not be there itself.
+  // A path with its directory.  The path itself need not exist.
   struct Place {
     Id directory = NONE;
     std::string name;
@@ -65,17 +65,17 @@ public:
   void write(Id file, std::uint64_t offset, const char* bytes, std::size_t count);
   void resize(Id file, std::uint64_t size);
   void sync(Id file);
-  // Some of what is dirty comes to the disk by itself.
+  // Some of the dirty parts are written to the disk without a sync.
   void writeBack(Id file, const Keep& keep);
 
   // -- faults
 
   void failSync(Id file, const Keep& keep);
-  // What is left when power is lost.  Asks `keep` at most unsynced() times.
+  // The contents after a loss of power.  Asks `keep` at most unsynced() times.
   Contents afterPowerLoss(const Keep& keep) const;
-  // How many parts there are of which each may or may not have come to the disk.
+  // The number of parts each of which may be on the disk or not.
   std::size_t unsynced() const;
-  // Forgets files that have no name any more, and will not get one again.
+  // Forgets files that have no name any more.
   void forgetNameless();
 
 private:
@@ -91,7 +91,7 @@ private:
     // Of a directory.
     Names names, durableNames;
   };
-  // That is atomic: what each name stands for after it.
+  // The meaning of each name after one atomic change.
   struct Change {
     Place place;
     Id now;

@@ -37,7 +37,7 @@ std::string kindOf(const Operation& operation) {
   if (name.ends_with(".log")) return "RocksDB's log";
   if (name.ends_with(".sst") || name.ends_with(".blob")) return name.substr(name.rfind('.'));
   if (name.starts_with("MANIFEST")) return "MANIFEST";
-  // CURRENT is written under this name.
+  // CURRENT is written under a temporary name.
   if (name == "CURRENT" || name.ends_with(".dbtmp")) return "CURRENT";
   return "others";
 }
@@ -57,7 +57,7 @@ const char* nameOf(What what) {
   return "";
 }
 
-// An operation that is about to be done, and what is there before it.
+// An operation that is about to be done, and the contents before it.
 struct Point {
   std::uint64_t number;
   Operation operation;
@@ -70,7 +70,7 @@ std::string describe(const Point& point, const std::string& how) {
          nameOf(point.operation.what) + point.operation.path + ", " + how;
 }
 
-// A store that ends its process has met something that is no crash.
+// Fails if a store ends its process, since it has met something that is no crash.
 class Sink final: public LogSink {
 public:
   std::string doing = "in the history itself";
@@ -102,7 +102,7 @@ private:
   std::uint64_t done = 0;  // Operations.
   std::vector<Point> points;
 
-  // Of the disk that is in use; the hook runs on the store's threads, one at a time.
+  // Draws for the disk in use.  The hook runs on the store's threads, one at a time.
   std::mt19937_64 drawOnDisk{draw()};
   std::atomic<Keeper*> live{nullptr};
   Expected opening;
@@ -115,7 +115,7 @@ private:
   void recover(const Point& point, const std::string& how, const Contents& contents,
                const Expected& expected, unsigned depth);
   void failed(const Point& point, const std::string& how, const std::string& what);
-  // All of some files and directories, and nothing of others.
+  // Keeps all of some files and directories, and nothing of others.
   Contents::Keep someFiles() {
     return
         [seed = draw()](Contents::Id id) { return ((seed ^ id) * 0x9e3779b97f4a7c15) >> 63 != 0; };
@@ -137,7 +137,7 @@ bool nothing(Contents::Id) {
   return false;
 }
 
-// From now on each operation is a point to crash at.
+// From this call on, each operation is a point at which to crash.
 void Enumerator::record(TestDisk& disk, const Expected& before) {
   opening = before;
   live = nullptr;
@@ -193,7 +193,7 @@ void Enumerator::runHistory() {
   done = 0;
 }
 
-// A backup is brought back into an empty directory.
+// Restores a backup into an empty directory.
 void Enumerator::runRestore() {
   if (world.snapshot.empty() || enough()) return;
   Contents contents = freshDisk();
@@ -242,7 +242,7 @@ void Enumerator::runRestore() {
   restoreBackup("/backup", Keeper::DIRECTORY, random, storeOptions).wait(world.io.waitScope);
   disk.setBefore(nullptr);
   explore();
-  // It was told to be complete.
+  // The restore was reported as complete.
   expected.logs = {log};
   expected.mayBeIncomplete = false;
   expected.durable = at.index;
@@ -253,7 +253,7 @@ void Enumerator::runRestore() {
 }
 
 void Enumerator::explore() {
-  // The store's threads may go on.
+  // Lets the store's threads go on.
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (!enough()) explore(points[i]);
   }
@@ -324,7 +324,7 @@ void Enumerator::recover(const Point& point, const std::string& how, const Conte
   try {
     TestDisk disk(contents);
     std::atomic<Keeper*> keeper{nullptr};
-    // One of the operations of this process is the next to crash at.
+    // One of the operations of this process is the next point at which to crash.
     auto chosen = depth == 0 ? 0 : 1 + draw() % 60;
     std::uint64_t number = 0;
     if (chosen != 0) {

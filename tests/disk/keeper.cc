@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t PERIOD = 10;  // Entries an auction.
 
-// The command at `index`, which depends on nothing else.
+// The command at `index`, which depends on `index` only.
 auction::Entry entryAt(std::uint64_t index, std::deque<std::string>& texts) {
   auto text = [&](std::string value) -> std::string_view {
     return texts.emplace_back(std::move(value));
@@ -26,7 +26,7 @@ auction::Entry entryAt(std::uint64_t index, std::deque<std::string>& texts) {
   auto step = (index - 2) % PERIOD;
   if (step == 0) {
     auction::Terms terms;
-    // Some records are large ones.
+    // Some records are large.
     terms.item = number % 3 == 0 ? text(std::string(2500, 'x')) : "a lamp";
     terms.duration = 1'000'000'000'000;
     terms.increment.value = 1;
@@ -64,7 +64,7 @@ std::string describe(const Position& position) {
 
 RocksStoreOptions Keeper::options(TestDisk& disk) {
   RocksStoreOptions options;
-  // Small, so that files are made, used again and merged within a short history.
+  // It is small, so that files are made, reused and merged within a short history.
   options.retainBytes = 24 * 1024;
   options.segmentBytes = 16 * 1024;
   options.writeBufferBytes = 64 * 1024;
@@ -219,7 +219,7 @@ void Keeper::checkpoint() {
 }
 
 void Keeper::cut() {
-  // To one of the last positions that the checkpoint is not after.
+  // Cuts to one of the last positions that are not before the checkpoint.
   auto to = log();
   for (auto steps = draw() % 8; steps > 0; --steps) {
     if (to->before == nullptr || to->before->end.index < checkpointed.index) break;
@@ -241,7 +241,7 @@ void Keeper::cut() {
   loadAgain();
 }
 
-// As a replica does after its log was changed beneath it.
+// Does what a replica does after its log was changed.
 void Keeper::loadAgain() {
   auto image = store->load().wait(world.io.waitScope);
   checkpointed = image.checkpoint;
@@ -296,7 +296,7 @@ void Keeper::install() {
   loadAgain();
 }
 
-// Fills what RocksDB gathers, so that it writes a table.
+// Fills the memtable, so that RocksDB writes a table.
 void Keeper::flush() {
   for (int i = 0; i < 4; ++i) {
     for (int batches = 0; batches < 3; ++batches) append();

@@ -18,55 +18,55 @@
 
 namespace gavel::disk {
 
-// A log as a row of positions, of which others share the beginning.
+// A log as a sequence of positions.  Several logs share a beginning.
 struct Branch {
   Position end;
   std::shared_ptr<const Branch> before;  // Null at its start.
 };
 using BranchPtr = std::shared_ptr<const Branch>;
 
-// What a store may hold after a crash, by what it has been given and what it has told.
+// What a store may hold after a crash, given what it was asked to do and what it has reported.
 struct Expected {
-  // Logs of which it has to hold a beginning: the newest, and those that something under way may
-  // have left standing.  None: a log that begins nowhere yet.
+  // The store has to hold a beginning of one of these logs: the newest, or one that an operation
+  // under way may have left.  None: the log begins nowhere yet.
   std::vector<BranchPtr> logs;
-  std::uint64_t durable = 0;  // The index that was told.
+  std::uint64_t durable = 0;  // The index that was reported.
   bool mayBeIncomplete = false;
-  std::uint64_t storeId = 0;     // 0: not told yet.
-  std::uint64_t generation = 0;  // The highest told.
-  std::uint64_t leastEpoch = 0;  // Of the configuration: the one told last.
-  std::uint64_t mostEpoch = 0;   // The one given last.
+  std::uint64_t storeId = 0;     // 0: not reported yet.
+  std::uint64_t generation = 0;  // The highest that was reported.
+  std::uint64_t leastEpoch = 0;  // The epoch of the configuration that was reported last.
+  std::uint64_t mostEpoch = 0;   // The epoch of the configuration that was given last.
 };
 
-// What does not depend on any crash, and is shared by all stores of a run.
+// State that does not depend on crashes, and is shared by all stores of a run.
 struct World {
   using Hash = std::array<std::uint8_t, 32>;
   using Order = bool (*)(const Position&, const Position&);
 
   kj::AsyncIoContext& io;
-  // Of the state at each position that was ever made.
+  // Hashes of the state at each position that was ever made.
   std::map<std::pair<std::uint64_t, std::uint64_t>, Hash> hashes;
-  std::uint64_t epoch = 1;  // Each cut gives what follows it a new one.
+  std::uint64_t epoch = 1;  // Each cut begins a new one.
   std::uint64_t configurationEpoch = 0;
   // The newest snapshot that was taken, to be installed later.
   Position snapshotAt;
   std::vector<std::string> snapshot;
 };
 
-// A store that works on a disk, as one process has it, and what is expected of it if it crashes.
+// A store on a disk, as one process uses it, with what is expected of it after a crash.
 class Keeper {
 public:
   static constexpr char DIRECTORY[] = "/var/data";
 
-  // Opens the store, and throws std::runtime_error unless all in it is as expected.
+  // Opens the store.  Throws std::runtime_error unless its contents are as expected.
   Keeper(World& world, TestDisk& disk, const Expected& before, std::uint64_t seed);
   ~Keeper() noexcept(false);
   KJ_DISALLOW_COPY(Keeper);
 
-  // As of now; on any thread.
+  // The present expectation.  May be called on any thread.
   Expected expected() const;
 
-  // Does something that is drawn, and awaits it.
+  // Draws an operation, does it, and awaits it.
   void step();
   void append();
   void checkpoint();
@@ -101,7 +101,7 @@ private:
   bool chance(unsigned percent) { return draw() % 100 < percent; }
 };
 
-// As text, for what a check says.
+// The text of a position for the message of a check.
 std::string describe(const Position& position);
 
 }  // namespace gavel::disk

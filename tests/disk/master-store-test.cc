@@ -15,8 +15,8 @@
 #include "master/embedded-store.h"
 #include "tests/disk/test-disk.h"
 
-// What a master's start finds on its disk: after crashes at every operation, all that was told; of
-// what has rotted, that it has.
+// What a master's start finds on its disk.  After crashes at every operation, it finds all that was
+// reported.  If the disk has rotted, it finds that.
 namespace gavel::disk {
 namespace {
 
@@ -91,11 +91,11 @@ protected:
   static kj::Own<EmbeddedStore> open(TestDisk& disk) {
     return kj::heap<EmbeddedStore>(DIRECTORY, disk);
   }
-  // What opening is refused with; empty if it is not.
+  // The reason why opening is refused; empty if it is not.
   static std::string openError(TestDisk& disk) {
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                    auto store = open(disk);
-                   disk.setRoom(UINT64_MAX);  // There is room for all that comes later.
+                   disk.setRoom(UINT64_MAX);  // There is room for everything later.
                  })) {
       return exception->getDescription().cStr();
     }
@@ -112,7 +112,7 @@ protected:
     store.putNote(bytes(noteOf(number))).wait(io.waitScope);
   }
 
-  // Of a master that was started some times.
+  // The disk of a master that was started several times.
   struct Lived {
     Contents contents;
     std::uint64_t version = 0, note = 0;
@@ -128,12 +128,12 @@ protected:
       }
       swap(*store);
       result.version = get(*store).version;
-      getNote(*store);  // Comes after the sync of what the swap has noted.
+      getNote(*store);  // It follows the sync of what the swap has noted.
       result.contents = disk.contents().afterPowerLoss(nothing);
     }
     return result;
   }
-  // The store has to be usable for longer.
+  // Checks that the store can be used.
   void expectUsable(TestDisk& disk, std::uint64_t version, const std::string& why) {
     {
       auto store = open(disk);
@@ -180,7 +180,7 @@ TEST_F(MasterStoreTest, ALaterStartMayFindNoRoomAndLosesNothing) {
   EXPECT_GT(refused, 20u);
 }
 
-// A loss of power right after the first start, and after the first swap.
+// Power is lost right after the first start, and after the first swap.
 TEST_F(MasterStoreTest, TheNamesOfADirectoryThatWasMadeAreSynced) {
   TestDisk disk(fresh());
   auto store = open(disk);
@@ -252,7 +252,7 @@ protected:
         return;
     }
   }
-  // Found with words, or nothing is lost.
+  // The damage is reported in words, or nothing is lost.
   void tryDamage(Damage damage, const std::string& name, std::uint64_t at, unsigned bit = 0) {
     auto what = describe(damage, name, at);
     TestDisk disk(before.contents);
@@ -271,7 +271,7 @@ protected:
     ASSERT_THAT(error, AllOf(HasSubstr(DIRECTORY), HasSubstr("is damaged: "),
                              HasSubstr("do not put an older copy"), HasSubstr("--rebuild")))
         << what;
-    // It stays so, and is not made worse.
+    // A second start says the same, and makes nothing worse.
     ASSERT_EQ(openError(disk), error) << what;
   }
   void show() {
@@ -284,7 +284,7 @@ protected:
 TEST_F(MasterDamageTest, OfAnyByteIsFoundAtTheStartOrHarmless) {
   for (auto& name: names()) {
     auto size = sizeOf(name);
-    // Mostly zeros, and what nobody reads.
+    // These are mostly zeros, or read by nobody.
     bool sparse = name.starts_with("durable-") || name.starts_with("OPTIONS");
     bool large = name.ends_with(".sst") || name.ends_with(".log");
     auto step = [&](std::uint64_t at) { return sparse && at % 4096 > 32 ? 197 : large ? 3 : 1; };
@@ -293,7 +293,7 @@ TEST_F(MasterDamageTest, OfAnyByteIsFoundAtTheStartOrHarmless) {
     }
   }
   show();
-  // Each byte of a table counts, and of RocksDB's log all that was told.
+  // Each byte of a table counts.  In RocksDB's log, everything that was reported counts.
   EXPECT_EQ(counts[".sst"].harmless, 0u);
   EXPECT_EQ(counts[".log"].harmless, 0u);
   EXPECT_EQ(counts["CURRENT"].harmless, 0u);
@@ -390,7 +390,7 @@ protected:
       points.push_back({operation.path, contents, bounds});
     });
   }
-  // Swaps and notes at once, as a master does.
+  // Makes swaps and notes at once, as a master does.
   void work(EmbeddedStore& store, unsigned swaps) {
     for (unsigned i = 0; i < swaps; ++i) {
       auto version = get(store).version;
@@ -430,13 +430,13 @@ protected:
       ASSERT_GE(number, point.bounds.toldNote) << why;
       ASSERT_LE(number, point.bounds.givenNote) << why;
       ASSERT_EQ(textOf(get(*store).document), version > 0 ? documentOf(version) : "") << why;
-      // Whoever has been told of it, now, must find it again.
+      // Somebody knows it now, so later starts must find it.
       change([&](Bounds& now) { now = {version, number, version, number}; });
       work(*store, 1);
       disk.setBefore(nullptr);
     }
     if (depth == 0 || HasFailure()) return;
-    // One of the crashes that may follow.
+    // Chooses one of the crashes that may follow.
     auto next = points;
     auto& chosen = next[draw() % next.size()];
     crash(chosen, depth - 1);
@@ -472,7 +472,7 @@ TEST_F(MasterCrashTest, AtAnyOperationLosesNothingThatWasToldAndIsNoDamage) {
       auto store = open(disk);
       work(*store, starts == 0 ? 1 : 3);
       disk.setBefore(nullptr);
-      if (starts % 2 == 0) contents = disk.contents();  // It is killed.
+      if (starts % 2 == 0) contents = disk.contents();  // The process is killed.
       store = nullptr;
       if (starts % 2 == 1) contents = disk.contents();
       all = std::move(points);

@@ -19,7 +19,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// Nothing may be thrown into RocksDB.
+// RocksDB does not expect exceptions.
 template <typename Function>
 IOStatus trying(Function&& function) {
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions(kj::fwd<Function>(function))) {

@@ -8,7 +8,7 @@ namespace gavel::disk {
 
 class TestDisk;
 
-// For RocksDB to run on a disk of a test, which has to outlive it.
+// Lets RocksDB run on a disk of a test, which has to outlive it.
 std::unique_ptr<rocksdb::Env> rocksEnvironment(TestDisk& disk);
 
 }  // namespace gavel::disk

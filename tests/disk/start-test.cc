@@ -14,7 +14,7 @@
 #include "tests/store/auctioneer.h"
 #include "tests/support/fakes.h"
 
-// What a start finds on its disk, and what it does about it (R2).
+// What a start finds on its disk, and what it does then (R2).
 namespace gavel::disk {
 namespace {
 
@@ -25,7 +25,7 @@ bool nothing(Contents::Id) {
   return false;
 }
 
-// Keeps what is logged.
+// Keeps the log messages.
 class Log final: public LogSink {
 public:
   std::string text;
@@ -57,7 +57,7 @@ protected:
   kj::Own<RocksStore> open(TestDisk& disk) {
     return kj::heap<RocksStore>(Keeper::DIRECTORY, Keeper::options(disk), random);
   }
-  // What opening is refused with; empty if it is not.  There is room for all that comes later.
+  // The reason why opening is refused; empty if it is not.  There is room for everything later.
   std::string openError(TestDisk& disk) {
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() {
                    auto store = open(disk);
@@ -93,7 +93,7 @@ TEST_F(StartTest, TheFirstOneMayFindNoRoomAndIsNotDamagedThen) {
 }
 
 // A checkpoint is not synced, and a process that is killed leaves it in the page cache.  Once the
-// next one has told of it, it must not be lost.
+// next process has reported it, it must not be lost.
 TEST_F(StartTest, WhatRocksDbReadOfItsLogIsInTablesBeforeItIsTold) {
   Auctioneer auctioneer;
   Contents left;
@@ -117,7 +117,7 @@ TEST_F(StartTest, WhatRocksDbReadOfItsLogIsInTablesBeforeItIsTold) {
   EXPECT_EQ(open(disk)->load().wait(io.waitScope).checkpoint, auctioneer.end);
 }
 
-// After a sync that failed, all reads well and counts as clean, though it is not on the disk.
+// After a failed sync, everything reads well and counts as clean, though it is not on the disk.
 TEST_F(StartTest, WritesAnewWhatIsReadBackAfterASyncThatFailed) {
   Auctioneer auctioneer;
   Contents left;
@@ -126,7 +126,7 @@ TEST_F(StartTest, WritesAnewWhatIsReadBackAfterASyncThatFailed) {
     auto store = open(disk);
     append(*store, auctioneer);
     auctioneer.next(10);
-    // As the process has it that dies of that.
+    // The process that dies of it has this view.
     disk.setBefore([&](const Operation& operation, Contents& contents) {
       if (operation.what != Operation::What::sync) return;
       left = contents;

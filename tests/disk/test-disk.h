@@ -12,20 +12,19 @@
 
 namespace gavel::disk {
 
-// What a process is about to do to the disk.
+// An operation that a process is about to do on the disk.
 struct Operation {
   enum class What : std::uint8_t { write, resize, sync, change, syncNames };
   What what;
-  Contents::Id id;  // Of the file or directory; NONE if that is to be made.
+  Contents::Id id;  // The file or directory; NONE if it is to be made.
   std::string path;
 };
 
-// A disk in memory as one process uses it: its files, and those of RocksDB.
-//
-// Used from several threads.
+// A disk in memory as one process uses it: its files, and those of RocksDB.  It is used from
+// several threads.
 class TestDisk final: public FileSystem {
 public:
-  // Is called before each operation, one at a time, with what is there so far.
+  // It is called before each operation, one at a time, with the contents so far.
   using Before = std::function<void(const Operation&, Contents&)>;
 
   explicit TestDisk(Contents contents);
@@ -33,11 +32,11 @@ public:
   KJ_DISALLOW_COPY(TestDisk);
 
   void setBefore(Before before);
-  // As it is now.
+  // The present contents.
   Contents contents() const;
-  // That many bytes are free; what needs more fails.  At first, any.
+  // Leaves that many bytes free; what needs more fails.  Initially there is no limit.
   void setRoom(std::uint64_t bytes);
-  // The next sync of a file with this in its path fails.
+  // Lets the next sync of a file fail whose path contains `path`.
   void failNextSync(std::string path);
 
   // -- FileSystem
@@ -54,12 +53,12 @@ public:
   void syncDirectory(const std::string& path) override;
   rocksdb::Env* environment() override;
 
-  // -- besides, for RocksDB
+  // -- for RocksDB
 
-  // An empty file in place of what there is.
+  // Opens an empty file, and replaces an existing one.
   std::unique_ptr<File> openAnew(const std::string& path);
   void resize(const std::string& path, std::uint64_t size);
-  // False if it is not there.
+  // Returns false if it does not exist.
   bool remove(const std::string& path);
 
 private:

@@ -18,7 +18,7 @@ bool is(const Operation& operation, Told outcome) {
   return operation.outcome.kind == outcome;
 }
 
-// What an acceptance of an operation of this kind makes.
+// The change that an accepted operation of this kind makes.
 Change changeOf(Kind kind) {
   switch (kind) {
     case Kind::create:
@@ -106,7 +106,7 @@ void AuctionCheck::checkTimes() const {
   }
 }
 
-// What can be said of the final history by itself, without the rules.
+// Checks the final history by itself, without the rules.
 void AuctionCheck::checkNumbers() const {
   for (std::size_t number = 1; number <= count(); ++number) {
     auto& here = version(number);
@@ -138,7 +138,7 @@ bool AuctionCheck::fits(const Operation& operation, const Version& version) cons
              version.deadline == later(version.stamp, operation.terms.duration);
     case Kind::bid:
       return operation.who == version.who && operation.amount == version.amount;
-    case Kind::close:  // The version names the winner; whose it is shows with the creator.
+    case Kind::close:  // The version has the winner's name; its creator shows whose auction it is.
       return true;
     case Kind::cancel:
       return operation.who == version.who;
@@ -271,7 +271,7 @@ Standing AuctionCheck::standingAfter(std::size_t number) const {
 }
 
 void AuctionCheck::matchUnknown() {
-  // The earliest that asked for a change can have made it if any can: it has no end.
+  // These operations have no end.  If any of them can have made a change, the earliest can.
   auto earlier = [](const Operation*& best, const Operation& other) {
     if (best == nullptr || other.invoked < best->invoked) best = &other;
   };
@@ -317,7 +317,7 @@ bool AuctionCheck::mayEnd(const Operation& operation) const {
 }
 
 void AuctionCheck::nobodyAsked(const Version& version) const {
-  // Whoever was told something else about it is the one to name.
+  // Names the operation that got another answer about it.
   for (auto* operation: operations) {
     if (fits(*operation, version) && !is(*operation, Told::success) &&
         !is(*operation, Told::unknown)) {
@@ -427,8 +427,8 @@ void AuctionCheck::placeAnswer(const Operation& operation) {
   seen(told.version, told.version, operation);
 }
 
-// Its deadline had passed, by the stamp of an entry before the answer: whatever comes after is the
-// closing, stamped no lower (R16).
+// By the stamp of an entry before the answer, the deadline had passed.  Only the closing can
+// follow, with no lower stamp (R16).
 void AuctionCheck::requireNothingButClosing(const Operation& operation) const {
   if (operation.outcome.version == count()) return;
   auto& next = version(operation.outcome.version + 1);

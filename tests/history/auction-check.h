@@ -14,24 +14,25 @@ namespace gavel::history {
 // The part of the checker that is about one auction.  Used once.
 class AuctionCheck {
 public:
-  // `operations` are all that name this auction; `final` is null if its final history was not read.
+  // `operations` are all that name this auction.  `final` is null if its final history was not
+  // read.
   AuctionCheck(std::vector<const Operation*> operations, const FinalHistory* final);
 
-  // What is wrong, in words; nothing if all is well.
+  // Returns what is wrong, in words; nothing if all is well.
   std::optional<std::string> run();
 
-  // An operation that changed nothing, and was answered from what was there with version `first`
-  // and until after version `last`.
+  // An operation that changed nothing.  Its answer shows a state at or after version `first` and
+  // before version `last` + 1.
   struct Placement {
     std::size_t first = 0;
     std::size_t last = 0;
     const Operation* operation = nullptr;
   };
 
-  // After a run() that found nothing: the operation that made each version, from version 1 on; null
-  // for an end that came by itself.
+  // After a run() that found nothing: the operation that made each version, from version 1 on.
+  // Null for an end that came by itself.
   const std::vector<const Operation*>& makers() const { return makers_; }
-  // Likewise: where the others belong, if that matters.
+  // Likewise: the places of the other operations, if they matter.
   const std::vector<Placement>& placements() const { return placements_; }
 
 private:
@@ -56,16 +57,16 @@ private:
   void matchSuccesses();
   void matchSuccess(const Operation& operation);
   bool fits(const Operation& operation, const Version& version) const;
-  // It may have made `version` without being told so.
+  // Whether it may have made `version` without an answer.
   bool mayHaveMade(const Operation& operation, const Version& version) const;
   // Unknown creates that may have made version 1: the first with each terms.
   std::vector<const Operation*> possibleCreators() const;
 
-  // The rest, given who has created it.
+  // Checks the rest, given the creator.
   void checkFrom(const Operation* by);
   void followRules();
   Standing standingAfter(std::size_t number) const;
-  // Finds operations with unknown outcomes for the versions that nobody was told of.
+  // Finds operations with unknown outcomes for the versions that appear in no answer.
   void matchUnknown();
   [[noreturn]] void nobodyAsked(const Version& version) const;
   void place();

@@ -10,7 +10,7 @@ namespace {
 
 using Told = Outcome::Kind;
 
-// Out of a hundred: what a bidder does.
+// In percent: what a bidder does.
 constexpr unsigned RESULT = 32;
 constexpr unsigned CLOSE = RESULT + 2;
 constexpr unsigned CANCEL = CLOSE + 1;
@@ -31,14 +31,14 @@ struct Bidders::Lot {
   Terms terms;
   bool createEnded = false;
   bool over = false;
-  std::int64_t highest = 0;  // As far as anybody was told.
+  std::int64_t highest = 0;  // The highest bid in anybody's answers.
 };
 
 struct Bidders::Bidder {
   std::size_t index;
   Seat seat;
   RecordingClient self;
-  RecordingClient impostor;  // Of the bidder behind this one.
+  RecordingClient impostor;  // An impostor of this bidder.
   bool registered = false;   // Its name is bound to its credential.
 
   Bidder(std::size_t index, Seat seat, History& history, RecordingClient::Settings own,
@@ -158,7 +158,7 @@ Terms Bidders::drawTerms(Bidder& bidder, kj::Duration longest) {
   return terms;
 }
 
-// Hot ones half of the time, and now and then one that is over.
+// Chooses hot ones half of the time, and now and then one that is over.
 Bidders::Lot& Bidders::choose(Bidder& bidder) {
   if (bidder.chance(0.05)) {
     auto recent = std::min<std::size_t>(lots.size(), 4 * (hot.size() + cold.size()));
@@ -168,7 +168,7 @@ Bidders::Lot& Bidders::choose(Bidder& bidder) {
   return *cold[bidder.below(cold.size())];
 }
 
-// Mostly a little more than the highest; else less, or a little below the increment.
+// Mostly a little more than the highest; otherwise less, or a little below the increment.
 std::int64_t Bidders::drawAmount(Bidder& bidder, const Lot& lot) {
   auto rise = 1 + bidder.below(static_cast<std::uint64_t>(20 + lot.highest / 16));
   if (bidder.chance(0.2)) {
@@ -182,8 +182,8 @@ kj::Promise<void> Bidders::create(Bidder& bidder, Lot& lot) {
   return done.then([&lot]() { lot.createEnded = true; });
 }
 
-// Mostly one of its own; else whichever, which is refused, also to whom knows the owner's name
-// only.
+// Mostly one of its own.  Otherwise any other, which is refused, also to somebody who knows the
+// owner's name only.
 kj::Promise<void> Bidders::endEarly(Bidder& bidder, Lot& drawn, bool close) {
   auto* lot = &drawn;
   if (bidder.chance(0.8)) {
@@ -221,7 +221,7 @@ kj::Promise<void> Bidders::ended(Bidder& bidder, Lot& lot, RecordingClient& aske
   });
 }
 
-// Asks again, now and then, what is not known.
+// Sometimes asks again for an unknown outcome.
 kj::Promise<void> Bidders::settle(Bidder& bidder, Lot& lot, RecordingClient& asker,
                                   History::Id id) {
   if (asker.mayAskAgain(id) && bidder.chance(options.askAgain)) {
@@ -256,7 +256,7 @@ void Bidders::count(const Operation& operation) {
   }
 }
 
-// What all bidders know of an auction from now on.
+// From now on, all bidders know this of the auction.
 void Bidders::learn(const Operation& operation, Lot& lot) {
   auto& outcome = operation.outcome;
   bool ends = operation.kind == Kind::close || operation.kind == Kind::cancel;
@@ -276,7 +276,7 @@ void Bidders::learn(const Operation& operation, Lot& lot) {
       lot.over = true;
       return;
     case Told::noSuchAuction:
-      if (lot.createEnded) lot.over = true;  // It did not come to be.
+      if (lot.createEnded) lot.over = true;  // It was not created.
       return;
     default:
       return;

@@ -17,45 +17,44 @@
 
 namespace gavel::history {
 
-// A workload that records itself: bidders who create auctions, bid too much and too little, close
-// and cancel, ask how it stands, and ask again when they were not told.
+// A workload that records itself.  Bidders create auctions, bid too much and too little, close and
+// cancel, query, and ask again when an outcome is unknown.
 //
-// There are a few hot auctions, that all bid on and that are followed by others when they are over,
-// and cold ones that come and go.  What is done is drawn from the seats' sources of randomness, so
-// that the same seed gives the same run where everything else is the same, on virtual time as on
-// real time.
+// There are a few hot auctions, on which all bid and which are replaced when they are over, and
+// cold ones that come and go.  Everything is drawn from the seats' sources of randomness.  So the
+// same seed gives the same run where everything else is the same, on virtual time as on real time.
 class Bidders final: private kj::TaskSet::ErrorHandler {
 public:
-  // What one bidder uses.  All must outlive the Bidders; several may share any of them.
+  // The tools of one bidder.  All must outlive the Bidders; several bidders may share any of them.
   struct Seat {
     client::Client& client;
     kj::Timer& timer;
     Random& random;
     RecordingClient::Now now;
-    // Thinks this many times as long as others.
+    // It thinks this many times as long as others.
     unsigned slowness = 1;
   };
 
   struct Options {
-    std::string prefix;  // Of the names of auctions and bidders.
+    std::string prefix;  // Begins the names of auctions and bidders.
     std::size_t hot = 2;
     std::size_t cold = 6;  // Open at a time, about.
-    // Between one operation of a bidder and its next.
+    // The longest time between two operations of a bidder.
     kj::Duration thinkAtMost = 20 * kj::MILLISECONDS;
-    // Auctions are open for between a quarter of this and all of it; one in four has a soft close.
-    // Hot ones last four times as long.
+    // Auctions are open for a time between a quarter of this and all of it.  One in four has a soft
+    // close.  Hot ones last four times as long.
     kj::Duration duration = 2 * kj::SECONDS;
-    // Of an unknown outcome being asked for again, each time.
+    // The probability of asking again for an unknown outcome, each time.
     double askAgain = 0.7;
   };
 
   struct Counts {
     std::uint64_t operations = 0;
     std::uint64_t successes = 0;
-    std::uint64_t fails = 0;       // Refused, for whatever reason.
+    std::uint64_t fails = 0;       // Refused, for any reason.
     std::uint64_t reads = 0;       // Answered.
-    std::uint64_t unknown = 0;     // Also those that were learnt later.
-    std::uint64_t notApplied = 0;  // And reads that nobody answered.
+    std::uint64_t unknown = 0;     // Including those that were learnt later.
+    std::uint64_t notApplied = 0;  // Including reads that nobody answered.
   };
 
   // One bidder per seat.
@@ -65,8 +64,8 @@ public:
 
   // Begins, or goes on after a stop().
   void start();
-  // No new operations; resolves when those under way have ended.  Rejects if a bidder failed, which
-  // none does whatever the chain answers.
+  // Makes no new operations.  Resolves when those under way have ended.  Rejects if a bidder
+  // failed, which does not depend on the chain's answers.
   kj::Promise<void> stop();
   // Reads the final history of every auction that anybody named, through the first seat's client.
   // Only after stop().
@@ -81,7 +80,7 @@ private:
   History& history;
   Options options;
   std::vector<std::unique_ptr<Bidder>> bidders;
-  std::vector<std::unique_ptr<Lot>> lots;  // All ever named, in that order.
+  std::vector<std::unique_ptr<Lot>> lots;  // All that were ever named, in that order.
   std::vector<Lot*> hot;
   std::vector<Lot*> cold;
   std::unique_ptr<Lot> nowhere;  // Never created.

@@ -9,7 +9,7 @@
 #include "tests/history/generator.h"
 #include "tests/history/history-file.h"
 
-// The checker decides exactly what trying all orders decides, on small histories.
+// On small histories, the checker decides exactly as trying all orders does.
 namespace gavel::history::test {
 namespace {
 

@@ -44,8 +44,8 @@ private:
     std::uint64_t lastIndex;  // Of the newest change.
     std::uint64_t seenIndex;  // The next change has a higher one.
     std::int64_t lastStamp;
-    bool bySelf;  // The newest change.
-    // Auctions that were seen when they were due: nothing changes them any more but their end.
+    bool bySelf;  // The newest change came by itself.
+    // Auctions that were seen when they were due: only their end can change them any more.
     std::set<std::string> due = {};
   };
 
@@ -60,7 +60,7 @@ private:
     return made < versions.size() ? &versions[made] : nullptr;
   }
 
-  // The newest change has to be the one that the final history has there.
+  // Whether the newest change is the one that the final history has there.
   bool follow(State& state, const std::string& auction, const Version& expected, bool bySelf) {
     auto& made = state.service.lots.at(auction).versions.back();
     bool sameEntry = bySelf && state.bySelf && expected.index == state.lastIndex &&
@@ -85,7 +85,7 @@ private:
     return true;
   }
 
-  // False if it cannot be executed now with the outcome it had.
+  // Returns false if it cannot be executed now with its outcome.
   bool execute(State& state, const Operation& operation) {
     auto* next = nextVersion(state, operation.auction);
     if (operation.kind == Kind::result) {
@@ -102,17 +102,17 @@ private:
       }
       return seen == told;
     }
-    // Without a next version, whatever changes something is wrong below.
+    // If there is no next version, an operation that changes something is wrong below.
     auto outcome = state.service.execute(operation, next ? next->index : 0, next ? next->stamp : 0);
     bool unknown = operation.outcome.kind == Told::unknown;
     if (!unknown && outcome != operation.outcome) return false;
-    if (outcome.kind != Told::success) return !unknown;  // Just as well not placed.
+    if (outcome.kind != Told::success) return !unknown;  // Leaving it out does as well.
     if (state.due.count(operation.auction) > 0) return false;
     if (unknown && operation.invoked > finals.at(operation.auction)->returned) return false;
     return next != nullptr && follow(state, operation.auction, *next, false);
   }
 
-  // One entry may end several auctions, and nothing is between.
+  // One entry may end several auctions, and nothing comes in between.
   bool entryUnfinished(const State& state) const {
     if (!state.bySelf) return false;
     for (auto& [auction, final]: finals) {

@@ -4,7 +4,7 @@
 
 namespace gavel::history::test {
 
-// What check() decides, by trying every order of the operations that real time allows, on the
+// Decides as check() does, by trying every order of the operations that real time allows, on the
 // Service.  For histories of about eight operations.
 bool possible(const History& history);
 

@@ -6,8 +6,8 @@
 #include "tests/history/checker.h"
 #include "tests/history/history-file.h"
 
-// check-history FILE…: judges recorded histories.  Exit status: 0 all are linearizable, 1 one is
-// not, 2 one cannot be read.
+// check-history FILE…: judges recorded histories.  Exit status: 0 if all are linearizable, 1 if one
+// is not, 2 if one cannot be read.
 int main(int count, char** arguments) {
   using namespace gavel::history;
   if (count < 2) {

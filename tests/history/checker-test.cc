@@ -6,8 +6,8 @@
 #include "tests/history/brute-force.h"
 #include "tests/history/story.h"
 
-// Histories by hand, that are right, and that are wrong in each way that matters.  Those that are
-// wrong are named by operation, in words.
+// Histories by hand: right ones, and wrong ones of each kind that matters.  The verdict on a wrong
+// one names the operations, in words.
 namespace gavel::history::test {
 namespace {
 
@@ -53,7 +53,7 @@ TEST(GoodHistory, OneThingAfterTheOther) {
 
 TEST(GoodHistory, OperationsAtTheSameTimeInAnyOrder) {
   Story story;
-  // Acknowledged in the other order.
+  // They are acknowledged in the other order.
   story.bid("ann", 100, {10, 40}, success(2)).accepted("ann", 100);
   story.bid("bob", 120, {10, 20}, success(3)).accepted("bob", 120);
   // The old and the new state are both right meanwhile.
@@ -413,7 +413,7 @@ TEST(BadHistory, ToldWhatNoCorrectClientIsTold) {
   expectBad(story, HasSubstr("no correct client is told this"));
 }
 
-// Nothing can be said without, or too early.
+// Without a final history, or with an early one, no verdict is possible.
 TEST(BadHistory, FinalHistoryIsMissingTwiceOrTooEarly) {
   auto complete = twoBids().history();
   History none;
@@ -427,7 +427,7 @@ TEST(BadHistory, FinalHistoryIsMissingTwiceOrTooEarly) {
   EXPECT_THAT(check(early).text(), HasSubstr("read before this ended"));
 }
 
-// Two auctions, one log: another auction whose first and only version has this index and stamp.
+// Two auctions on one log.  The only version of the other one has this index and stamp.
 History withAnother(const Story& story, During during, std::uint64_t index, std::int64_t stamp) {
   auto history = story.history();
   auto create = story.operations[0];
@@ -465,7 +465,7 @@ TEST(Log, IsOneForAllAuctions) {
 }
 
 TEST(Log, OrdersAnswersOnSeveralAuctions) {
-  // Version 3 of the lamp was told; an answer as of before it comes too late, on whatever auction.
+  // Version 3 of the lamp was shown.  An answer from before it is too late, on any auction.
   auto history = withAnother(twoBids(), {22, 28}, 25, 1002);
   Operation result;
   result.auction = "vase";

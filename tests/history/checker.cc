@@ -18,8 +18,8 @@ struct Evidence {
   bool twice = false;
 };
 
-// All auctions together: the log is one order of changes, in which stamps never go back, and all
-// that anybody was told agrees with executing it in that order, which is that of real time.
+// Checks all auctions together.  The log is one order of changes, in which stamps never go back.
+// All answers agree with executing it in that order, which is that of real time.
 class LogCheck {
 public:
   // `auction`, `final` and `check`, which has found nothing, must outlive this object.
@@ -30,7 +30,7 @@ public:
     checks.push_back({&final, &check});
   }
 
-  // What is wrong, in words.
+  // Returns what is wrong, in words.
   std::optional<std::string> run() {
     std::stable_sort(changes.begin(), changes.end(),
                      [](auto& a, auto& b) { return a.version->index < b.version->index; });
@@ -63,7 +63,7 @@ private:
   }
 
   static std::optional<std::string> checkNeighbours(const Change& before, const Change& here) {
-    // One entry ends all auctions whose deadline has come.
+    // One entry ends all auctions whose deadline has passed.
     bool together = before.maker == nullptr && here.maker == nullptr &&
                     before.version->stamp == here.version->stamp;
     bool sameEntry = before.version->index == here.version->index;
@@ -76,7 +76,7 @@ private:
     return std::nullopt;
   }
 
-  // How many changes have an index of at most that.
+  // The number of changes with an index up to and including `index`.
   std::size_t upTo(std::uint64_t index) const {
     auto behind =
         std::upper_bound(changes.begin(), changes.end(), index,
@@ -159,7 +159,7 @@ Verdict check(const History& history) {
       }
     }
   }
-  // Where an auction is wrong by itself, that says more than what follows for the log.
+  // A fault of one auction says more than the faults of the log that follow from it.
   if (!verdict.linearizable()) return verdict;
   if (auto problem = log.run()) verdict.violations.push_back({"", *problem});
   return verdict;

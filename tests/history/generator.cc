@@ -16,7 +16,7 @@ constexpr std::array<Told, 12> OUTCOMES{Told::unknown,  Told::notApplied, Told::
                                         Told::tooLow,   Told::belowStart, Told::open,
                                         Told::sold,     Told::noSale,     Told::cancelled};
 
-// An operation without outcome that ended as if it had none.
+// Makes an operation look as if it had no outcome.
 void forget(Operation& operation) {
   operation.outcome = {};
 }
@@ -121,7 +121,7 @@ Operation Generator::drawOperation(const Options& options, const Service& servic
   operation.auction = auction;
   auto what = below(100);
   if (!exists && chance(0.5)) what = 99;
-  if (what < 28) return operation;  // result.
+  if (what < 28) return operation;  // A result.
   operation.who = drawName();
   operation.impostor = chance(0.06);
   if (what < 90 || (what < 95 && options.lasting)) {

@@ -10,29 +10,29 @@
 
 namespace gavel::history::test {
 
-// Makes random histories that are right, by executing operations one after the other on the Service
-// and spreading their begins and ends around that; and random ones that may be wrong, by changing
-// these.
+// Makes random histories that are right: it executes operations one after the other on the Service,
+// and spreads their begins and ends around that.  By changing these it makes random ones that may
+// be wrong.
 class Generator {
 public:
   struct Options {
     std::size_t operations = 8;
     std::size_t auctions = 1;
     std::size_t clients = 3;
-    // How far, in steps, begin and end are from when it was executed.
+    // The greatest distance, in steps, of begin and end from the execution.
     std::uint64_t spread = 3;
     double unknown = 0.25;
-    // Between the stamps of two operations, at most.
+    // The greatest distance between the stamps of two operations.
     std::uint64_t stampStep = 40;
     std::int64_t duration = 400;
-    // Nobody ends auctions early, and increments are absolute.
+    // If set, nobody ends auctions early, and increments are absolute.
     bool lasting = false;
   };
 
   explicit Generator(std::uint64_t seed): random(seed) {}
 
   History make(const Options& options);
-  // `history` with something in it changed at random.
+  // Returns `history` with a random change.
   History mutate(const History& history);
 
   std::uint64_t below(std::uint64_t bound) { return random() % bound; }
@@ -55,7 +55,7 @@ private:
   }
 };
 
-// Without what has no meaning for its kind.
+// Returns `outcome` without the fields that have no meaning for its kind.
 Outcome tidy(const Outcome& outcome);
 
 }  // namespace gavel::history::test

@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, 14> OUTCOMES{
     "alreadyExists", "tooLow",     "belowStart", "open",    "sold",     "noSale", "cancelled"};
 constexpr std::array<std::string_view, 4> CHANGES{"created", "bid", "closed", "cancelled"};
 
-// Names the fields of each kind of line, for writing and for reading alike.
+// Names the fields of each kind of line, for writing and for reading.
 template <typename Visit>
 void visitFields(Operation& operation, Visit& visit) {
   visit.number("client", operation.client);
@@ -113,7 +113,7 @@ private:
   std::ostream& stream;
 };
 
-// One line, taken apart.
+// One line, split into fields.
 class Line {
 public:
   Line(const std::string& line, std::string where): where(std::move(where)) {
@@ -180,7 +180,7 @@ public:
     fail(std::string(name) + " is none of its words: '" + text + "'");
   }
 
-  // Nothing may be left.
+  // Requires that no field is left.
   void finish() {
     if (!fields.empty()) fail("no such field here: " + fields.begin()->first);
   }
@@ -207,7 +207,7 @@ private:
     if (!fields.emplace(name, part.substr(equals + 1)).second) fail("twice: " + name);
   }
 
-  // Empty: it is not there.
+  // Empty if there is none.
   std::string take(std::string_view name) {
     auto found = fields.find(std::string(name));
     if (found == fields.end()) return {};
@@ -251,7 +251,7 @@ private:
 
   std::string where() const { return name + ":" + std::to_string(lineNumber); }
 
-  // The next line that is not a comment.
+  // Reads the next line that is not a comment.
   bool next(std::string& text) {
     do {
       ++lineNumber;

@@ -14,15 +14,15 @@
 //     final auction=hot-1 invoked=900 returned=950 versions=2
 //     version version=1 kind=created who=owner …                             (as many lines)
 //
-// Fields that are 0 or empty, or NEVER, are left out.  In texts, what is not a printable ASCII
-// character, and blank, '%' and '=', is written as %XX.  Lines that begin with '#' are comments.
+// Fields that are 0, empty or NEVER are left out.  In texts, blanks, '%', '=' and all characters
+// that are not printable ASCII are written as %XX.  Lines that begin with '#' are comments.
 namespace gavel::history {
 
 void write(const History& history, std::ostream& stream);
-// Throws kj::Exception "NAME:LINE: what is wrong" on anything else than what write() writes.
+// Throws kj::Exception "NAME:LINE: what is wrong" on anything that write() does not write.
 History read(std::istream& stream, const std::string& name);
 
-// Throw kj::Exception, with the path, if the file cannot be written or read.
+// Both throw kj::Exception, with the path, if the file cannot be written or read.
 void save(const History& history, const std::string& path);
 History load(const std::string& path);
 

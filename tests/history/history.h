@@ -6,18 +6,19 @@
 #include <string>
 #include <vector>
 
-// What clients asked of a chain, when, and what they were told: the evidence that a checker judges.
+// The requests of clients to a chain, with their times and answers: the evidence that a checker
+// judges.
 //
-// All times are nanoseconds of one clock that all clients share; it has nothing to do with the
-// chain's stamps.  Everything here is plain data, which can be written to a file and read back.
+// All times are nanoseconds of one clock that all clients share.  It has nothing to do with the
+// chain's stamps.  All of this is plain data, which can be written to a file and read back.
 namespace gavel::history {
 
-// Of an operation that has not ended.
+// The end of an operation that has not ended.
 constexpr std::int64_t NEVER = std::numeric_limits<std::int64_t>::max();
 
 enum class Kind : std::uint8_t { create, bid, close, cancel, result };
 
-// As schema::Terms, without the item.
+// Like schema::Terms, without the item.
 struct Terms {
   std::int64_t duration = 0;
   std::int64_t startingPrice = 0;
@@ -32,15 +33,15 @@ struct Terms {
   bool operator==(const Terms&) const = default;
 };
 
-// What an operation came to, as far as its client knows.
+// The outcome of an operation, as far as its client knows.
 struct Outcome {
   enum class Kind : std::uint8_t {
-    // It was asked and not (definitely) answered.  A create, bid, close or cancel may have taken
-    // effect, or still will; a result has seen nothing.
+    // It was asked and not definitely answered.  A create, bid, close or cancel may have taken
+    // effect, or may still do so.  A result has seen nothing.
     unknown,
     // It certainly did not take effect, and never will.
     notApplied,
-    // Something that a correct client is never told: `detail`.
+    // An answer that a correct client never gets: `detail`.
     unexpected,
 
     // create, bid, close, cancel.
@@ -56,7 +57,8 @@ struct Outcome {
     tooLow,  // `amount` is the highest bid, `nextValid`.
     belowStart,
 
-    // result, always with `version` and, unless 0, `index`: of the log, that the answer is as of.
+    // A result, always with `version` and, unless 0, `index`: the index of the log as of which it
+    // answers.
     open,  // `amount` (0: no bid yet), `who`, `nextValid`, `deadline`, `due`.
     sold,  // `amount` is the price, `who` the winner.
     noSale,
@@ -70,22 +72,22 @@ struct Outcome {
   std::int64_t deadline = 0;
   std::int64_t amount = 0;
   std::int64_t nextValid = 0;
-  bool due = false;  // The deadline has passed, and nothing but the closing is to come.
+  bool due = false;  // The deadline has passed, and only the closing can follow.
   std::string who;
   std::string detail;
 
   bool operator==(const Outcome&) const = default;
 };
 
-// One request of a client, with all attempts at it: asking again by its request id is the same
+// One request of a client with all attempts at it.  Asking again by its request id is the same
 // operation.
 struct Operation {
-  std::uint32_t client = 0;  // Who recorded it; for people.
+  std::uint32_t client = 0;  // The recording client, for people.
   Kind kind = Kind::result;
   std::string auction;
-  // Who asks.  Not of a result.
+  // The name of the asker; empty for a result.
   std::string who;
-  // It showed another credential than the one that the name was, by then, bound to.
+  // Whether it showed another credential than the one to which the name was bound by then.
   bool impostor = false;
   std::int64_t amount = 0;  // bid.
   Terms terms;              // create.
@@ -112,12 +114,12 @@ struct Version {
   bool operator==(const Version&) const = default;
 };
 
-// An auction's versions as they were read when all operations on it had ended.
+// The versions of an auction as they were read when all operations on it had ended.
 struct FinalHistory {
   std::string auction;
   std::int64_t invoked = 0;
   std::int64_t returned = NEVER;
-  std::vector<Version> versions;  // None: no such auction.
+  std::vector<Version> versions;  // None: there is no such auction.
 
   bool operator==(const FinalHistory&) const = default;
 };
@@ -127,23 +129,23 @@ struct FinalHistory {
 std::string describe(const Operation& operation);
 std::string describe(const Version& version);
 
-// Grows while clients record what they do.
+// Grows while clients record their operations.
 class History {
 public:
   using Id = std::size_t;
 
   // Records that an operation begins at its `invoked`; it has not ended.
   Id begin(Operation operation);
-  // Records what it came to.  What ended with an unknown outcome may end again, when it was asked
-  // again.
+  // Records the outcome of an operation.  One that ended with an unknown outcome may end again, if
+  // it was asked again.
   void end(Id id, std::int64_t returned, Outcome outcome);
-  // Adds one with its end.
+  // Adds an operation with its end.
   Id add(Operation operation);
-  // One per auction.
+  // There is one per auction.
   void add(FinalHistory final);
 
-  // `now`, or a little later, so that no two moments of a history are the same: the checker takes
-  // what happened at the same time for concurrent.
+  // Returns `now`, or a little later, so that no two moments of a history are the same.  The
+  // checker takes operations at the same time for concurrent.
   std::int64_t moment(std::int64_t now);
 
   // In the order in which they began.

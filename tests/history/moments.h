@@ -10,25 +10,26 @@
 
 namespace gavel::history {
 
-// Looks for moments at which changes 1 … n, in this order, can have happened, given what operations
-// say of them.
+// Looks for moments at which changes 1 … n, in this order, can have happened, given the evidence of
+// operations.
 //
-// Each operation bounds the moment of a change from below (the change was asked for, or not yet to
-// be seen, then) or from above (its success was told, or it was seen, then).  Moments exist if and
-// only if no lower bound of a change is above an upper bound of it or of a later one: for then each
-// change may happen at the highest lower bound of it and all before.  An operation that saw
-// something then finds a moment of its own between the change before and the one behind it.
+// An operation bounds the moment of a change from below: at that time the change was asked for, or
+// not visible yet.  Or it bounds it from above: at that time the change was acknowledged, or
+// visible.  Moments exist if and only if no lower bound of a change is above an upper bound of it
+// or of a later one.  Then each change may happen at the highest of its own lower bounds and those
+// of earlier changes.  An operation that saw something has a moment of its own between that change
+// and the next one.
 class Moments {
 public:
-  // Why a bound holds.
+  // The reason for a bound.
   struct Evidence {
     std::size_t change = 0;
-    // It asked for that change; else it was answered from before it, or from behind it.
+    // It asked for that change; otherwise it was answered from the state before it, or after it.
     bool made = false;
     const Operation* operation = nullptr;
   };
-  // `earlier` ended with change `earlier.change` in place before `later` began, which it says was
-  // not so: `later.change` is not above `earlier.change`.
+  // `earlier` ended when change `earlier.change` was in place, before `later` began.  `later`
+  // contradicts that: `later.change` is not above `earlier.change`.
   struct Conflict {
     Evidence earlier;
     Evidence later;
@@ -44,14 +45,14 @@ public:
     }
   }
 
-  // `operation` was answered from what was there with change `first`, and until after `last`.
+  // `operation` was answered from a state at or after change `first` and before change `last` + 1.
   void seen(std::size_t first, std::size_t last, const Operation& operation) {
     upper(operation.returned, {first, false, &operation});
     if (last + 2 < notBefore.size()) lower(operation.invoked, {last + 1, false, &operation});
   }
 
   std::optional<Conflict> conflict() const {
-    // From the last change on: the lowest upper bound of it and all behind it.
+    // From the last change back: the lowest upper bound of it and all later ones.
     std::vector<Upper> soonest(notAfter);
     for (std::size_t change = soonest.size() - 1; change > 0; --change) {
       if (soonest[change].time < soonest[change - 1].time) {

@@ -13,8 +13,8 @@
 #include "tests/history/generator.h"
 #include "tests/history/history-file.h"
 
-// What holds for long histories, which no other checker could tell: those made right are accepted,
-// and those in which one thing was made wrong are not.
+// Long histories, which no other checker can judge.  Those made right are accepted.  Those in which
+// one thing was made wrong are rejected.
 namespace gavel::history::test {
 namespace {
 
@@ -68,7 +68,8 @@ TEST(LongHistory, MadeRightIsAccepted) {
 
 class OneThingWrong: public ::testing::Test {
 protected:
-  // `spoil` makes something wrong about an accepted bid, acknowledged or (if it likes) not.
+  // `spoil` makes something wrong about an accepted bid.  `acknowledged`: only about an
+  // acknowledged one.
   void expectRejected(bool acknowledged,
                       const std::function<void(Parts&, Operation& bid, Generator&)>& spoil) {
     std::size_t tried = 0;
@@ -80,7 +81,7 @@ protected:
       auto wanted = acknowledged ? Told::success : Told::tooLow;
       if (operation.kind != Kind::bid || operation.outcome.kind != wanted) continue;
       ++tried;
-      auto bid = operation;  // What spoils may insert.
+      auto bid = operation;  // A spoiler may insert it.
       spoil(parts, bid, generator);
       parts.operations[at] = bid;
       auto verdict = check(parts.history());
@@ -150,7 +151,7 @@ TEST_F(OneThingWrong, AcknowledgedBidWasRefused) {
 
 TEST_F(OneThingWrong, BidWasAskedForAfterItWasSeen) {
   expectRejected(true, [](Parts& parts, Operation& bid, Generator&) {
-    // Long after, but before the final history was read.
+    // Long after the others, but before the final history was read.
     bid.invoked = bid.returned = parts.finalOf(bid).invoked - 1;
     auto& versions = parts.finalOf(bid).versions;
     auto version = versions[bid.outcome.version - 1];
@@ -177,7 +178,7 @@ TEST_F(OneThingWrong, ReadIsStale) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     Generator generator(seed);
     Parts parts(generator.make(LONG));
-    // A read that is asked again when the next version had been told.
+    // A read that is asked again after the next version was shown.
     for (auto& read: parts.operations) {
       if (read.kind != Kind::result || read.outcome.kind != Told::open) continue;
       auto next = std::find_if(parts.operations.begin(), parts.operations.end(), [&](auto& other) {
@@ -200,7 +201,7 @@ TEST_F(OneThingWrong, ReadIsStale) {
 
 TEST_F(OneThingWrong, RefusalQuotesAnotherHighestBid) {
   expectRejected(false, [](Parts&, Operation& bid, Generator&) {
-    // Increments are below 7: no two accepted bids are that near to each other and to this one.
+    // Increments are below 7, so no two accepted bids are that near to each other and to this one.
     ++bid.outcome.amount;
   });
   expectRejected(false, [](Parts&, Operation& bid, Generator&) { --bid.outcome.nextValid; });

@@ -243,7 +243,7 @@ kj::Promise<client::WriteResult> RecordingClient::send(const Operation& operatio
 
 kj::Promise<History::Id> RecordingClient::write(History::Id id,
                                                 kj::Maybe<client::RequestId> retryOf) {
-  // Until it is known what came of this attempt, nobody may ask again.
+  // Nobody may ask again until the outcome of this attempt is known.
   requests.erase(id);
   return send(history.operations()[id], retryOf).then([this, id](client::WriteResult result) {
     auto outcome = outcomeOf(result.outcome());

@@ -12,27 +12,27 @@
 
 namespace gavel::history {
 
-// What an answer to a query says.  `unknown` if it is that nobody could tell.
+// The outcome in an answer to a query.  `unknown` if nobody could answer.
 Outcome outcomeOf(schema::Auctioneer::Answer::Reader answer);
 Version versionOf(schema::Version::Reader reader);
 
-// Somebody who acts under a name, and records what was asked and what came of it.
+// Acts under a name, and records requests and their outcomes.
 //
-// A call's promise that is dropped leaves its operation in the history, without an end.  `client`
+// If the promise of a call is dropped, its operation stays in the history without an end.  `client`
 // and `history` must outlive this object, and this object its promises.
 class RecordingClient {
 public:
   struct Settings {
     std::uint32_t number = 0;
     std::string name;
-    // Shows another credential than those who are not, under the same name.  Somebody who is not
-    // must have registered the name before.
+    // Whether it shows another credential than the others with the same name.  One that is no
+    // impostor must have registered the name before.
     bool impostor = false;
   };
   using Now = std::function<std::int64_t()>;
 
-  // `now` is the clock that all clients of the history share.  Events at the same time are kept in
-  // their order all the same: see History::moment().
+  // `now` is the clock that all clients of the history share.  Events at the same time keep their
+  // order: see History::moment().
   RecordingClient(client::Client& client, History& history, Settings settings, Now now);
   KJ_DISALLOW_COPY(RecordingClient);
 
@@ -45,12 +45,12 @@ public:
   kj::Promise<History::Id> cancel(const std::string& auction);
   kj::Promise<History::Id> result(const std::string& auction);
 
-  // Whether that operation has ended with an outcome that is unknown and can be asked for again.
+  // Whether that operation has ended with an unknown outcome that can be asked for again.
   bool mayAskAgain(History::Id id) const { return requests.count(id) > 0; }
   // Asks again, by its request id.
   kj::Promise<History::Id> askAgain(History::Id id);
 
-  // Reads all versions of an auction, for as long as it takes, and records them.  Nothing may be
+  // Reads all versions of an auction, however long it takes, and records them.  Nothing may be
   // under way on it.
   kj::Promise<void> readFinal(const std::string& auction);
 
@@ -60,7 +60,7 @@ private:
   Settings settings;
   kj::Array<kj::byte> credential;
   Now now;
-  // Of operations with an unknown outcome.
+  // The ids of operations with an unknown outcome.
   std::map<History::Id, client::RequestId> requests;
 
   client::Identity identity() const;

@@ -7,8 +7,8 @@
 
 #include "tests/history/history.h"
 
-// The rules of an auction, as far as a checker needs them; apart from auction/, whose outcomes they
-// judge.
+// The rules of an auction, as far as a checker needs them.  They are apart from auction/, whose
+// outcomes they judge.
 namespace gavel::history {
 
 // The lowest amount that is accepted over `highest` (0: no bid yet); 0 if there is none.
@@ -20,14 +20,14 @@ inline std::int64_t nextValid(const Terms& terms, std::int64_t highest) {
   return next > std::numeric_limits<std::int64_t>::max() ? 0 : static_cast<std::int64_t>(next);
 }
 
-// No later than the end of time.
+// Not after the end of time.
 inline std::int64_t later(std::int64_t stamp, std::int64_t duration) {
   auto sum = static_cast<__int128>(stamp) + duration;
   return static_cast<std::int64_t>(
       std::min<__int128>(sum, std::numeric_limits<std::int64_t>::max()));
 }
 
-// What an auction is like after one of its versions.
+// The state of an auction after one of its versions.
 struct Standing {
   enum class Phase { none, open, sold, noSale, cancelled };
 

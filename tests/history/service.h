@@ -9,7 +9,7 @@
 
 namespace gavel::history::test {
 
-// The auction service once more, as plainly as possible and apart from the checker: executes one
+// The auction service again, as plain as possible and apart from the checker.  It executes one
 // operation at a time.
 class Service {
 public:
@@ -29,11 +29,11 @@ public:
 
   std::map<std::string, Lot> lots;
 
-  // What comes of it if its entry in the log has this index and stamp; those of an answer that
-  // changes nothing do not matter.  `unexpected`: an entry with that stamp would have found the
+  // Returns the outcome if the entry in the log has this index and stamp.  They do not matter for
+  // an answer that changes nothing.  `unexpected`: an entry with that stamp would have found the
   // auction ended by itself.
   Outcome execute(const Operation& operation, std::uint64_t index, std::int64_t stamp);
-  // Ends it because its deadline has come.  False if it has not.
+  // Ends it because its deadline has passed.  Returns false if it has not.
   bool endBySelf(const std::string& auction, std::uint64_t index, std::int64_t stamp);
 
 private:

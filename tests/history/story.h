@@ -68,7 +68,7 @@ inline Outcome sold(std::uint64_t version, std::int64_t amount, std::string who)
   return seen(Outcome::Kind::sold, version, amount, std::move(who));
 }
 
-// When an operation began and ended.
+// The begin and end of an operation.
 struct During {
   std::int64_t from;
   std::int64_t to;
@@ -107,7 +107,7 @@ public:
     return add(operation, who, during, std::move(outcome));
   }
 
-  // The next version of the final history.
+  // Adds the next version of the final history.
   Story& accepted(const std::string& who, std::int64_t amount) {
     return version(Version::Kind::bid, who, amount);
   }
@@ -121,7 +121,7 @@ public:
     versions.push_back({number, kind, who, amount, told.index, told.stamp, told.deadline});
     return *this;
   }
-  // The last one of the final history came at the deadline.
+  // Makes the last version of the final history one that came at the deadline.
   Story& atDeadline() {
     versions.back().stamp = DEADLINE;
     return *this;
@@ -136,7 +136,7 @@ public:
     result.add(FinalHistory{"lamp", 10'000, 10'001, versions});
     return result;
   }
-  // What is wrong with it; empty if nothing.
+  // Returns what is wrong with it; empty if nothing.
   std::string problem() const {
     auto verdict = check(history());
     return verdict.linearizable() ? "" : verdict.text();

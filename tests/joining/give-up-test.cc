@@ -2,14 +2,14 @@
 
 #include "tests/joining/world.h"
 
-// Orders of an operator that give up what was committed, and those who still hold it (R11).
+// Operators' orders that give up what was committed, and nodes that still hold it (R11).
 namespace gavel::joining {
 namespace {
 
 constexpr std::size_t NODES = 3;
 
-// By the log that is kept, and where it is truncated soon, so that the checkpoints of those that
-// join hold what was given up.
+// In two ways: the log is kept; or it is truncated soon, so that the checkpoints of joiners hold what
+// was given up.
 class GivingUp: public ::testing::TestWithParam<bool> {
 protected:
   ~GivingUp() noexcept override = default;
@@ -77,7 +77,7 @@ TEST_P(GivingUp, LetsThoseThatHoldMoreJoinAndKeepWhatTheyDrop) {
   for (std::size_t i = 1; i < NODES; ++i) {
     auto& aside = world.store(i).aside();
     ASSERT_FALSE(aside.empty()) << "what it dropped was not kept";
-    // Of a log that begins later, all that there was.
+    // If the log begins later, everything was dropped.
     if (!GetParam()) {
       EXPECT_LE(aside.front()->firstIndex(), world.master().current().restartedFrom.index + 1);
     }
@@ -89,7 +89,7 @@ TEST_P(GivingUp, LetsThoseThatHoldMoreJoinAndKeepWhatTheyDrop) {
   load.verify();
   awaitEqual(world);
 
-  // And what counts as committed is what was committed since.
+  // What was committed since counts as committed.
   for (std::size_t i = 0; i < NODES; ++i) {
     world.until("the new bound", [&]() {
       return world.store(i).bound().madeIn >= world.master().current().restartedIn;

@@ -4,17 +4,17 @@
 
 #include "tests/joining/world.h"
 
-// Every step of joining (R9), interrupted by every kind of crash.  Prints what happened as a table.
+// Interrupts every step of joining (R9) by every kind of crash.  Prints the results as a table.
 namespace gavel::joining {
 namespace {
 
 constexpr std::size_t NODES = 3;
 
-// What the joiner has to do on its way back.
+// The joiner's work on its way back.
 enum class Way {
-  log,       // It only misses what came since.
+  log,       // It only lacks newer entries.
   cut,       // It also has entries that the chain does not have.
-  snapshot,  // The log does not reach back to it.
+  snapshot,  // The log does not reach back to its end.
 };
 
 enum class Victim {
@@ -94,7 +94,7 @@ class Joining: public ::testing::TestWithParam<std::tuple<Way, Step, Victim>> {
 protected:
   ~Joining() noexcept override = default;
 
-  // The joiner is down, and the chain has gone on without it.
+  // The joiner is down, and the chain goes on without it.
   void fallBehind(World& world, gavel::testing::Workload& load, Way way) {
     auto head = world.find(Role::head);
     // Only a head can have entries that nobody else has.
@@ -113,7 +113,7 @@ protected:
     });
   }
 
-  // As if it, the head, had died before it could send its last batch.
+  // Acts as if this head had died before it could send its last batch.
   void leaveUnsent(World& world) {
     auto& store = world.store(joiner);
     auto image = store.load().wait(io.waitScope);

@@ -9,22 +9,22 @@
 
 namespace gavel::joining {
 
-// What a node asks of its store, step by step, told to a test before it is done.
+// The steps of a node's work on its store.  A test is notified before each.
 enum class Step : std::uint8_t {
   none,
   named,          // It is about to adopt a configuration in which it is syncing.
-  cutting,        // ... to drop what the chain does not have.
-  snapshotBegun,  // ... to drop everything for a snapshot.
-  snapshotHalf,   // The second part of the snapshot has come.
-  snapshotEnds,   // All parts have come.
-  loading,        // ... to load what it has installed, or what was left by a cut.
-  logComes,       // The first batch has come, after it was brought in line with the tail.
-  gated,          // The master has heard of its gate, and is about to store that it serves.
-  decided,        // The master has stored that it serves, and told nobody.
+  cutting,        // It is about to drop what the chain does not have.
+  snapshotBegun,  // It is about to drop everything for a snapshot.
+  snapshotHalf,   // The second part of the snapshot has arrived.
+  snapshotEnds,   // All parts have arrived.
+  loading,        // It is about to load what it has installed, or what a cut has left.
+  logComes,       // The first batch has arrived, after the logs were compared.
+  gated,          // The master knows of its gate, and is about to store that it serves.
+  decided,        // The master has stored that it serves, but has not announced it.
   serves,         // It is about to adopt a configuration in which it serves.
 };
 
-// A store of one process, over what survives that.  Passes everything on.
+// The store of one process, which passes everything on to the one that survives the process.
 class StepStore final: public Store {
 public:
   StepStore(MemoryStore& inner, kj::Function<void(Step)> tell): inner(inner), tell(kj::mv(tell)) {}
@@ -100,12 +100,11 @@ public:
 private:
   MemoryStore& inner;
   kj::Function<void(Step)> tell;
-  bool changed = false;  // Cut, or installed into.
+  bool changed = false;  // It was cut, or a snapshot was installed.
   unsigned parts = 0;
 };
 
-// What all masters of a test share.  Tells of each configuration that is to be stored, and that
-// was.
+// The store of all masters of a test.  It reports each configuration before and after it is stored.
 class StepConfigStore final: public master::ConfigStore {
 public:
   using Tell = kj::Function<void(Step, const Configuration&)>;
@@ -121,7 +120,7 @@ public:
       std::uint64_t expectedVersion, kj::Array<const kj::byte> document) override {
     auto next = master::Document::decode(document).current();
     tell(Step::gated, next);
-    // Later, so that whoever was told comes first, and can end the master.
+    // Later in the turn, so that the observer comes first, and can end the master.
     return kj::evalLast([this, expectedVersion, document = kj::mv(document)]() mutable {
              return inner.compareAndSwap(expectedVersion, kj::mv(document));
            })

@@ -6,9 +6,9 @@
 namespace gavel::joining {
 namespace {
 
-// How long a disk takes, about.
+// The duration of a sync, about.
 constexpr auto SYNC_INTERVAL = 500 * kj::MICROSECONDS;
-// Small enough for a test to have many checkpoints, and little of the log.
+// So small that a test has many checkpoints, and little of the log.
 constexpr std::size_t CHECKPOINT_BYTES = 8 * 1024;
 constexpr std::size_t MEMORY_BYTES = 4 * 1024;
 constexpr std::size_t SMALL_RETENTION = 4 * 1024;
@@ -48,7 +48,7 @@ World::World(kj::AsyncIoContext& io, unsigned replicas, bool truncating)
 }
 
 World::~World() noexcept(false) {
-  // Nodes first: they hang on each other's connections.
+  // Nodes first, since they use each other's connections.
   for (auto& slot: slots) slot->process = nullptr;
 }
 

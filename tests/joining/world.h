@@ -22,10 +22,10 @@ namespace gavel::joining {
 // are in memory and survive the processes, except for what was not synced when power was lost.
 class World final: public gavel::testing::Target, private kj::TaskSet::ErrorHandler {
 public:
-  // How a process ends: what it has written and not synced stays, or is gone.
+  // The end of a process: what it has written and not synced stays (process), or is lost (power).
   enum class Crash { process, power };
 
-  // A formed chain of n1, n2, … with a log that is truncated soon, or never.
+  // Forms a chain of n1, n2, … with a log that is truncated soon, or never.
   World(kj::AsyncIoContext& io, unsigned replicas, bool truncating);
   ~World() noexcept(false);
   KJ_DISALLOW_COPY(World);
@@ -37,18 +37,18 @@ public:
 
   void start(std::size_t i);
   void kill(std::size_t i, Crash crash);
-  // What is on its disk is gone, and that in its place.
+  // Replaces the contents of its disk.
   void putBack(std::size_t i, kj::Own<MemoryStore> store) { slots[i]->store = kj::mv(store); }
   bool runs(std::size_t i) const { return slots[i]->process.get() != nullptr; }
   std::size_t size() const { return slots.size(); }
   node::Node& node(std::size_t i) { return *slots[i]->process->node; }
   chain::Replica& replica(std::size_t i) { return node(i).replica(); }
-  // What survives its process.
+  // The store, which survives the process.
   MemoryStore& store(std::size_t i) { return *slots[i]->store; }
-  // Of the member that has this role now.
+  // The number of the member with this role.
   std::size_t find(Role role);
 
-  // The next time that node `i` takes that step, or that the master does about it.
+  // Resolves the next time that node `i` takes that step, or that the master takes it for the node.
   kj::Promise<void> whenNext(std::size_t i, Step step);
 
   std::unique_ptr<client::Client> newClient() override;
@@ -75,7 +75,8 @@ public:
     return clock.now() - begin;
   }
 
-  // All of its target length serve, and act in the newest configuration.
+  // Whether the chain has its full length, and all members serve and act in the newest
+  // configuration.
   bool whole();
   std::string describe();
 

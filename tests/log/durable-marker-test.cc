@@ -27,7 +27,7 @@ protected:
     file.seekp(offset);
     file.put(byte);
   }
-  // What is recovered; with index 0 if there is nothing.
+  // The marker that is recovered; with index 0 if there is none.
   DurableMarker recovered() {
     MarkerFile file(path);
     KJ_IF_MAYBE (found, file.recovered()) {

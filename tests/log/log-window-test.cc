@@ -13,7 +13,7 @@ TEST(LogWindow, KeepsTheOldestPartThatIsWithinBothBounds) {
   LogWindow window(1600, 1000);
   window.reset({});
   for (std::uint64_t i = 10; i <= 1000; i += 10) window.grow(at(i), 100);
-  // Marks are 100 bytes, or 63 entries, apart; so each batch has one.
+  // Marks are 100 bytes, or 63 entries, apart, so each batch has one.
   EXPECT_EQ(window.startWithin(at(1000), 1000), at(840));
   EXPECT_EQ(window.startWithin(at(900), 900), at(840));
   EXPECT_EQ(window.startWithin(at(500), 500), at(500)) << "not past what is needed";

@@ -9,7 +9,7 @@
 namespace gavel {
 namespace {
 
-// Three batches: 1-2, 3, 4-6.
+// Three batches: [1, 2], [3, 3] and [4, 6].
 RecentLog threeBatches() {
   RecentLog log;
   log.append(batchAfter(log.end(), 2));

@@ -51,7 +51,7 @@ BatchPtr batchAfter(const Position& end, std::uint64_t epoch, std::size_t entrie
   return Batch::make(epoch, end, made);
 }
 
-// What a store does while it opens.
+// The faults of a store while it opens.
 class ThrownFaults final: public LogFaults {
 public:
   void fail(const kj::Exception& exception, kj::StringPtr doing) const override {
@@ -99,7 +99,7 @@ protected:
     end = to;
     if (batches.empty() && start != to) start = to;
   }
-  // That the log holds what it should, and perhaps some of what was there before its start.
+  // Expects that the log holds what it should, and perhaps some entries from before its start.
   void expectAll() {
     EXPECT_EQ(log->end(), end);
     EXPECT_LE(log->start().index, start.index);
@@ -184,8 +184,8 @@ TEST_F(SegmentedLogTest, WhatIsCutOffDoesNotComeBack) {
   EXPECT_EQ(log->lastCut(), end);
 }
 
-// Of three batches that were being written when power was lost, the first did not come to the disk.
-// Once it has been written again, the others must not be there at the next start.
+// Three batches were being written when power was lost, and the first did not reach the disk.  Once
+// it has been written again, the others must not be there at the next start.
 TEST_F(SegmentedLogTest, WhatFollowsAHoleDoesNotComeBack) {
   open();
   append(1);
@@ -253,7 +253,7 @@ TEST_F(SegmentedLogTest, RefusesWhatBelongsToAnotherStore) {
   EXPECT_THAT(openError(), AllOf(HasSubstr("segment-2"), HasSubstr("another store")));
 }
 
-// Whatever a bit is flipped in, the log is a part of what it was.
+// Whichever bit is flipped, the log is a part of what it was.
 TEST_F(SegmentedLogTest, ABitThatIsFlippedMakesItShorterNeverOther) {
   open();
   append(120);
@@ -282,7 +282,7 @@ TEST_F(SegmentedLogTest, ABitThatIsFlippedMakesItShorterNeverOther) {
       ++found;
       other = other || !known.contains(batch->end());
     }
-    // Without the segment that cut the log, that is as it was before; which the count tells.
+    // Without the segment that cut the log, that is as it was before.  The number of cuts shows it.
     if (other) {
       EXPECT_LT(log->cuts(), 2u) << file->first << " at byte " << at;
     }
@@ -291,8 +291,7 @@ TEST_F(SegmentedLogTest, ABitThatIsFlippedMakesItShorterNeverOther) {
   EXPECT_GT(shorter, 250u);
 }
 
-// Power is lost at any time: of what has been written since the last sync, any blocks may have come
-// to the disk.
+// Power is lost at any time.  Any blocks written since the last sync may be on the disk.
 class PowerLoss: public SegmentedLogTest, public ::testing::WithParamInterface<unsigned> {
 protected:
   ~PowerLoss() noexcept override = default;
@@ -329,7 +328,7 @@ protected:
     }
     return files;
   }
-  // What is found must be one of the states that the operation goes through.
+  // The recovered log must be one of the states that the operation goes through.
   void recoverFrom(const Files& files, const Position& endBefore,
                    const std::vector<BatchPtr>& before) {
     log = nullptr;
@@ -360,7 +359,7 @@ TEST_P(PowerLoss, LeavesTheLogUpToABatch) {
     auto filesBefore = filesIn(directory);
     auto what = draw() % 10;
     if (what < 7) {
-      // The same again, sometimes, as after a crash.
+      // Sometimes appends the same again, as after a crash.
       append(1 + draw() % 30, 1 + draw() % 6, epoch);
     } else if (what < 8 && !batches.empty()) {
       auto& to = batches[draw() % batches.size()];

@@ -14,7 +14,8 @@ using Graph = std::vector<std::vector<bool>>;
 
 constexpr auto RETRY = 10 * kj::SECONDS;
 
-// All graphs of dead pairs between `count` nodes, with all sets of those who are heard.
+// Calls `check` with all graphs of dead pairs between `count` nodes, and all sets of nodes that are
+// heard.
 template <typename Check>
 void forAllGraphs(std::size_t count, Check check) {
   std::vector<std::pair<std::size_t, std::size_t>> edges;
@@ -36,7 +37,7 @@ void forAllGraphs(std::size_t count, Check check) {
   }
 }
 
-// The rule, word by word, apart from the code: all sub-sequences are tried.
+// The rule apart from the code, word by word: tries all sub-sequences.
 std::vector<std::size_t> bySearch(const Graph& dead, const std::vector<bool>& heard) {
   auto count = heard.size();
   std::vector<std::size_t> best;
@@ -81,7 +82,7 @@ TEST(LongestWithout, IsTheRuleForAllGraphsUpToFiveNodes) {
   }
 }
 
-// Whether some nodes, `length` of them and in any order, form a chain whose neighbours can talk.
+// Whether some `length` nodes, in any order, form a chain whose neighbours can talk.
 bool someChainCanTalk(const Graph& dead, std::size_t length) {
   std::vector<std::size_t> order(dead.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -93,9 +94,9 @@ bool someChainCanTalk(const Graph& dead, std::size_t length) {
   return false;
 }
 
-// Removing keeps the order, and then whoever was left out joins at the end if the tail can talk to
-// it: what comes of that talks, is as long as removing and joining can make it, and is never
-// shorter than two where any two nodes can talk.
+// Removing keeps the order.  A removed node joins at the end if the tail can talk to it.  The
+// resulting chain can talk, and is as long as removing and joining can make it.  If any two nodes
+// can talk, it has at least two.
 TEST(LongestWithout, GoesOnWhereverSomeChainCanTalk) {
   for (std::size_t count = 2; count <= 5; ++count) {
     forAllGraphs(count, [count](const Graph& dead, const std::vector<bool>& heard) {
@@ -224,13 +225,14 @@ TEST_F(DeadPairsTest, LeavesNoDeadPairWhereALossMakesNeighbours) {
             "n1 n2 n3 (n4 lost: refused; n3 and n5 cannot talk to each other: n5 taken out)");
 }
 
-// All graphs, all sets of nodes that are lost together: what remains is the longest that talks.
+// For all graphs, and all sets of nodes that are lost together, the remaining chain is the longest
+// that can talk.
 TEST_F(DeadPairsTest, ALossGoesOnWithTheLongestThatTalks) {
   constexpr std::size_t COUNT = 4;
   auto current = chain({"n1", "n2", "n3", "n4"});
   forAllGraphs(COUNT, [&](const Graph& dead, const std::vector<bool>& stays) {
     DeadPairs found(RETRY);
-    Graph rest;  // Among those that stay, and were no neighbours.
+    Graph rest;  // Of the pairs that stay and were no neighbours.
     std::vector<std::size_t> left;
     std::vector<Loss> losses;
     std::set<std::uint64_t> heard;
@@ -286,7 +288,7 @@ TEST_F(DeadPairsTest, IsForgottenWhenALinkHasWorkedForLong) {
   now += RETRY;
   pairs.linked({DeadPairs::pairOf("n2", "n1")}, now);
   now += RETRY / 2;
-  pairs.linked({}, now);  // Interrupted.
+  pairs.linked({}, now);  // The time is interrupted.
   pairs.linked({DeadPairs::pairOf("n1", "n2")}, now);
   now += RETRY - 1 * kj::MILLISECONDS;
   pairs.linked({DeadPairs::pairOf("n1", "n2")}, now);

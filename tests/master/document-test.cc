@@ -73,7 +73,7 @@ TEST(Document, ForgetsTheStoresThatWereNamedTheLongestAgoButNoMembers) {
   EXPECT_NE(full.findStore(2200), nullptr);
 }
 
-// As a master wrote it that knew neither stores nor drained nodes.
+// The document of an older master, which knew neither stores nor drained nodes.
 kj::Array<kj::byte> encodeVersion(std::uint32_t version) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schema::MasterDocument>();

@@ -27,7 +27,7 @@ protected:
     return [this, members]() { return world.members() == members; };
   }
   std::string cause() { return world.master->current().cause; }
-  // What nodes() says of the node that was started last under that name.
+  // The note in nodes() on the node that was started last under that name.
   std::string note(const std::string& name) {
     std::string found = "(unknown)";
     for (auto& known: world.master->nodes()) {
@@ -35,7 +35,7 @@ protected:
     }
     return found;
   }
-  // Every configuration the store holds follows the one before it.
+  // Checks that every configuration in the store may follow the one before it.
   void checkHistory() {
     Configuration before;
     auto document = Document::decode(world.store->get().wait(world.waitScope).document);

@@ -10,7 +10,7 @@ protected:
   kj::TimePoint now = kj::origin<kj::TimePoint>() + 100 * kj::SECONDS;
   Flapping flapping{1 * kj::SECONDS, 60 * kj::SECONDS};
 
-  // Is a member for that long, is lost, and returns how many milliseconds it has to wait.
+  // Is a member for that long and is lost.  Returns how many milliseconds it then has to wait.
   std::int64_t crashAfter(kj::Duration membership, const std::string& name = "n1") {
     flapping.joined(name, now);
     now += membership;
@@ -36,7 +36,7 @@ TEST_F(FlappingTest, CountsTheWaitFromTheLoss) {
 TEST_F(FlappingTest, ForgivesAfterALongMembership) {
   for (unsigned i = 0; i < 5; ++i) crashAfter(5 * kj::SECONDS);
   EXPECT_EQ(crashAfter(60 * kj::SECONDS), 0);
-  EXPECT_EQ(crashAfter(59 * kj::SECONDS), 0);  // The first one again.
+  EXPECT_EQ(crashAfter(59 * kj::SECONDS), 0);  // The first loss again.
   EXPECT_EQ(crashAfter(59 * kj::SECONDS), 1000);
 }
 

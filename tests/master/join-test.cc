@@ -1,4 +1,4 @@
-// Nodes that join a chain (R9), and what may happen meanwhile.
+// Nodes that join a chain (R9), and events meanwhile.
 
 #include "tests/master/fixture.h"
 
@@ -9,7 +9,7 @@ using ::testing::HasSubstr;
 
 class JoinTest: public MasterTest {
 protected:
-  // n1 and n2 serve, n3 is syncing, in epoch 3; no gate is told yet.
+  // n1 and n2 serve, n3 is syncing, in epoch 3; no gate is reported yet.
   FakeNode& startJoin() {
     world.startChain(3);
     for (auto& each: world.nodes) each->gates = false;
@@ -48,7 +48,7 @@ TEST_F(JoinTest, TakesARestartedNodeBackAtOnce) {
   world.startChain(3);
   auto& again = world.restart(node(1));
   auto time = world.runUntil([&]() { return again.adopted.joiner() != nullptr; });
-  // Its first attempt has its old address asked, its second one finds that settled.
+  // At its first attempt its old address is asked; at the second one that is settled.
   EXPECT_LE(time / MS, 11);
   world.runUntil(chainIs("n2 n3 n1"));
   world.runUntil([&]() { return world.adoptedBy({&node(2), &node(3), &again}); });
@@ -95,7 +95,7 @@ TEST_F(JoinTest, LetsAMemberServeOnlyByAGateOfThisEpochFromTheTailForThisProcess
   node(2).gate(4, joiner.incarnation);
   node(1).gate(3, joiner.incarnation);
   joiner.gate(3, joiner.incarnation);
-  node(2).gate(3, node(3).incarnation);  // The process before.
+  node(2).gate(3, node(3).incarnation);  // That of the earlier process.
   node(2).gate(3, node(1).incarnation);
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 3u);
@@ -162,8 +162,8 @@ TEST_F(JoinTest, DoesNotNameANodeWhoseClockHasGoneWrong) {
   world.runUntil(chainIs("n1 n3"));
 }
 
-// What can die during a join.  After each, everybody that is gone comes back, and the chain has to
-// be whole again.
+// Processes that die during a join.  Afterwards all of them come back, and the chain has to be
+// whole again.
 enum class Victim { joiner, tail, head, master, masterAndJoiner, masterAndTail };
 
 class JoinInterrupted: public JoinTest, public ::testing::WithParamInterface<Victim> {
@@ -300,7 +300,7 @@ TEST_F(JoinTest, IsCarriedOutOnceByTwoMasters) {
   auto other = Master::open(world.timer, world.network, *world.store, world.clock, world.random,
                             world.settings)
                    .wait(world.waitScope);
-  // It takes over when the first one is gone; until then it only looks on.
+  // It takes over when the first one is gone; until then it only watches.
   auto& joiner = world.restart(node(3));
   world.runUntil([&]() { return other->current().joiner() != nullptr; });
   EXPECT_EQ(other->current(), world.master->current());
@@ -345,12 +345,12 @@ TEST_F(JoinTest, RefusesAnOlderCopyOfADataDirectory) {
   world.runUntil(chainIs("n1 n2 n3"));
   second.kill();
   world.runUntil(chainIs("n1 n2"));
-  // From a copy that was made before the last start.
+  // The copy was made before the last start.
   auto& copy = world.makeSuccessor(node(3));
   copy.start();
   world.runUntil([&]() { return copy.refusal != ""; });
   EXPECT_THAT(copy.refusal, HasSubstr("the data directory of node n3 is an older copy"));
-  // Also after the master was restarted: it is stored.
+  // It is stored, so a restarted master knows it too.
   world.killMaster();
   world.startMaster();
   auto& again = world.makeSuccessor(copy);
@@ -386,7 +386,7 @@ TEST_F(JoinTest, DoesNotChooseBetweenTwoBackups) {
     restored.start();
     world.runUntil([&]() { return restored.registrations == 1; });
   }
-  // Both are there when the master looks.
+  // Both are there when the master evaluates.
   for (auto& each: world.nodes) each->damage.clear();
   world.runFor(4 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 0u);

@@ -40,7 +40,7 @@ std::string joins(const std::vector<Newcomer>& newcomers, unsigned replicas = 3)
   return "";
 }
 
-// Every combination of what could stand in the way of one node.
+// Every combination of the obstacles for one node.
 TEST(Joining, NamesExactlyTheEligible) {
   unsigned eligible = 0;
   for (unsigned bits = 0; bits < 256; ++bits) {

@@ -2,7 +2,7 @@
 
 #include "tests/master/fixture.h"
 
-// What a master does about links between its members that do not work (R6).
+// The master's actions on links between its members that do not work (R6).
 namespace gavel::master {
 namespace {
 
@@ -15,7 +15,7 @@ class LinkTest: public MasterTest {
 protected:
   ~LinkTest() noexcept override = default;
 
-  // `reporter` tells of its link to `peer` again and again, as nodes do, while both are members.
+  // `reporter` reports its link to `peer` repeatedly, as nodes do, while both are members.
   void reportsFrom(FakeNode& reporter, FakeNode& peer) {
     reporting = tell(reporter, peer).eagerlyEvaluate(nullptr);
   }
@@ -95,7 +95,7 @@ TEST_F(LinkTest, AReportOfAnotherEpochIsIgnored) {
   world.startChain(3);
   node(3).kill();
   world.runUntil(chainIs("n1 n2"));
-  node(1).adopted.epoch = 1;  // It has not heard of it.
+  node(1).adopted.epoch = 1;  // It does not know of it.
   world.wait(node(1).reportLink(node(2), true, false));
   world.runFor(1 * kj::SECONDS);
   EXPECT_EQ(world.members(), "n1 n2");
@@ -112,7 +112,7 @@ TEST_F(LinkTest, TakesOnePairApartAtATime) {
   checkHistory();
 }
 
-// A second of standstill, as it takes to find out again, would come of it.
+// Otherwise it takes a second of standstill to find it out again.
 TEST_F(LinkTest, ALossDoesNotMakeNeighboursOfADeadPair) {
   world.startChain(4);
   reportsFrom(node(2), node(3));
@@ -164,7 +164,7 @@ TEST_F(LinkTest, AGatedJoinerOverADeadLinkIsTakenOutAtOnce) {
   EXPECT_THAT(cause(), HasSubstr("which was joining"));
 }
 
-// -- who is gone looks like a link that does not work
+// -- a lost node looks like a broken link
 
 TEST(DeadHead, ItsSuccessorStays) {
   std::mt19937_64 engine(7);
@@ -178,10 +178,10 @@ TEST(DeadHead, ItsSuccessorStays) {
     world.runFor(upTo(300 * MS));
     auto& head = *world.nodes[0];
     auto& successor = *world.nodes[1];
-    // Dark, at any moment: no answer, and no word that its connections are gone.
+    // At some moment it stops answering, and nobody learns that its connections are gone.
     head.paused = true;
     world.network.endpoints[head.address].reaction = Reaction::silent;
-    // After a patience that is the time of suspicion, or less, as a check was under way.
+    // The patience is the time of suspicion, or less, since a check was under way.
     auto patience = world.settings.suspectAfter - upTo(200 * MS);
     auto told = world.timer.afterDelay(patience)
                     .then([&]() { return successor.reportLink(head, true, false); })

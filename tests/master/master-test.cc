@@ -51,7 +51,7 @@ TEST_F(MasterTest, LetsANodeInWhoseClockWasWrongOnceThatIsRight) {
   world.runFor(1 * kj::SECONDS);
   EXPECT_THAT(note("n3"), HasSubstr("1h before that of its master"));
   EXPECT_EQ(world.master->nodes().back().standing, schema::NodeEntry::Standing::REFUSED);
-  late.skew = 0;  // Or the master's was wrong, and is right now.
+  late.skew = 0;  // Or the master's clock was wrong, and is right now.
   world.runFor(1 * kj::SECONDS);
   EXPECT_EQ(late.registrations, 1u);
   EXPECT_THAT(note("n3"), HasSubstr("spare"));
@@ -104,7 +104,7 @@ TEST_F(MasterTest, RemovesASilentNodeAfterSuspectAfter) {
   EXPECT_LE(time / MS, 1050);
   EXPECT_EQ(world.members(), "n2 n3");
 
-  // It was only asleep: it learns that it is out, and joins again.
+  // It only slept: it learns that it is out, and joins again.
   world.runFor(5 * kj::SECONDS);
   EXPECT_EQ(node(1).adopted.epoch, 1u);
   EXPECT_EQ(world.epoch(), 2u);
@@ -138,7 +138,7 @@ TEST_F(MasterTest, WaitsBrieflyForANodeOnItsWayOut) {
 
 TEST_F(MasterTest, WaitsOnlyBrieflyForOtherProbes) {
   world.startChain(3);
-  node(1).paused = true;  // Connected, and asked because of the report: silence, for 250 ms.
+  node(1).paused = true;  // Connected, but it answers no probe for 250 ms after the report.
   node(3).report(node(1));
   node(2).kill();
   EXPECT_LE(world.runUntil(atEpoch(2)) / MS, 10);
@@ -169,7 +169,7 @@ TEST_F(MasterTest, SuspectsItselfWhenItReachesNobody) {
   for (auto& each: world.nodes) each->paused = true;
   world.runFor(10 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
-  // Whoever is heard again first may go on without the others, which had their time.
+  // The first one that is heard again may go on without the others, which had their time.
   node(2).paused = false;
   world.runUntil(atEpoch(2));
   EXPECT_EQ(world.members(), "n2");
@@ -189,7 +189,7 @@ TEST_F(MasterTest, DoesNotTakeTheAgeOfAMessageForAWrongClock) {
   world.runFor(1 * kj::SECONDS);
   world.sleep(30 * kj::SECONDS);
   auto& waiting = world.makeNode("n1");
-  waiting.skew = -20'000'000'000;  // As if sent while the master slept.
+  waiting.skew = -20'000'000'000;  // As if it had been sent while the master slept.
   waiting.start();
   world.runFor(100 * MS);
   EXPECT_EQ(waiting.refusal, "");
@@ -232,7 +232,7 @@ TEST_F(MasterTest, DoubtsAMemberWhoseNameAnotherProcessHas) {
   for (auto i: {1, 2}) node(i).reconnects = false;
   world.runFor(1 * kj::SECONDS);
   world.startMaster();
-  // n1 runs, but has not come back yet: its name is no proof.
+  // n1 runs, but is not back yet: its name is no proof.
   world.startNode("n1");
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
@@ -283,7 +283,7 @@ TEST_F(MasterTest, CountsTheNewestRegistrationOfANode) {
   auto before = world.network.connects;
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
-  EXPECT_EQ(world.network.connects, before);  // Not even doubted.
+  EXPECT_EQ(world.network.connects, before);  // It is not even doubted.
 }
 
 TEST_F(MasterTest, TakesADroppedRegistrationForALostConnection) {
@@ -300,7 +300,7 @@ TEST_F(MasterTest, ChecksWhatANeighbourReports) {
   world.runFor(500 * MS);
   node(1).report(node(2));
   world.runFor(2 * kj::SECONDS);
-  EXPECT_EQ(world.epoch(), 1u);  // It is well.
+  EXPECT_EQ(world.epoch(), 1u);  // n1 is well.
 
   node(2).paused = true;
   node(1).report(node(2));
@@ -371,7 +371,7 @@ TEST_F(MasterTest, TakesAMemberBackThatHasAWrongClock) {
 
 TEST_F(MasterTest, TellsANodeUntilItHasConfirmed) {
   world.startChain(3);
-  node(3).paused = true;  // Just when the others are told.
+  node(3).paused = true;  // At the moment when the others get it.
   node(2).kill();
   world.runUntil(atEpoch(2));
   world.runFor(500 * MS);
@@ -391,12 +391,12 @@ TEST_F(MasterTest, RecordsHowLongARelinkTook) {
   ASSERT_EQ(document.relinks.size(), 2u);
   EXPECT_GT(document.relinks[0].duration, 0);
   EXPECT_GT(document.relinks[1].duration, 0);
-  EXPECT_LT(document.relinks[1].duration, 1'000'000);  // From the suspicion.
+  EXPECT_LT(document.relinks[1].duration, 1'000'000);  // Counted from the suspicion.
 }
 
 TEST_F(MasterTest, FollowsAnotherMasterAtTheSameStore) {
   world.startChain(3);
-  world.runFor(1 * kj::SECONDS);  // Until the duration is stored.
+  world.runFor(1 * kj::SECONDS);  // Time for the duration to be stored.
   auto ledger = Ledger::open(*world.store).wait(world.waitScope);
   auto next = ledger->current();
   ++next.epoch;
@@ -404,7 +404,7 @@ TEST_F(MasterTest, FollowsAnotherMasterAtTheSameStore) {
   world.wait(ledger->replace(ledger->document().with(next)));
   world.runUntil([&]() { return world.epoch() >= 2 && world.adoptedBy({&node(1), &node(3)}); });
   EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n1 n2");
-  world.runUntil(chainIs("n1 n2 n3"));  // It lives.
+  world.runUntil(chainIs("n1 n2 n3"));  // n1 lives.
   node(1).kill();
   world.runUntil(chainIs("n2 n3"));
   checkHistory();
@@ -504,7 +504,7 @@ TEST_F(MasterTest, EndsWhenItsStoreFails) {
   auto exception = kj::runCatchingExceptions([&]() { world.wait(kj::mv(failure)); });
   EXPECT_THAT(KJ_ASSERT_NONNULL(exception).getDescription().cStr(), HasSubstr("No space left"));
   EXPECT_EQ(world.epoch(), 1u);
-  EXPECT_EQ(node(2).adopted.epoch, 1u);  // Nothing was announced that is not stored.
+  EXPECT_EQ(node(2).adopted.epoch, 1u);  // Only what is stored is announced.
 }
 
 TEST_F(MasterTest, OutlivedCapabilitiesFailAsDisconnected) {

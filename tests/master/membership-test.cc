@@ -18,7 +18,7 @@ Member member(unsigned number, bool serving = true) {
           200 + number, serving};
 }
 
-// A chain of `serving` members, and one that syncs if asked for.
+// A chain of `serving` members, and one that is syncing if `syncing`.
 Configuration chain(unsigned serving, bool syncing) {
   Configuration configuration{77, 5, {}, 0, "test"};
   for (unsigned i = 1; i <= serving; ++i) configuration.members.push_back(member(i));
@@ -40,8 +40,8 @@ Candidate candidate(unsigned number, bool empty = true, std::uint64_t clusterId 
   return result;
 }
 
-// What withoutLost() has to come to, said in another way: exactly the lost members go, if any
-// member is lost and somebody stays who serves and is heard.
+// The result of withoutLost(), defined in another way: exactly the lost members go, if there are
+// any and somebody who serves and is heard stays.
 void checkRemoval(const Configuration& before, unsigned lostBits, unsigned heardBits) {
   std::vector<Loss> losses;
   std::set<std::uint64_t> heard;
@@ -83,7 +83,7 @@ TEST(Membership, RemovesExactlyTheLostInAllSmallChains) {
   EXPECT_EQ(checked, 4u + 16 + 16 + 64 + 64 + 256 + 256 + 1024);
 }
 
-// All ways in which a chain can shrink, whatever is lost in which order.
+// Tries all ways in which a chain can shrink, by any losses in any order.
 unsigned shrink(const Configuration& before) {
   unsigned steps = 0;
   std::set<std::uint64_t> heard;
@@ -105,7 +105,8 @@ unsigned shrink(const Configuration& before) {
 }
 
 TEST(Membership, EveryWayDownEndsWithOneMember) {
-  // Chains of subsets: each is a way to split four members into those lost 1st, 2nd, ...
+  // Chains of subsets: each is a way to split four members into those lost first, second, and so
+  // on.
   EXPECT_EQ(shrink(chain(4, false)), 74u);
 }
 
@@ -187,7 +188,7 @@ TEST(Membership, FormsOnlyOnce) {
 
 TEST(Membership, TellsWhomANewProcessFollows) {
   auto old = member(1);
-  EXPECT_EQ(succession(old, "n1", 101, 201), Succession::none);  // Itself.
+  EXPECT_EQ(succession(old, "n1", 101, 201), Succession::none);  // The node itself.
   EXPECT_EQ(succession(old, "n1", 901, 201), Succession::sameStore);
   EXPECT_EQ(succession(old, "x", 901, 201), Succession::sameStore);
   EXPECT_EQ(succession(old, "n1", 901, 902), Succession::sameName);
@@ -205,7 +206,7 @@ TEST(Membership, OrdersNamesAsPeopleDo) {
   EXPECT_TRUE(naturalLess("n99999999999999999999998", "n99999999999999999999999"));
 }
 
-// Who could join a chain of one to four members, the last of them syncing or not: a stranger, each
+// Candidates for a chain of one to four members, the last of them syncing or not: a stranger, each
 // member itself, a successor on each member's store, and a namesake of each.
 TEST(Membership, NamesAJoinerInAllSmallChains) {
   unsigned named = 0;
@@ -243,7 +244,7 @@ TEST(Membership, NamesAJoinerInAllSmallChains) {
   EXPECT_EQ(named, 1u + 3 + 4 + 3);
 }
 
-// Every gate that anybody could tell of, in any epoch and for anybody.
+// Every gate that anybody could report, in any epoch and for anybody.
 TEST(Membership, TakesOnlyTheGateOfTheVeryEpochTailAndJoiner) {
   unsigned taken = 0;
   for (unsigned serving = 1; serving <= 3; ++serving) {
@@ -299,7 +300,7 @@ TEST(Membership, DrainsWhomeverTheOthersCanSpare) {
   }
 }
 
-// The validator is only worth something if it says no.
+// The validator is worth something only if it refuses.
 TEST(Validator, RefusesWhatR3Forbids) {
   auto before = chain(3, false);
   auto good = before;
@@ -329,7 +330,7 @@ TEST(Validator, RefusesWhatR9AndR11Forbid) {
   joined.epoch = 6;
   joined.members[2].serving = true;
   EXPECT_EQ(validate(before, joined), std::nullopt);
-  // By somebody who was not syncing, or not this incarnation, in the epoch before.
+  // This incarnation was not syncing in the epoch before.
   joined.members[2].incarnation = 500;
   EXPECT_NE(validate(before, joined), std::nullopt);
   auto grown = chain(3, false);
@@ -347,7 +348,7 @@ TEST(Validator, RefusesWhatR9AndR11Forbid) {
     change(bad);
     EXPECT_NE(validate(before, bad), std::nullopt);
   };
-  check([](Configuration& c) { c.members[1].storeId = 203; });  // Was only syncing.
+  check([](Configuration& c) { c.members[1].storeId = 203; });  // It was only syncing.
   check([](Configuration& c) { c.members[1].storeId = 999; });
   check([](Configuration& c) { c.members[1].serving = false; });
   check([](Configuration& c) { c.members[1].incarnation = 101; });
@@ -355,7 +356,7 @@ TEST(Validator, RefusesWhatR9AndR11Forbid) {
 
   auto promoted = before;
   promoted.epoch = 6;
-  promoted.members = {member(3)};  // Who was syncing, without those who served.
+  promoted.members = {member(3)};  // It was syncing, and those that served are left out.
   EXPECT_NE(validate(before, promoted), std::nullopt);
 }
 

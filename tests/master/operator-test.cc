@@ -1,4 +1,4 @@
-// Total outages (R11), and what operators can order.
+// Total outages (R11), and the orders of operators.
 
 #include "tests/master/fixture.h"
 #include "tests/support/memory-config-store.h"
@@ -45,7 +45,7 @@ protected:
     request.setLimit(limit);
     return send(kj::mv(request));
   }
-  // As the nodes' log ends are told with the next heartbeat.
+  // The nodes report these log ends with the next heartbeat.
   void setLog(std::initializer_list<std::uint64_t> ends) {
     std::size_t i = 0;
     for (auto end: ends) node(++i).last = end;
@@ -64,7 +64,7 @@ TEST_F(OutageTest, GoesOnAtOnceWhenAllAreBackLongestLogFirst) {
   killAll();
   world.runFor(2 * kj::SECONDS);
   node(1).last = 30;
-  node(2).last = 32;  // Appended, synced, and never told of.
+  node(2).last = 32;  // Entries that were appended, synced, and never reported.
   node(3).last = 30;
   world.restart(node(1));
   world.restart(node(2));
@@ -114,7 +114,7 @@ TEST_F(OutageTest, SurvivesTheMastersOwnOutage) {
   world.restart(node(2));
   world.restart(node(3));
   auto time = world.runUntil([this]() { return world.epoch() > 1; });
-  EXPECT_GE(time / MS, 3950);  // n1 has its second to be heard of first.
+  EXPECT_GE(time / MS, 3950);  // First n1 has its second to be heard.
   EXPECT_LE(time / MS, 4200);
   EXPECT_EQ(world.members(), "n2 n3");
   checkHistory();
@@ -122,7 +122,7 @@ TEST_F(OutageTest, SurvivesTheMastersOwnOutage) {
 
 TEST_F(OutageTest, StaysAsItIsWhileAMemberOfItLives) {
   world.startChain(2);
-  node(2).reconnects = false;  // It runs, but this master only knows that from asking.
+  node(2).reconnects = false;  // It runs, but this master only learns that by asking.
   world.killMaster();
   world.startMaster();
   world.restart(node(1));
@@ -139,7 +139,7 @@ TEST_F(OutageTest, IsInterruptedByAnotherOne) {
   first.kill();
   world.runFor(1 * kj::SECONDS);
   auto& second = world.restart(first);
-  // The others have their time anew.
+  // The others have their time again.
   auto time = world.runUntil([this]() { return world.epoch() > 1; });
   EXPECT_GE(time / MS, 2950);
   second.kill();
@@ -188,8 +188,8 @@ TEST_F(OutageTest, RefusesDisksThatLostWhatTheyHad) {
   world.runFor(300 * MS);
   killAll();
   world.runFor(2 * kj::SECONDS);
-  node(1).last = 29;  // Below what was committed.
-  node(2).last = 35;  // Below what it had told.
+  node(1).last = 29;  // This is below what was committed.
+  node(2).last = 35;  // This is below what it had reported.
   world.restart(node(1));
   world.restart(node(2));
   world.runFor(10 * kj::SECONDS);
@@ -202,7 +202,7 @@ TEST_F(OutageTest, DoesNotApplyToUnsyncedDisks) {
   world.startChain(1);
   node(1).unsynced = true;
   world.runFor(300 * MS);
-  auto& again = world.restart(node(1));  // With --sync=always this time.
+  auto& again = world.restart(node(1));  // This time with --sync=always.
   world.runFor(10 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
   EXPECT_THAT(world.master->notice(), HasSubstr("--sync=never"));
@@ -234,7 +234,7 @@ TEST_F(OperatorTest, DrainsAndAddsANode) {
   world.runFor(2 * kj::SECONDS);
   EXPECT_EQ(world.members(), "n1 n3");
   EXPECT_THAT(note("n2"), HasSubstr("drained: `gavel chain add n2`"));
-  // It is stored, and binds whoever runs under that name.
+  // It is stored, and binds any process with that name.
   world.killMaster();
   world.startMaster();
   auto& again = world.restart(node(2));
@@ -276,7 +276,7 @@ TEST_F(OperatorTest, AddsBeyondTheTargetLength) {
   EXPECT_EQ(add("n4"), "done: n4 joins the chain");
   world.runUntil(chainIs("n1 n2 n4"));
   world.runFor(1 * kj::SECONDS);
-  EXPECT_EQ(world.epoch(), 3u);  // And nobody else.
+  EXPECT_EQ(world.epoch(), 3u);  // Nobody else serves.
   checkHistory();
 }
 
@@ -434,7 +434,7 @@ TEST_F(OperatorTest, DoesNotRecoverWhileMembersMayRun) {
   EXPECT_EQ(world.epoch(), 1u);
 }
 
-// Another master swaps first.
+// A store at which another master swaps first.
 class ContestedStore final: public ConfigStore {
 public:
   kj::Promise<Stored> get() override { return inner.get(); }
@@ -479,7 +479,7 @@ TEST_F(OperatorTest, TellsWhenAnotherMasterWasFirst) {
   contested.contest = true;
   EXPECT_THAT(drain("n3"), HasSubstr("refused: another master has changed the configuration"));
   EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n2 n3");
-  world.runUntil(chainIs("n2 n3 n1"));  // It lives.
+  world.runUntil(chainIs("n2 n3 n1"));  // n2 lives.
   checkHistory();
 }
 

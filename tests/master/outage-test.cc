@@ -31,7 +31,7 @@ Configuration chain(unsigned serving, bool syncing) {
   return configuration;
 }
 
-// n1 ..., restarted with its log up to `last`.
+// n1 and so on, restarted with its log up to `last`.
 Returned returned(unsigned number, std::uint64_t last = 10) {
   Returned result;
   result.candidate.member = member(number);
@@ -48,11 +48,11 @@ std::string describe(const Decision& decision) {
   return next == nullptr ? "" : next->describe();
 }
 
-// What became of a data directory.
+// The fate of a data directory.
 enum Fate { gone, back, shorter, damaged, unsynced, olderCopy, undead, foreign, FATES };
 
-// Every fate of every member of every small chain, and of a stranger: the sources are exactly those
-// that have to be.
+// Every fate of every member of every small chain, and of a stranger.  The sources are exactly
+// those that have to be.
 TEST(Outage, GoesOnFromExactlyTheSoundStoresOfServingMembers) {
   unsigned going = 0;
   for (unsigned serving = 1; serving <= 3; ++serving) {
@@ -128,7 +128,7 @@ TEST(Outage, DoesNotTrustADiskThatWasNotSyncedBefore) {
   EXPECT_THAT(outage.unfit[0].why, HasSubstr("--sync=never"));
 }
 
-// The power failed just when the chain had formed.
+// The power failed right after the chain had formed.
 TEST(Outage, TakesMembersThatNeverKnew) {
   auto node = returned(1, 0);
   node.candidate.clusterId = 0;
@@ -166,20 +166,20 @@ TEST(Outage, RecoversFromOneNodeAndSaysWhatIsLost) {
   EXPECT_THAT(alone.cause, HasSubstr("that its disk has lost"));
 }
 
-// Three data directories and all that can happen to them in any order: processes crash and restart,
-// members are taken for lost though they live, nodes join, entries are committed, the chain
-// restarts from what is there.  Followed until nothing new turns up, with bounds on restarts and
-// commits.
+// Three data directories, and everything that can happen to them, in any order.  Processes crash
+// and restart, members are taken for lost though they live, nodes join, entries are committed, and
+// the chain restarts from what is there.  The walk ends when nothing new turns up, with bounds on
+// restarts and commits.
 //
-// Committing is what the nodes do: it takes every serving member of some stored configuration whose
-// processes all live and have not heard of a later one, and the joiner that is gated there.
+// Commits follow the nodes' rule.  They take every serving member of some stored configuration, if
+// the processes of all are alive and do not know a later one, and the joiner that is gated there.
 class Walk {
 public:
   unsigned states = 0;
   unsigned outages = 0;
   unsigned joins = 0;
 
-  // From a chain of `serving` on, with `stores` data directories in all.
+  // Walks from a chain of `serving` on, with `stores` data directories in all.
   void run(unsigned stores, unsigned serving, std::size_t epochs, unsigned commits) {
     storeCount = stores;
     maxEpoch = epochs;
@@ -201,7 +201,7 @@ private:
   unsigned maxCommits = 0;
 
   struct Store {
-    unsigned incarnation = 0;  // 0: never ran.
+    unsigned incarnation = 0;  // 0: it never ran.
     bool alive = true;
     unsigned log = 0;
     std::size_t epoch = 1;  // Of the configuration in which its process acts.
@@ -228,7 +228,7 @@ private:
            node(member.storeId - 1, store.incarnation).incarnation == member.incarnation;
   }
 
-  // All that tells states apart, a byte each.
+  // Everything that distinguishes states, a byte each.
   static std::string keyOf(const State& state) {
     std::string key;
     auto add = [&key](std::size_t value) { key += static_cast<char>(value); };
@@ -254,7 +254,7 @@ private:
     return text;
   }
 
-  // A decision of the master, if it is one.
+  // Takes a decision of the master, if there is one.
   void decide(const State& from, const Decision& decision) {
     auto* next = std::get_if<Configuration>(&decision);
     if (next == nullptr || from.history.size() >= maxEpoch) return;
@@ -290,7 +290,7 @@ private:
     }
   }
 
-  // One process ends, begins, or hears of the newest configuration.
+  // One process ends, begins, or learns the newest configuration.
   void processes(const State& state) {
     for (unsigned i = 0; i < storeCount; ++i) {
       auto& store = state.stores[i];
@@ -300,7 +300,7 @@ private:
         explore(to);
         to = state;
         to.stores[i].epoch = state.history.size();
-        // A joiner drops what is not shared: here, all that was not committed.
+        // A joiner drops what is not shared: here, everything that was not committed.
         auto* member = state.history.back().find(node(i, store.incarnation).incarnation);
         if (member != nullptr && !member->serving) {
           to.stores[i].log = std::min(store.log, state.committed);
@@ -347,7 +347,7 @@ private:
       to.stores[joiner->storeId - 1].log = state.stores[tail->storeId - 1].log;
       explore(to);
     }
-    // Gates of all epochs may be told late; this one's counts.
+    // Gates of all epochs may be reported late; only this one's counts.
     for (std::size_t epoch = 1; epoch <= current.epoch; ++epoch) {
       if (!state.gates(epoch)) continue;
       if (epoch == current.epoch) ++joins;
@@ -355,7 +355,7 @@ private:
     }
   }
 
-  // Whoever is taken for lost, be that right or wrong.
+  // Any members are taken for lost, rightly or wrongly.
   void losses(const State& state) {
     auto& current = state.history.back();
     for (unsigned bits = 1; bits < 1u << current.members.size(); ++bits) {
@@ -370,7 +370,7 @@ private:
     }
   }
 
-  // All serving members are lost, be that right or wrong for those that were not restarted.
+  // All serving members are lost; that may be wrong for those that were not restarted.
   void outage(const State& state) {
     auto& current = state.history.back();
     std::vector<Returned> returned;
@@ -390,7 +390,7 @@ private:
   }
 };
 
-// A spare joins, and everything happens to either.
+// A spare joins, and everything happens to both.
 TEST(Outage, LosesNothingThatTwoNodesHaveInAnyOrderOfEvents) {
   Walk walk;
   walk.run(2, 1, 5, 2);

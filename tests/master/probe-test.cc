@@ -53,7 +53,7 @@ TEST_F(ProbeTest, AsksAgainIfTheConnectionClosesEarly) {
   auto& endpoint = world.network.endpoints["n1:1"] = {Reaction::close};
   EXPECT_EQ(ask("n1:1", 1), ProbeResult::inconclusive);
 
-  // A process on its way out: it closes connections, then refuses them.
+  // A process that is ending: it closes connections, then refuses them.
   bool done = false;
   auto result = ProbeResult::alive;
   auto asking = probe(world.network, world.timer, "n1:1", 1, TIMEOUT)
@@ -85,7 +85,7 @@ TEST_F(ProbeTest, TellsAMasterFromANode) {
   EXPECT_EQ(ask("m:1", 1), ProbeResult::other);
 }
 
-// With the real network, as errors of the system have to be understood.
+// Uses the real network, since the errors of the system have to be understood.
 TEST(ProbeOverSockets, IsRefused) {
   auto io = kj::setupAsyncIo();
   auto& network = io.provider->getNetwork();

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// -- whom to ask for what
+// -- which nodes are asked for what
 
 Configuration chainOf(std::uint64_t epoch, std::vector<unsigned> stores, bool joining = false) {
   Configuration configuration;
@@ -105,14 +105,14 @@ TEST(RebuildPlanTest, ReleasesANodeWhosePromiseNotAllCanHaveGiven) {
   EXPECT_EQ(plan.awaited, "");
   EXPECT_EQ(plan.base.epoch, 6u);
   EXPECT_THAT(asked(plan), ElementsAre("n1/5", "n2"));
-  // Only heard of, it may be forgotten, and then 2 may have promised at 5.
+  // 2 only knows of it, may forget it, and then may have promised at 5.
   auto heardOnly = shows(2, after);
   heardOnly.durableEpoch = 5;
   plan = planRebuild({shows(1, before, 5 + STEP), heardOnly, shows(3, before)}, {}, {});
   EXPECT_EQ(plan.base.epoch, 5u);
 }
 
-// Nobody but a spare shows 6, which 1 can never adopt.
+// Only a spare shows 6, which 1 can never adopt.
 TEST(RebuildPlanTest, BeginsWhereAllCanSayTheSame) {
   auto before = chainOf(5, {1, 2});
   auto after = chainOf(6, {1});
@@ -136,7 +136,7 @@ TEST(RebuildPlanTest, GivesUpOnlyMembersThatAreNotHeard) {
   EXPECT_THAT(planRebuild(two, {}, {"n2", "n7"}).awaited, HasSubstr("n7"));
 }
 
-// -- what comes of it
+// -- the rebuilt document
 
 Candidate promises(unsigned store, std::uint64_t end, std::uint64_t bound) {
   auto candidate = shows(store, Configuration()).candidate;
@@ -172,7 +172,7 @@ TEST(RebuiltDocumentTest, HasTheSameMembersAndTheHighestBound) {
   EXPECT_EQ(rebuilt.document.bound, (Bound{{2, 44, 44}, 5}));
   ASSERT_NE(rebuilt.document.findStore(2), nullptr);
   EXPECT_EQ(rebuilt.document.findStore(2)->generation, 3u);
-  // It can be stored, and read again.
+  // It can be stored and read again.
   EXPECT_EQ(Document::decode(rebuilt.document.encode()), rebuilt.document);
 }
 
@@ -212,7 +212,7 @@ protected:
                                     *world.store, Rebuilder::Options{{node(1).address}, without});
     return rebuilder->run();
   }
-  // The disk of the master is gone.
+  // The disk of the master is lost.
   kj::Own<ConfigStore> loseMaster() {
     world.killMaster();
     auto lost = kj::mv(world.store);
@@ -265,7 +265,7 @@ TEST_F(RebuildTest, TheOldMasterDecidesNothingWhenItComesBack) {
   EXPECT_THAT(node(1).refusal, HasSubstr("follows the master of reign"));
 }
 
-// Given up halfway: what was promised stands.
+// A rebuild that is given up halfway: the promises stand.
 TEST_F(RebuildTest, AnOldMasterThatLivesDecidesNothingOnceAMemberHasPromised) {
   world.startChain(3);
   MemoryConfigStore anew;
@@ -287,7 +287,7 @@ TEST_F(RebuildTest, AnOldMasterThatLivesDecidesNothingOnceAMemberHasPromised) {
   EXPECT_THAT(world.wait(request.send()).getResult().getRefused().cStr(),
               HasSubstr("nothing is decided"));
 
-  // The way out is to its end.
+  // The rebuild has to be run to its end.
   node(3).refusesPromise = "";
   auto& back = world.makeSuccessor(node(2));
   back.address = node(2).address;
@@ -328,7 +328,8 @@ TEST_F(RebuildTest, WaitsForAMemberAndForItsPromise) {
   world.runUntil(chainIs("n1 n2"));
 }
 
-// Between the look at all and the questions the old master, which is not lost, decides once more.
+// The old master still runs.  It decides once more between the first look at all nodes and the
+// questions.
 TEST_F(RebuildTest, BeginsAnewWhereAMemberHasANewerOneByThen) {
   world.startChain(3);
   world.killMaster();

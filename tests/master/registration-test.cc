@@ -4,7 +4,7 @@
 #include "master/reachable.h"
 #include "tests/master/world.h"
 
-// Who is let in, what is said of those who are not, and who is forgotten.
+// Which nodes are let in, what is said of the others, and which are forgotten.
 namespace gavel::master {
 namespace {
 
@@ -26,7 +26,7 @@ protected:
     }
     return found;
   }
-  // The only one of that name.
+  // The only node with that name.
   Master::KnownNode one(const std::string& name) {
     auto found = all(name);
     KJ_REQUIRE(found.size() == 1, "not once", name.c_str(), found.size());
@@ -51,7 +51,7 @@ protected:
 TEST_F(Registration, NodeHasToAnswerAtItsAddress) {
   world.startChain(2);
   auto& n3 = world.makeNode("n3");
-  // Where nobody listens; where another one does; where nobody answers.
+  // At the address nobody listens, or another process does, or nobody answers.
   struct Case {
     std::string address;
     const char* words;
@@ -136,7 +136,7 @@ TEST_F(Registration, RefusalOfANewProcessIsToldOfTheNodeThatIsMissed) {
   EXPECT_THAT(one("n2").note,
               AllOf(StartsWith("refused: the clock of node n2 says"), HasSubstr("1m ahead")))
       << "not: start it again";
-  // The last one stays a member, whatever becomes of it.
+  // The last one stays a member in any case.
   refused(*world.nodes[0]);
   EXPECT_EQ(one("n1").standing, Standing::MEMBER);
   EXPECT_THAT(one("n1").note,
@@ -146,7 +146,7 @@ TEST_F(Registration, RefusalOfANewProcessIsToldOfTheNodeThatIsMissed) {
 TEST_F(Registration, ProcessesThatWereFollowedByOthersAreForgotten) {
   world.startChain(3);
   auto& n3 = *world.nodes[2];
-  // The master, paused, meets the new process first, while the old one is a member still.
+  // The paused master meets the new process first, while the old one is still a member.
   auto& successor = world.makeSuccessor(n3);
   world.sleep(10 * kj::SECONDS);
   successor.start();
@@ -155,7 +155,7 @@ TEST_F(Registration, ProcessesThatWereFollowedByOthersAreForgotten) {
     return member != nullptr && member->serving;
   });
   EXPECT_EQ(one("n3").member.incarnation, successor.incarnation);
-  // Nor is one whose disk was replaced listed twice.
+  // A node whose disk was replaced is not listed twice either.
   successor.kill();
   world.runUntil([&]() { return world.members() == "n1 n2"; });
   EXPECT_EQ(one("n3").standing, Standing::GONE);
@@ -226,7 +226,7 @@ TEST_F(Registration, MemberThatHasTakenItsPlaceIsNotSaidToWait) {
   auto response = world.wait(client.nodesRequest().send());
   auto nodes = response.getNodes();
   ASSERT_EQ(nodes.size(), 2u);
-  // Fake nodes say that they wait in each heartbeat.
+  // Fake nodes report in each heartbeat that they wait.
   EXPECT_EQ(nodes[0].getStatus().getRole(), schema::NodeStatus::Role::HEAD);
   EXPECT_EQ(nodes[1].getStatus().getRole(), schema::NodeStatus::Role::TAIL);
   EXPECT_EQ(nodes[1].getStatus().getEpoch(), 1u);

@@ -156,7 +156,7 @@ TEST(Admission, RefusesABackupWhereAChainHasItsOwnState) {
   application.candidate.empty = false;
   EXPECT_EQ(refusal(application, {}), "");
   EXPECT_THAT(refusal(application), HasSubstr("restored from a backup"));
-  application.candidate.member.storeId = 201;  // It founded this one, and ended before it knew.
+  application.candidate.member.storeId = 201;  // It founded this cluster, and ended before it knew.
   EXPECT_EQ(refusal(application), "");
 }
 

@@ -1,4 +1,4 @@
-// Members whose disks hang or crawl, and what the master makes of it (R12).
+// Members whose disks hang or crawl, and the master's decisions on them (R12).
 
 #include "tests/master/fixture.h"
 
@@ -14,12 +14,12 @@ protected:
     node.syncs = syncs;
     node.syncMedian = median;
   }
-  // All members sync ten times a second, in a millisecond each.
+  // All members sync ten times a second, each time for a millisecond.
   void startMeasured(unsigned members) {
     world.startChain(members);
     for (auto& each: world.nodes) measure(*each, 100, 1 * MS);
   }
-  // Goes on for so long, and the chain stays as it is.
+  // Runs for so long, and expects that the chain stays as it is.
   void expectNoChange(kj::Duration duration) {
     auto before = world.epoch();
     world.runFor(duration);
@@ -36,7 +36,7 @@ TEST_F(SickDiskTest, AHangingMemberLeavesLikeALostOne) {
   EXPECT_EQ(cause(), "n2 lost: its disk does not answer");
   world.runFor(1 * kj::SECONDS);
   EXPECT_EQ(note("n2"), "its disk does not answer: look at it, and start the node again");
-  // It answers again, and joins.
+  // Its disk answers again, and it joins.
   node(2).diskHangs = false;
   world.runUntil(chainIs("n1 n3 n2"));
   checkHistory();

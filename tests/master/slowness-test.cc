@@ -31,7 +31,7 @@ protected:
                                    measured("n3", 1 * kj::MILLISECONDS)};
   std::vector<Measured> others;
 
-  // Looks ten times a second, and returns after how many seconds somebody has to leave, or -1.
+  // Looks ten times a second.  Returns after how many seconds somebody has to leave, or -1.
   double removedAfter(kj::Duration limit = 30 * kj::SECONDS) {
     auto begin = now;
     for (; now - begin < limit; now += 100 * kj::MILLISECONDS) {
@@ -47,7 +47,7 @@ protected:
       slowness.check(members, others, now);
     }
   }
-  // n2 is slow, and is taken out.
+  // n2 is slow, and is removed.
   void takeOut() {
     members[1].syncs = pace(2 * kj::SECONDS, 5);
     ASSERT_EQ(removedAfter(), 10);
@@ -74,7 +74,7 @@ TEST_F(SlownessTest, TakesOutTheMemberWhoseProcessorCrawls) {
 TEST_F(SlownessTest, LeavesAllThatAreSlowAlike) {
   for (auto& member: members) member.syncs = pace(2 * kj::SECONDS, 5);
   members[1].syncs = pace(30 * kj::SECONDS, 3);
-  EXPECT_EQ(removedAfter(), -1);  // 15 times the others'.
+  EXPECT_EQ(removedAfter(), -1);  // 15 times those of the others.
 }
 
 TEST_F(SlownessTest, LeavesWhoIsSlowerButNotSlow) {
@@ -92,11 +92,11 @@ TEST_F(SlownessTest, WaitsForTenSecondsWithoutABreak) {
 }
 
 TEST_F(SlownessTest, JudgesByEnoughOnly) {
-  // Nothing is known of one that could be as slow.
+  // Nothing is known of one member, which could be as slow.
   members[1].syncs = pace(2 * kj::SECONDS, 5);
   members[2].syncs = Pace();
   EXPECT_EQ(removedAfter(), -1);
-  // A single hiccup.
+  // Slow once.
   members[2].syncs = pace(1 * kj::MILLISECONDS, 3);
   members[1].syncs = {2, 8 * kj::SECONDS, 4 * kj::SECONDS};
   EXPECT_EQ(removedAfter(), -1);
@@ -116,12 +116,12 @@ TEST_F(SlownessTest, LetsItComeBackWhenItHasProvedWell) {
   takeOut();
   pass(40 * kj::SECONDS);
   EXPECT_THAT(slowness.whyOut("n2"), HasSubstr("gavel chain add n2"));
-  others[0] = measured("n2", 4 * kj::MILLISECONDS, 3);  // Probes.
+  others[0] = measured("n2", 4 * kj::MILLISECONDS, 3);  // By probes.
   pass(29 * kj::SECONDS);
   EXPECT_NE(slowness.whyOut("n2"), "");
   others[0].syncs = pace(11 * kj::MILLISECONDS, 3);
   pass(1 * kj::SECONDS);
-  others[0].syncs = pace(9 * kj::MILLISECONDS, 3);  // As 10 ms are good in any case.
+  others[0].syncs = pace(9 * kj::MILLISECONDS, 3);  // 10 ms are good in any case.
   pass(29 * kj::SECONDS);
   EXPECT_NE(slowness.whyOut("n2"), "");
   pass(2 * kj::SECONDS);

@@ -6,7 +6,7 @@
 #include "master/master.h"
 #include "tests/master/fixture.h"
 
-// Two masters on one store: the other one is played by a ledger of its own.
+// Two masters on one store.  A ledger of its own plays the other one.
 namespace gavel::master {
 namespace {
 
@@ -16,7 +16,7 @@ class StandbyTest: public MasterTest {
 protected:
   ~StandbyTest() noexcept override = default;
 
-  // Another master stores a configuration without the tail, in the very turn in which this ends.
+  // Another master stores a configuration without the tail, in the turn in which this ends.
   void letAnotherMasterRemoveTheTail() {
     auto ledger = Ledger::open(*world.store).wait(world.waitScope);
     auto next = ledger->current();
@@ -38,12 +38,12 @@ protected:
 
 TEST_F(StandbyTest, SendsItsNodesAwayForAWhile) {
   world.startChain(3);
-  world.runFor(1 * kj::SECONDS);  // Until the duration is stored.
+  world.runFor(1 * kj::SECONDS);  // Time for the duration to be stored.
   letAnotherMasterRemoveTheTail();
   EXPECT_EQ(world.master->notice(), "another master leads: this one stands by for a moment.");
   for (auto& each: world.nodes) EXPECT_FALSE(connected(*each)) << each->name;
 
-  // They find out, and are refused.
+  // They learn it, and are refused.
   auto before = node(1).registrations;
   world.runFor(900 * MS);
   EXPECT_EQ(node(1).registrations, before);
@@ -62,7 +62,7 @@ TEST_F(StandbyTest, DecidesNothingMeanwhile) {
   node(2).kill();
   world.runFor(900 * MS);
   EXPECT_EQ(world.epoch(), 2u);
-  // It is found out afterwards, though that node has never registered since.
+  // The master learns it afterwards, though that node has never registered since.
   world.runUntil([this]() { return world.epoch() >= 3; });
   auto relink = world.master->relinks()[2].configuration;
   EXPECT_EQ(relink.describe(), "n1");
@@ -82,7 +82,7 @@ TEST_F(StandbyTest, LeavesOrdersForAfterwards) {
   EXPECT_EQ(world.master->notice().find("stands by"), std::string::npos);
 }
 
-// Or nodes that come to it when the master that led has ended would have to wait.
+// Otherwise nodes that come to it when the leading master has ended would have to wait.
 TEST_F(StandbyTest, TakesNodesAtOnceIfItHadNone) {
   world.startChain(3);
   world.runFor(1 * kj::SECONDS);

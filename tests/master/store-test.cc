@@ -36,7 +36,7 @@ std::string errorOf(kj::Function<void()> action) {
   return "";
 }
 
-// The contract of ConfigStore, for each implementation.
+// The contract of ConfigStore, checked for each implementation.
 enum class Kind { memory, embedded };
 
 class StoreTest: public ::testing::TestWithParam<Kind> {
@@ -52,7 +52,7 @@ protected:
     return kj::heap<EmbeddedStore>(directory.path().c_str());
   }
 
-  // The new version; 0 if the swap was lost.
+  // The new version; 0 if another swap was first.
   std::uint64_t swap(std::uint64_t expected, kj::StringPtr document) {
     return store->compareAndSwap(expected, bytes(document)).wait(io.waitScope).orDefault(0);
   }
@@ -114,7 +114,7 @@ protected:
   std::string openError() {
     return errorOf([this]() { EmbeddedStore store(directory.path().c_str()); });
   }
-  // Changes the value behind the store's back.
+  // Changes the value in RocksDB directly.
   void edit(kj::Function<void(std::string& value)> change) {
     rocksdb::DB* opened = nullptr;
     KJ_ASSERT(rocksdb::DB::Open({}, directory.path(), &opened).ok());
@@ -171,11 +171,11 @@ TEST_F(EmbeddedStoreTest, RefusesALogThatIsDamagedInTheMiddle) {
     ++damaged;
   }
   ASSERT_EQ(damaged, 1u);
-  // Not: opened, with an older document.
+  // It must not be opened with an older document.
   EXPECT_THAT(openError(), AllOf(HasSubstr(directory.path()), HasSubstr("damaged")));
 }
 
-// As after a loss of power during a write, which nobody was told of.
+// As after a loss of power during a write that was not reported.
 TEST_F(EmbeddedStoreTest, DropsARecordThatWasNotWrittenToItsEnd) {
   auto durable = directory.path() + "/durable-document";
   auto before = directory.path() + "/before";
@@ -189,7 +189,7 @@ TEST_F(EmbeddedStoreTest, DropsARecordThatWasNotWrittenToItsEnd) {
     if (entry.path().extension() != ".log") continue;
     std::filesystem::resize_file(entry.path(), entry.file_size() - 3);
   }
-  // It had been told.
+  // It had been reported.
   EXPECT_THAT(openError(), AllOf(HasSubstr("version 2 of the document was stored"),
                                  HasSubstr("ends with 1"), HasSubstr("--rebuild")));
   std::filesystem::rename(before, durable);
@@ -255,10 +255,10 @@ TEST_F(LedgerTest, FollowsOtherMasters) {
   EXPECT_EQ(mine->current().cause, "other's");
   mine->replace(mine->document().with(configuration(2, "mine"))).wait(waitScope);
   EXPECT_FALSE(following.poll(waitScope));
-  EXPECT_EQ(changes, 1u);  // One's own is no news.
+  EXPECT_EQ(changes, 1u);  // Its own swap is no news to it.
 }
 
-// Found by the simulation: stores that are reached over a network may answer out of order.
+// The simulation found this: stores that are reached over a network may answer out of order.
 class LateWatches final: public ConfigStore {
 public:
   explicit LateWatches(ConfigStore& inner): inner(inner) {}
@@ -300,7 +300,7 @@ TEST_F(LedgerTest, PassesOverAnAnswerThatComesAfterANewerOne) {
   first->fulfill();
   EXPECT_FALSE(following.poll(waitScope));
   EXPECT_EQ(mine->current().cause, "mine");
-  EXPECT_EQ(changes, 0u);  // replace() has told.
+  EXPECT_EQ(changes, 0u);  // replace() has reported it.
 }
 
 TEST_F(LedgerTest, RefusesToGoOnFromAnotherHistory) {

@@ -13,7 +13,7 @@ using ::testing::SizeIs;
 constexpr std::uint64_t N1 = 101;
 constexpr std::uint64_t N2 = 102;
 
-// Time passes in checks, as in the real process.
+// Time passes in steps, with a check at each, as in the real process.
 class SuspicionTest: public ::testing::Test {
 protected:
   ~SuspicionTest() noexcept override = default;
@@ -103,13 +103,13 @@ TEST_F(SuspicionTest, GivesADroppedNodeThatAnswersTimeToRegister) {
   suspicion.dropped(N1, now);
   for (auto left = 19; left > 0; --left) {
     suspicion.probed(takeProbe(), ProbeResult::alive, now);
-    pass(50 * kj::MILLISECONDS);  // Each check asks again: it may be on its way out.
+    pass(50 * kj::MILLISECONDS);  // Each check asks again, since the process may be ending.
     EXPECT_EQ(cause(N1), "");
   }
   EXPECT_TRUE(suspicion.isHeard(N1, now));
   auto probe = takeProbe();
   suspicion.registered(N1, now);
-  suspicion.probed(probe, ProbeResult::silent, now);  // About its past.
+  suspicion.probed(probe, ProbeResult::silent, now);  // The answer is about the past.
   EXPECT_EQ(cause(N1), "");
 }
 
@@ -172,7 +172,7 @@ TEST_F(SuspicionTest, LosesAMemberWhoseStoreAnotherProcessHasOpened) {
   suspicion.registered(N1, now);
   suspicion.superseded(N1, now);
   EXPECT_EQ(cause(N1), "restarted");
-  suspicion.heard(N1, now);  // Sent before it ended.
+  suspicion.heard(N1, now);  // It was sent before the process ended.
   EXPECT_EQ(cause(N1), "restarted");
 }
 
@@ -183,7 +183,7 @@ TEST_F(SuspicionTest, MakesSureThatASupersededProcessHasEnded) {
   suspicion.probed(takeProbe(), ProbeResult::inconclusive, now);
   EXPECT_FALSE(suspicion.ended(N1));
   pass(suspicion.checkEvery());
-  suspicion.probed(takeProbe(), ProbeResult::alive, now);  // Two of them: one has a copy.
+  suspicion.probed(takeProbe(), ProbeResult::alive, now);  // Two live: one has a copy.
   EXPECT_FALSE(suspicion.ended(N1));
   EXPECT_TRUE(suspicion.answersStill(N1));
   EXPECT_EQ(cause(N1), "restarted");
@@ -212,7 +212,7 @@ TEST_F(SuspicionTest, GivesEverybodyAFreshGraceAfterAPause) {
   suspicion.registered(N2, now);
   pass(10 * kj::SECONDS);
   EXPECT_EQ(cause(N1), "");
-  EXPECT_FALSE(suspicion.isHeard(N1, now));  // Which does not mean that it was heard.
+  EXPECT_FALSE(suspicion.isHeard(N1, now));  // That does not mean that it was heard.
   passInSteps(1 * kj::SECONDS, {N2});
   EXPECT_EQ(cause(N1), "silent for 1s");
   EXPECT_EQ(cause(N2), "");

@@ -4,7 +4,7 @@
 #include "tests/master/fixture.h"
 #include "tests/support/memory-config-store.h"
 
-// Which stores and processes a master goes by (R11).
+// The stores and processes that a master trusts (R11).
 namespace gavel::master {
 namespace {
 
@@ -91,7 +91,7 @@ TEST_F(TrustTest, AnOrderThatGivesUpLowersTheBoundInItsOwnStep) {
   EXPECT_EQ(current.restartedFrom, (Position{1, 25, 25}));
   EXPECT_EQ(stored.bound, (Bound{{1, 25, 25}, 2}));
 
-  // Also when it is all restarted, with what was known before the order on a disk.
+  // Even if everything is restarted, and a disk has what was known before the order.
   world.killMaster();
   world.startMaster();
   auto& again = world.restart(less);
@@ -131,7 +131,7 @@ TEST_F(TrustTest, ACopyOfALivingMemberDoesNotShutItOut) {
   EXPECT_EQ(world.epoch(), 1u);
   EXPECT_THAT(world.master->notice(), HasSubstr("two processes run on copies"));
 
-  // Nothing is remembered of it as a start.
+  // It is not remembered as a start.
   copy.kill();
   auto& again = world.restart(node(1));
   world.runUntil([&]() { return world.master->current().find(again.incarnation) != nullptr; });
@@ -153,7 +153,7 @@ TEST_F(TrustTest, OfTwoCopiesNoneIsASourceUntilOneEnds) {
   world.killMaster();
   world.settings.outageWait = 1 * kj::SECONDS;
   world.startMaster();
-  // The one that comes first has all that is known to be committed as well.
+  // The newer process has all that is known to be committed as well.
   auto& longer = world.makeSuccessor(node(1));
   longer.last = 45;
   auto& copy = copyOf(node(1), 41);
@@ -211,7 +211,7 @@ TEST_F(TrustTest, AMasterOnAnOlderStoreDecidesNothing) {
   EXPECT_THAT(recover("n1"), HasSubstr("refused: nothing is decided"));
 }
 
-// A member that only answers when it is asked shows its epoch, too.
+// A member that only answers questions shows its epoch, too.
 TEST_F(TrustTest, AsksMembersForTheirEpochBeforeItRemovesAnybody) {
   world.startChain(3);
   auto older = kj::heap<MemoryConfigStore>();

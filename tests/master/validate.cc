@@ -8,9 +8,9 @@ namespace gavel::master {
 
 namespace {
 
-// R3, R9.
+// R3 and R9.
 std::optional<std::string> validateStep(const Configuration& before, const Configuration& after) {
-  // Where each old member stood.
+  // The place of each old member.
   std::map<std::uint64_t, std::size_t> place;
   for (std::size_t i = 0; i < before.members.size(); ++i) {
     place[before.members[i].incarnation] = i;
@@ -28,7 +28,8 @@ std::optional<std::string> validateStep(const Configuration& before, const Confi
     if (old.name != member.name || old.address != member.address || old.storeId != member.storeId) {
       return "a member stays who it is";
     }
-    // The other way round is the end of a join: from exactly the epoch in which it was syncing.
+    // A syncing member may serve: that ends a join, in exactly the epoch after the one in which it
+    // was syncing.
     if (old.serving && !member.serving) {
       return "a serving member goes on serving or leaves";
     }
@@ -90,7 +91,7 @@ std::optional<std::string> validate(const Configuration& before, const Configura
     if (syncing != 0) return "the first members all serve";
     return std::nullopt;
   }
-  bool goesOn = false;  // Somebody who served goes on.
+  bool goesOn = false;  // Some member that served goes on.
   for (auto& old: before.members) {
     for (auto& member: after.members) {
       if (old.serving && member.incarnation == old.incarnation) goesOn = true;

@@ -83,7 +83,7 @@ public:
     return kj::READY_NOW;
   }
 
-  // As chain/replica-promise.cc has it.
+  // Follows chain/replica-promise.cc.
   kj::Promise<void> promise(PromiseContext context) override {
     if (node.paused) return kj::NEVER_DONE;
     auto params = context.getParams();
@@ -202,7 +202,7 @@ kj::Promise<void> FakeNode::live() {
       .catch_([](kj::Exception&&) {})
       .then([this]() -> kj::Promise<void> {
         registration = nullptr;
-        // A member of a chain goes on.
+        // A member of a chain keeps trying.
         if (!reconnects || (refusal != "" && clusterId == 0)) return kj::NEVER_DONE;
         return world.timer.afterDelay(10 * kj::MILLISECONDS);
       })
@@ -355,7 +355,7 @@ kj::Duration World::runUntil(const std::function<bool()>& done, kj::Duration lim
   for (;;) {
     waitScope.poll();
     if (done()) return timer.now() - start;
-    // From event to event: one big step would skip the timers that timers set.
+    // Advances from event to event: one big step would skip the timers that timers set.
     auto next = KJ_REQUIRE_NONNULL(timer.nextEvent(), "nothing will ever happen");
     KJ_REQUIRE(next - start <= limit, "still waiting", limit);
     timer.advanceTo(kj::max(next, timer.now()));

@@ -26,7 +26,7 @@ public:
   explicit StreamServer(capnp::Capability::Client bootstrap)
       : server(kj::mv(bootstrap)), tasks(*this) {}
 
-  // The other end of a new connection.
+  // Returns the other end of a new connection.
   kj::Own<kj::AsyncIoStream> connect();
 
 private:
@@ -36,7 +36,7 @@ private:
   void taskFailed(kj::Exception&& exception) override {}
 };
 
-// What is found at an address.
+// The reaction to a connection at an address.
 enum class Reaction { serve, silent, close };
 
 // A network of names.  Nobody listens at an address that is not in `endpoints`.
@@ -61,7 +61,7 @@ public:
     KJ_UNIMPLEMENTED("in-memory");
   }
 
-  // What a connection to `address` comes to now.
+  // Connects to `address` as it reacts now.
   kj::Promise<kj::Own<kj::AsyncIoStream>> connect(const std::string& address);
 
 private:
@@ -83,8 +83,7 @@ private:
 
 class World;
 
-// A connection over which what is sent in one turn of the event loop arrives in that turn, in
-// order.
+// A connection that delivers what is sent in one turn of the event loop in that turn, in order.
 class PlainConnection {
 public:
   explicit PlainConnection(kj::Own<kj::AsyncIoStream> stream)
@@ -102,8 +101,8 @@ private:
   capnp::TwoPartyClient client;
 };
 
-// What a node is to the master: it registers, sends heartbeats and takes configurations, and begins
-// anew when its connection is gone.
+// A node as the master sees it.  It registers, sends heartbeats and takes configurations, and
+// begins anew when its connection is gone.
 class FakeNode {
 public:
   FakeNode(World& world, std::string name, std::uint64_t storeId, std::uint64_t incarnation);
@@ -124,38 +123,38 @@ public:
   std::uint64_t generation = 1;
   std::string advertised;  // Empty: its address.
 
-  // What it says of its log.
+  // Its report on its log.
   std::uint64_t last = 10;
   std::uint64_t commit = 0;
   std::uint64_t bound = 0;
   std::string damage;
   bool unsynced = false;
-  // What it has promised a master that is made anew (R3), and why it does not, if so.
+  // Its promise to a rebuilt master (R3), and why it refuses one, if so.
   std::uint64_t promised = 0;
   std::uint64_t promisedReign = 0;
   std::string refusesPromise;
-  std::function<void()> onPromise;  // Before it answers.
-  // What it says of its disk (R12).
+  std::function<void()> onPromise;  // Called before it answers.
+  // Its report on its disk (R12).
   bool diskHangs = false;
   std::uint64_t syncs = 0;
   kj::Duration syncMedian = 0 * kj::SECONDS;
-  // As tail, finds at each heartbeat that the joiner has caught up, and gates it.
+  // Whether it gates the joiner at each heartbeat as the tail, as if that had caught up.
   bool gates = true;
 
-  // As if by SIGSTOP: says and answers nothing, while its connections stay open.
+  // Acts as after SIGSTOP: sends and answers nothing, while its connections stay open.
   bool paused = false;
   bool reconnects = true;
 
   Configuration adopted;
   std::string refusal;
-  // What it answers to an operator's word on its clock, and what it was told.
+  // Its answer to an operator's order on its clock, and the order.
   std::string refusesClock;
   std::vector<std::int64_t> acceptedClocks;
-  std::string notNow;  // Why it was told to ask again, last time.
+  std::string notNow;  // Why it was asked to try again, the last time.
   unsigned registrations = 0;
 
   void start();
-  // As if by SIGKILL.
+  // Acts as after SIGKILL.
   void kill();
   bool running() const { return server.get() != nullptr; }
   void dropRegistration() { registration = nullptr; }
@@ -164,11 +163,11 @@ public:
   void registerAgain();
   void dropFirstConnection() { first = nullptr; }
   void adopt(const Configuration& configuration);
-  // Tells the master that it gates `joiner` in `epoch`.
+  // Reports to the master that it gates `joiner` in `epoch`.
   void gate(std::uint64_t epoch, std::uint64_t joiner);
-  // Tells the master that it cannot reach `suspect`.
+  // Reports to the master that it cannot reach `suspect`.
   void report(const FakeNode& suspect);
-  // Tells the master whether its link to a neighbour works (R6).
+  // Reports to the master whether its link to a neighbour works (R6).
   kj::Promise<void> reportLink(const FakeNode& peer, bool broken, bool gating);
 
 private:
@@ -208,25 +207,25 @@ public:
   std::vector<std::unique_ptr<FakeNode>> nodes;
 
   void startMaster();
-  // As if by SIGKILL.
+  // Acts as after SIGKILL.
   void killMaster();
 
-  // A new node, running.  `storeId` 0: a new one.
+  // A new node that runs.  `storeId` 0: a new one.
   FakeNode& startNode(const std::string& name, std::uint64_t storeId = 0);
-  // A new node, not running yet.
+  // A new node that does not run yet.
   FakeNode& makeNode(const std::string& name, std::uint64_t storeId = 0);
-  // A new process on the data directory of `old`, which is killed if it runs; not running yet.
+  // A new process, not running yet, on the data directory of `old`, which is killed if it runs.
   FakeNode& makeSuccessor(FakeNode& old);
   FakeNode& restart(FakeNode& old);
   // The node that runs as `incarnation`.
   FakeNode& running(std::uint64_t incarnation);
-  // Nodes n1, n2, … of a formed chain.
+  // Starts nodes n1, n2, … and waits until they form a chain.
   void startChain(unsigned members);
 
-  // Runs until `done`, and returns the virtual time that took.  Throws after `limit`.
+  // Runs until `done`, and returns the virtual time that passed.  Throws after `limit`.
   kj::Duration runUntil(const std::function<bool()>& done, kj::Duration limit = 60 * kj::SECONDS);
   void runFor(kj::Duration duration);
-  // Time passes without anything running, as if this process were stopped.
+  // Lets time pass while nothing runs, as if this process were stopped.
   void sleep(kj::Duration duration) { timer.advanceTo(timer.now() + duration); }
 
   template <typename T>

@@ -2,7 +2,7 @@
 
 #include "tests/node/chain-fixture.h"
 
-// The auction rules as a client meets them, through a chain.
+// The auction rules as a client sees them, through a chain.
 namespace gavel::node {
 namespace {
 
@@ -169,13 +169,13 @@ TEST_F(Bidding, ClosesOnTimeWithoutAnybodyCalling) {
   createAuction(client, session, sequence++, "brief", 200'000'000);
   EXPECT_TRUE(bidNow(7, "ann", "0123456789abcdef", "brief").getOutcome().isSuccess());
   clock.advance(201'000'000);
-  // Asked at the tail, which does not read a clock: the head must close it on its own.
+  // It asks the tail, which does not read a clock: the head must close the auction by itself.
   auto tail = connect(1);
   until("the auction to close",
         [&]() { return result(tail, "brief").getAnswer().getAuction().getState().isSold(); });
 }
 
-// Found by the simulation: the master judges by what is told here whom it lets in (R15).
+// The simulation found this: the master decides by this clock which nodes it lets in (R15).
 TEST_F(Bidding, ClockThatIsSetIsNotTakenForTheTimeOfTheChain) {
   startChain(1);
   auto told = [&]() {

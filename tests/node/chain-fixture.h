@@ -17,7 +17,7 @@
 
 namespace gavel::node {
 
-// One node of the chain under test, with a disk that becomes durable when the test says so.
+// One node of the chain under test, with a disk that becomes durable when the test wants.
 struct TestNode {
   MemoryStore store;
   kj::Own<kj::ConnectionReceiver> listener;
@@ -86,7 +86,7 @@ protected:
     within(kj::joinPromises(adoptions.releaseAsArray()), "the chain to form");
   }
 
-  // Its process is gone: no connection to it works any more.
+  // Ends its process: no connection to it works any more.
   void kill(std::size_t i) { nodes[i] = nullptr; }
 
   template <typename T>
@@ -109,8 +109,8 @@ protected:
     }
   }
 
-  // Runs the event loop until all that is under way between the nodes has arrived: for showing that
-  // something does not happen.
+  // Runs the event loop until all messages between the nodes have arrived, to show that something
+  // does not happen.
   void settle() {
     for (int i = 0; i < 20; ++i) {
       io.provider->getTimer().afterDelay(2 * kj::MILLISECONDS).wait(io.waitScope);

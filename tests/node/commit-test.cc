@@ -3,7 +3,7 @@
 #include "tests/node/chain-fixture.h"
 #include "tests/node/relay.h"
 
-// The tail's word to the head that something is committed (R5).
+// The tail's message to the head that something is committed (R5).
 namespace gavel::node {
 namespace {
 
@@ -17,21 +17,21 @@ protected:
     return {configuration.clusterId, configuration.epoch, replica(sender).incarnation(),
             replica(0).incarnation()};
   }
-  // What a node says to the head.
+  // Opens a node's link for reports to the head.
   auto report(std::size_t sender) {
     auto client = connect(0);
     auto request = client.reportCommitsRequest();
     header(sender).write(request.initHeader());
     return within(request.send(), "an answer");
   }
-  // What comes of a message on a link that was not used before.
+  // The error of a message on a link that was not used before; empty if there is none.
   std::string tell(schema::Commits::Client to, const chain::Header& header, std::uint64_t commit) {
     auto request = to.committedRequest();
     header.write(request.initHeader());
     request.setCommit(commit);
     within(request.send(), "the call to leave");
     settle();
-    // A streaming call that fails is noticed at the next one.
+    // The failure of a streaming call shows at the next one.
     auto next = to.committedRequest();
     header.write(next.initHeader());
     return within(next.send().then([]() { return kj::str(); },
@@ -62,7 +62,7 @@ TEST_F(Commit, ComesByWayOfTheMiddleWhereTheHeadIsNotReached) {
   auto client = connect(0);
   openSession(client);
   relay.silence();
-  // In turn until the tail has tried and failed, whatever it had sent by then.
+  // Lets several turns pass until the tail has tried and failed, whatever it had sent by then.
   for (int i = 0; i < 10; ++i) openSession(client);
   EXPECT_EQ(replica(0).commit(), 11u);
 }

@@ -3,7 +3,7 @@
 #include "auction/records.h"
 #include "tests/node/chain-fixture.h"
 
-// R8, R10: what is told about committed state, by whom, and when not.
+// R8, R10: which nodes answer with committed state, and when not.
 namespace gavel::node {
 namespace {
 
@@ -11,7 +11,7 @@ class Confirm: public ChainFixture {
 protected:
   using Outcome = capnp::Response<schema::Auctioneer::BidResults>;
 
-  // Auction "lamp", on which 100 is bid.
+  // Creates auction "lamp", with a bid of 100.
   void prepare(std::size_t count) {
     startChain(count);
     auto client = connect(0);
@@ -20,8 +20,8 @@ protected:
     ASSERT_TRUE(within(bid(client, session, 2, 100), "the bid").getOutcome().isSuccess());
   }
 
-  // The others go on without node `removed`, which is not told and still believes that it is a
-  // member.  100 is outbid by 200.
+  // The others go on without node `removed`.  It does not learn that, and still believes that it is
+  // a member.  200 outbids 100.
   void goOnWithout(std::size_t removed, const std::vector<std::size_t>& others) {
     relink(others);
     auto client = connect(others.front());
@@ -35,7 +35,7 @@ protected:
     return request.send();
   }
 
-  // It does not answer, or with a failure; never with an old value.
+  // It does not answer, or answers with a failure, but never with an old value.
   void expectNoOldAnswer(std::size_t node) {
     auto client = connect(node);
     auto response = within(ask(client), "the chain not to confirm");
@@ -69,7 +69,7 @@ TEST_F(Confirm, EveryMemberShowsWhatWasAcknowledged) {
 TEST_F(Confirm, QueryIsAnsweredByTheNodeThatIsAsked) {
   prepare(3);
   auto client = connect(1);
-  // A forwarded one would have to reach the tail for this.
+  // A forwarded query would have to reach the tail.
   auto answer = within(ask(client), "an answer");
   EXPECT_EQ(answer.getAnswer().getAuction().getIndex(), replica(1).state().lastIndex());
 }
@@ -106,13 +106,13 @@ TEST_F(Confirm, DeposedHeadRejectsNothing) {
   prepare(3);
   goOnWithout(0, {1, 2});
   auto client = connect(0);
-  // By what this head knows, 100 is the bid to beat.
+  // As far as this head knows, 100 is the highest bid.
   auto refused = bid(client, session, 9, 50);
   settle();
   if (!refused.poll(io.waitScope)) return;
   auto response = within(kj::mv(refused), "it");
   auto outcome = response.getOutcome();
-  // It may have heard meanwhile that it is no member, and have passed the bid on.
+  // It may know by now that it is no member, and have passed the bid on.
   if (outcome.isFail()) {
     EXPECT_EQ(outcome.getFail().getHighest(), 200)
         << "judged on a state that is not the chain's any more";
@@ -163,7 +163,7 @@ TEST_F(Confirm, RemovedTailGivesNoSnapshot) {
 
 class Unconfirmed: public Confirm {
 protected:
-  // What is bid on "lamp", by the snapshot alone.
+  // The highest bid on "lamp" in the snapshot.
   std::int64_t highestIn(SnapshotReader& reader) {
     auction::Loader loader;
     std::vector<kj::Array<kj::byte>> parts;
@@ -174,7 +174,7 @@ protected:
       while (auto record = records.next()) loader.add(record->key, *record->value);
       parts.push_back(kj::mv(part));
     }
-    // The first is not killed in these tests.
+    // The first node is not killed in these tests.
     auto state = loader.finish(nodes.front()->store.ended());
     return KJ_ASSERT_NONNULL(state.findAuction("lamp")).highest;
   }
@@ -186,8 +186,8 @@ protected:
   }
 };
 
-// The tail tells the head at once what is committed, and its predecessor later: so a member's log
-// may hold what was acknowledged long ago though that member knows of no commit.
+// The tail tells the head at once what is committed, and its predecessor later.  So a member's log
+// may hold what was acknowledged long ago, though that member knows of no commit.
 TEST_F(Unconfirmed, HasWhatWasAcknowledgedAndPerhapsMore) {
   prepare(3);
   auto client = connect(0);
@@ -215,7 +215,7 @@ TEST_F(Unconfirmed, HasWhatWasAcknowledgedAndPerhapsMore) {
   ASSERT_TRUE(within(kj::mv(pending), "the bid").getOutcome().isSuccess());
 }
 
-// What the chain acknowledges from then on it lacks, and it would claim not to.
+// It would lack what the chain acknowledges from then on, without saying so.
 TEST_F(Unconfirmed, IsRefusedWhereTheNodeLearnsMeanwhileThatItWasRemoved) {
   prepare(3);
   auto opening = replica(1).unconfirmedSnapshot().then([](auto&&) { return false; },
@@ -228,7 +228,7 @@ TEST_F(Unconfirmed, IsRefusedWhereTheNodeLearnsMeanwhileThatItWasRemoved) {
 TEST_F(Unconfirmed, IsRefusedByANodeThatMayLackSomething) {
   prepare(3);
   relink({0, 1});
-  // It is told of that.
+  // It learns that.
   within(replica(2).adopt(configuration), "the removed one to adopt");
   EXPECT_THAT(refusal(2), ::testing::HasSubstr("no serving member of the newest configuration"));
   EXPECT_EQ(refusal(1), "");

@@ -33,7 +33,7 @@ protected:
   }
   ~FeedTest() noexcept override = default;
 
-  // As long as may be, so that they fill the memory for names several times over.
+  // As long as possible, so that they exceed the memory for names several times.
   static std::string nameOf(int i) {
     auto number = std::to_string(i % AUCTIONS);
     return std::string(auction::MAX_NAME_BYTES - number.size(), 'x') + number;
@@ -46,7 +46,7 @@ protected:
     auto outcome = state.apply(entry, &events);
     ASSERT_EQ(outcome.kind, auction::Outcome::Kind::success);
   }
-  // Bid number `i`, of its own on auction `i` modulo their number.
+  // Bid number `i`, with a bidder of its own, on auction `i` modulo their number.
   void bid(int i) {
     auto name = nameOf(i);
     apply(auction::Bid{name, {"ann", {}}, i + 1});
@@ -71,7 +71,7 @@ TEST_F(FeedTest, HoldsTheLatestChangesWithTheirNames) {
   for (int i = 0; i < BIDS; ++i) {
     bid(i);
     feed.committed(state.lastIndex());
-    // All that it holds is whole, however much was forgotten.
+    // Everything that it holds is whole, however much was dropped.
     auto page = feed.read(feed.start(), BIDS);
     ASSERT_EQ(page.size(), state.lastIndex() - feed.start());
     if (i % 97 > 0) continue;

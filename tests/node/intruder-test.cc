@@ -2,7 +2,7 @@
 
 #include "tests/node/chain-fixture.h"
 
-// Whatever one connection does, the node goes on serving the others.
+// Whatever one connection does, the node serves the others.
 namespace gavel::node {
 namespace {
 

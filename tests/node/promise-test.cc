@@ -2,7 +2,7 @@
 
 #include "tests/node/chain-fixture.h"
 
-// What a node promises to a master that makes the store of a lost one anew (R3).
+// A node's promise to a master that makes the store of a lost one anew (R3).
 namespace gavel::node {
 namespace {
 
@@ -85,7 +85,7 @@ TEST_F(PromiseTest, NothingBelowIsAdoptedFromMasterOrPeer) {
   EXPECT_EQ(epochOf(0), 1u);
   EXPECT_THAT(KJ_ASSERT_NONNULL(replica(0).whyNotAdopt(old)).cStr(),
               HasSubstr("run gavel-master --rebuild again"));
-  // A peer that has adopted it all the same shows it.
+  // A peer that has adopted it even so shows it.
   auto request = connect(1).attachRequest();
   auto shown = next({0, 1});
   request.initHeader().setClusterId(shown.clusterId);
@@ -97,7 +97,7 @@ TEST_F(PromiseTest, NothingBelowIsAdoptedFromMasterOrPeer) {
   EXPECT_TRUE(within(request.send(), "an answer").getResult().isRejected());
   settle();
   EXPECT_EQ(epochOf(1), 1u);
-  // Of the epoch itself only what that reign has made.
+  // Of the epoch itself it adopts only what that reign has made.
   adopt(0, later({0, 1}, FAR, 8));
   EXPECT_EQ(epochOf(0), 1u);
   adopt(0, later({0, 1}, FAR, 7));

@@ -2,14 +2,14 @@
 
 #include "tests/node/chain-fixture.h"
 
-// R9: what a member that comes back tells those who watch at it all the while.
+// R9: what a member that comes back reports to watchers that stayed with it.
 namespace gavel::node {
 namespace {
 
 class Rejoin: public ChainFixture {
 protected:
-  // All changes after position `after`, which moves on, that node `i` tells.  Ends at a call that
-  // tells none.
+  // All changes that node `i` reports after position `after`, which advances.  Ends at a call that
+  // reports none.
   std::vector<std::int64_t> watch(std::size_t i, std::uint64_t& after, bool& gap) {
     auto client = connect(i);
     std::vector<std::int64_t> amounts;
@@ -26,8 +26,8 @@ protected:
   }
 };
 
-// A head that was cut off ordered what nobody else has; it drops that, and begins again with its
-// checkpoint, long before what it knows to be committed.
+// A head that was cut off ordered entries that nobody else has.  It drops them, and begins again
+// with its checkpoint, long before what it knows to be committed.
 TEST_F(Rejoin, TellsWhatWasCommittedSinceItsCheckpoint) {
   startChain(3);
   auto old = connect(0);
@@ -68,8 +68,8 @@ TEST_F(Rejoin, TellsWhatWasCommittedSinceItsCheckpoint) {
 
 class NoAcks final: public schema::Acks::Server {};
 
-// A tail whose connection had come to nothing says where its log ended when it tried: before what
-// the joiner has heard by another one to be committed.
+// An attachment of a tail is delivered late.  It carries the end of the tail's log when it tried,
+// which is before what the joiner has heard on another connection to be committed.
 TEST_F(Rejoin, AttachmentThatWasLongOnItsWayIsNoSignOfALoss) {
   startChain(2);
   auto client = connect(0);

@@ -9,8 +9,8 @@
 
 namespace gavel::node {
 
-// Stands between two nodes and passes bytes on, until it is told to swallow them: the connections
-// then look alive to both sides, and nothing arrives.
+// Stands between two nodes and passes bytes on until silence() is called.  After that both sides
+// believe that the connections are alive, and nothing arrives.
 class Relay final: public kj::TaskSet::ErrorHandler {
 public:
   Relay(kj::AsyncIoContext& io, std::string target)
@@ -22,7 +22,7 @@ public:
 
   std::string address() { return testing::ownHost() + ":" + std::to_string(listener->getPort()); }
 
-  // The connections made so far go silent.  New ones work.
+  // Silences all connections made so far.  New ones work.
   void silence() { pumps = kj::heap<kj::TaskSet>(*this); }
 
 private:

@@ -3,7 +3,7 @@
 #include "tests/node/chain-fixture.h"
 #include "tests/node/relay.h"
 
-// R1, R3, R6, R7: what happens to bids when the chain changes under them.
+// R1, R3, R6, R7: bids while the chain changes.
 namespace gavel::node {
 namespace {
 
@@ -11,7 +11,7 @@ using Reason = schema::Outcome::Exception::Reason;
 
 class Relink: public ChainFixture {
 protected:
-  // A session, an auction "lamp", and everything on every disk.
+  // Opens a session and creates an auction "lamp"; everything is on every disk.
   void prepare(std::size_t count) {
     startChain(count);
     auto client = connect(0);
@@ -78,7 +78,7 @@ TEST_F(Relink, RetryWhileTheFirstAttemptIsInFlightWaitsForIt) {
   EXPECT_FALSE(one.poll(io.waitScope));
   EXPECT_FALSE(two.poll(io.waitScope)) << "the outcome is not committed";
   for (auto& node: nodes) node->store.syncNow();
-  // There is no auction yet: the outcome is that, once, and the same for both.
+  // There is no auction yet.  That is the outcome, once, and the same for both.
   EXPECT_EQ(within(kj::mv(one), "the bid").getOutcome().getException().getReason(),
             Reason::NO_SUCH_AUCTION);
   EXPECT_EQ(within(kj::mv(two), "the retry").getOutcome().getException().getReason(),
@@ -96,7 +96,7 @@ TEST_F(Relink, QueryThatWaitsForACommitIsNotAnsweredInALaterEpoch) {
   auto waiting = request.send();
   settle();
   EXPECT_FALSE(waiting.poll(io.waitScope)) << "it has read what is not committed";
-  // What it has read might be dropped, and something else be committed at its index.
+  // The entry that it showed might be dropped, and another one be committed at its index.
   relink({0});
   auto response = within(kj::mv(waiting), "the query");
   ASSERT_TRUE(response.getAnswer().isFailure()) << kj::str(response).cStr();
@@ -156,7 +156,7 @@ TEST_F(Relink, RemovedHeadCallsItsBidsUnknownAndTheNewHeadSettlesThem) {
   configuration = shorter;
   for (std::size_t i: {1, 2}) within(replica(i).adopt(shorter), "the others");
   auto stuck = bid(client, session, 2, 100);
-  // Attaching to a node in a newer epoch shows the old head that it is removed.
+  // When the old head attaches to a node in a newer epoch, it learns that it is removed.
   auto outcome = within(kj::mv(stuck), "the old head's answer");
   EXPECT_THAT(outcome.getOutcome().getException().getReason(),
               ::testing::AnyOf(Reason::OUTCOME_UNKNOWN, Reason::UNAVAILABLE));
@@ -170,7 +170,7 @@ TEST_F(Relink, QueryAtABarrierWaitsAndIsThenAnswered) {
   auto client = connect(0);
   auto pending = client.openSessionRequest().send();
   until("the tail to have it", [&]() { return replica(1).logEnd().index == 1; });
-  // The tail adopts the next epoch first: there it has heard nothing from the head yet.
+  // The tail adopts the next epoch first: in that epoch it has heard nothing from the head yet.
   auto following = next({0, 1});
   auto adopted = replica(1).adopt(following);
   nodes[1]->store.syncNow();
@@ -220,7 +220,7 @@ TEST_F(Relink, StampsDoNotGoBackWithTheNewHeadsClock) {
   auto first = within(bid(client, session, 2, 100), "a bid");
   auto stamp = first.getOutcome().getSuccess().getStamp();
   kill(0);
-  clock.bootNow -= 600'000'000'000;  // As if the new head's clock were ten minutes behind.
+  clock.bootNow -= 600'000'000'000;  // The new head's clock lags by ten minutes.
   relink({1});
   auto again = connect(1);
   auto second = within(bid(again, session, 3, 200), "a bid");
@@ -232,7 +232,7 @@ TEST_F(Relink, NodeAdoptsTheConfigurationThatItsPredecessorBrings) {
   kill(1);
   auto shorter = next({0, 2});
   configuration = shorter;
-  within(replica(0).adopt(shorter), "the head");  // Nobody tells the tail but the head.
+  within(replica(0).adopt(shorter), "the head");  // The tail gets it from the head only.
   auto client = connect(0);
   EXPECT_TRUE(within(bid(client, session, 2, 100), "a bid").getOutcome().isSuccess());
   EXPECT_EQ(replica(2).newest().epoch, shorter.epoch);
@@ -261,7 +261,7 @@ TEST_F(Relink, NodeThatForwardsLearnsTheNewConfigurationFromTheMember) {
   prepare(3);
   configuration = next({0, 1});
   for (std::size_t i: {0, 1}) within(replica(i).adopt(configuration), "the others");
-  auto client = connect(2);  // Removed, and told by nobody.
+  auto client = connect(2);  // It was removed, and nobody has told it.
   until("the bid to be forwarded in the new epoch",
         [&]() { return within(bid(client, session, 2, 100), "a bid").getOutcome().isSuccess(); });
   EXPECT_EQ(replica(2).newest().epoch, configuration.epoch);
@@ -277,7 +277,7 @@ TEST_F(Relink, SilentLinkIsFoundOutAndMadeAnew) {
   auto client = connect(0);
   openSession(client);
   relay.silence();
-  // Nothing tells the head that its entries do not arrive: it has to ask.
+  // Nobody tells the head that its entries do not arrive: it has to ask.
   openSession(client);
   EXPECT_EQ(replica(1).logEnd().index, 2u);
 }
@@ -292,7 +292,7 @@ TEST_F(Relink, IgnoresAnOlderConfiguration) {
 
 class RelinkDeathTest: public Relink {
 protected:
-  // The child starts from scratch rather than with this process's sockets.
+  // The child starts anew instead of with the sockets of this process.
   RelinkDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
@@ -306,7 +306,7 @@ TEST_F(RelinkDeathTest, HaltsWhenOneEpochHasTwoConfigurations) {
 
 TEST_F(RelinkDeathTest, HaltsWhenItsSuccessorHoldsMore) {
   prepare(2);
-  // A log that is no prefix of the head's: more than any rule can bring about.
+  // This log is no prefix of the head's, which no rule allows.
   auto follower =
       kj::heap<TestNode>(io, clock, random, "n3", Sync::atOnce, head::Admission::Limits{});
   nodes.push_back(kj::mv(follower));

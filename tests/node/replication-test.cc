@@ -4,7 +4,7 @@
 #include "tests/node/chain-fixture.h"
 #include "tests/support/entries.h"
 
-// R4, R5: how an entry gets from the head to every disk, and the commit back.
+// R4, R5: an entry's way from the head to every disk, and the commit back.
 namespace gavel::node {
 namespace {
 
@@ -15,7 +15,7 @@ TEST_F(Replication, AnswersOnlyWhenEveryDiskHasIt) {
   auto client = connect(0);
   auto session = client.openSessionRequest().send();
   until("the entry to reach the tail", [&]() { return replica(2).logEnd().index == 1; });
-  // One order of syncing in which each node in turn is the last.
+  // In this order of syncs, each node in turn is the last.
   nodes[2]->store.syncNow();
   settle();
   EXPECT_FALSE(session.poll(io.waitScope)) << "head and middle have not synced";
@@ -174,7 +174,7 @@ TEST_F(Replication, WhatIsCommittedIsNotPending) {
         }
         return good;
       };
-  // Several times as much, and all of it stays in memory, for a successor that needs it again.
+  // Several times as much, and all of it stays in memory for a successor that needs it again.
   while (replica(0).commit() < 1000) {
     kj::Vector<capnp::RemotePromise<schema::Auctioneer::OpenSessionResults>> calls;
     for (unsigned i = 0; i < 20; ++i) calls.add(client.openSessionRequest().send());
@@ -201,7 +201,7 @@ TEST_F(Replication, JoinerTakesNoMoreThanItsDiskKeepsUpWith) {
   startChain(2, Sync::manual);
   auto joining = next({0, 1});
   joining.members.back().serving = false;
-  kill(0);  // The test is the tail.
+  kill(0);  // The test plays the tail.
   chain::Header header{joining.clusterId, joining.epoch, joining.members[0].incarnation,
                        joining.members[1].incarnation};
   auto& disk = nodes[1]->store;

@@ -2,7 +2,7 @@
 
 #include "tests/node/chain-fixture.h"
 
-// A chain of which fewer members serve than have to (R18).
+// A chain in which fewer members serve than --min-members (R18).
 namespace gavel::node {
 namespace {
 
@@ -34,7 +34,7 @@ TEST_F(Short, LogsNothingNewAndAnswersReads) {
   auto last = replica(0).logEnd();
   expectUnavailable(within(bid(client, session, 3, 200), "an answer").getOutcome());
   expectUnavailable(within(client.openSessionRequest().send(), "an answer").getOutcome());
-  // Nor does it close what is due, or end sessions.
+  // It does not close due auctions, or end sessions, either.
   clock.advance(7200'000'000'000);
   settle();
   EXPECT_EQ(replica(0).logEnd(), last);
@@ -67,7 +67,7 @@ TEST_F(Short, TellsNoSuccessOfWhatOnlyTooFewHaveCommitted) {
   // It can be read, as R6 needs.
   EXPECT_TRUE(result(client).getAnswer().getAuction().getState().isOpen());
 
-  // A retry is told once enough have committed it as well.
+  // A retry gets the outcome once enough members have committed it as well.
   relink({0, 1});
   auto again = client.createRequest();
   again.initRequest().setSession(session);

@@ -2,7 +2,7 @@
 
 #include "tests/node/chain-fixture.h"
 
-// Chain time as a chain's clients and operators meet it (R15).
+// Chain time as clients and operators of a chain see it (R15).
 namespace gavel::node {
 namespace {
 
@@ -97,7 +97,7 @@ TEST_F(TimeTest, HeadDoesNotBelieveAClockThatIsFarAhead) {
   EXPECT_NEAR(leapOf(1) / SECOND, 400 * DAY / SECOND, 1);
   EXPECT_TRUE(isOpen("lamp")) << "nothing was closed";
   auto end = replica(1).logEnd().index;
-  clock.wallNow -= 400 * DAY;  // Set right.
+  clock.wallNow -= 400 * DAY;  // Its clock was set right.
   EXPECT_TRUE(within(bid(client, session, 2, 100), "a bid").getOutcome().isSuccess());
   EXPECT_EQ(replica(1).logEnd().index, end + 1);
   EXPECT_EQ(leapOf(1), 0);
@@ -111,7 +111,7 @@ TEST_F(TimeTest, OperatorAcceptsAClock) {
     return within(nodes[i]->node.admission().acceptClock(limit), "an order");
   };
   EXPECT_THAT(accept(0, clock.wall()), HasSubstr("nothing to accept"));
-  nextHead(8 * DAY);  // Nothing ran for so long, say.
+  nextHead(8 * DAY);  // Nothing ran for so long, for example.
   EXPECT_THAT(accept(1, clock.wall() - SECOND), HasSubstr("look again"));
   EXPECT_GT(leapOf(1), 0);
   EXPECT_EQ(accept(1, clock.wall()), "");
@@ -150,7 +150,7 @@ TEST_F(TimeTest, SessionsLiveOnForAnIdlePeriodAfterALeap) {
 
 TEST_F(TimeTest, IdleHeadTicksOnceAnHour) {
   begin(2);
-  // Sessions end first, which is no idleness.
+  // Sessions end first, and that is no idleness.
   clock.advance(2 * HOUR);
   until("sessions to end", [&]() { return !replica(0).state().idlestSession().has_value(); });
   auto end = replica(0).logEnd().index;

@@ -5,14 +5,14 @@
 
 #include "tests/node/chain-fixture.h"
 
-// However large the state, no turn does more than a bounded amount of work (R16): counted, on a
-// clock of work that goes by what is done, so that a slow machine judges like a quick one.
+// However large the state, no turn does more than a bounded amount of work (R16).  The work is
+// counted on a clock that advances with what is done, so a slow machine judges like a fast one.
 namespace gavel::node {
 namespace {
 
 using Reason = schema::Outcome::Exception::Reason;
 
-// Each look at it finds that a millisecond has passed.
+// At each look a millisecond has passed.
 class SteppingClock final: public WorkClock {
 public:
   std::int64_t now() const override { return time += 1'000'000; }
@@ -37,7 +37,7 @@ protected:
     client = connect(0);
   }
 
-  // Named 0, 1, … , all with one deadline.
+  // Their names are 0, 1, … , and all have one deadline.
   void createMany(unsigned count) {
     session = openSession(client);
     auto deadline = clock.wallNow + HOUR;
@@ -58,7 +58,7 @@ protected:
     }
   }
 
-  // Makes durable what comes, for as long as the promise is kept.
+  // Makes everything durable while the promise is kept.
   kj::Promise<void> sync() {
     for (auto& node: nodes) node->store.syncNow();
     return io.provider->getTimer().afterDelay(1 * kj::MILLISECONDS).then([this]() {
@@ -66,7 +66,7 @@ protected:
     });
   }
 
-  // About one turn: at most two.
+  // About one turn, at most two.
   void turn() { io.provider->getTimer().afterDelay(0 * kj::SECONDS).wait(io.waitScope); }
 
   void untilAllHaveApplied() {
@@ -96,7 +96,7 @@ protected:
   std::uint64_t sequence = 0;
 };
 
-// Of the head 1,000 closings in 4 ms, by this clock, of others 600 in 2 ms.
+// By this clock: the head closes 1,000 in 4 ms, the others apply 600 in 2 ms.
 constexpr std::size_t MOST_CLOSED = 2 * 1000;
 // Of what a checkpoint has stored: 16 between two looks.
 constexpr std::size_t MOST_RELEASED = 2 * 100;
@@ -129,7 +129,7 @@ TEST_P(TurnsWithMany, DeadlinesAtOnceDoNotGrowWithTheirNumber) {
       forgotten[i] = std::max(forgotten[i], memory[i] - now);
       memory[i] = now;
     }
-    // A checkpoint has few changes left at the end, which is no reason for another one.
+    // In the end a checkpoint has few changes left, which is no reason for another one.
     if (left[0] + left[1] + left[2] == 0 && replica(0).state().uncaptured() < 8192) break;
   }
   EXPECT_THAT(left, ::testing::Each(0u)) << "not all were closed";
@@ -150,7 +150,7 @@ TEST_F(Turns, BidsGoOnWhileAuctionsAreClosed) {
   auto left = open(0);
   EXPECT_GT(left, 3'000u) << "it waited until all were closed";
 
-  // Whoever bids on one that is due finds it closed, though it is not its turn yet.
+  // A bidder on a due auction finds it closed, even before its turn.
   auto late = within(bid(client, session, ++sequence, 100, "ann", "0123456789abcdef", "5999"),
                      "a late bid");
   ASSERT_TRUE(late.getOutcome().isException());
@@ -168,7 +168,7 @@ TEST_F(Turns, WhatIsDueIsOpenAndTakesNoBids) {
   EXPECT_FALSE(open.getAnswer().getAuction().getState().getOpen().getDue());
   EXPECT_GT(open.getAnswer().getAuction().getState().getOpen().getNextValid(), 0);
   clock.advance(2 * HOUR);
-  // With the first entry that is stamped after the deadline.
+  // The first entry that is stamped after the deadline closes it.
   until("the first to be closed", [&]() {
     return replica(1).state().findAuction("0") == nullptr ||
            replica(1).state().findAuction("0")->phase == auction::Auction::Phase::closed;
@@ -187,7 +187,7 @@ TEST_F(Turns, NewHeadJudgesOnceItHasAppliedItsLog) {
   auto syncing = sync().eagerlyEvaluate(nullptr);
   createMany(1);
   syncing = nullptr;
-  // Nothing of this is committed, so that the second applies none of it.
+  // Nothing of this is committed, so the second node applies none of it.
   std::vector<capnp::RemotePromise<schema::Auctioneer::BidResults>> bids;
   for (unsigned i = 1; i <= 2'000; ++i) {
     bids.push_back(bid(client, session, ++sequence, i, "ann", "0123456789abcdef", "0"));
@@ -203,7 +203,7 @@ TEST_F(Turns, NewHeadJudgesOnceItHasAppliedItsLog) {
   EXPECT_FALSE(replica(1).orders()) << "it has applied everything in one turn";
   EXPECT_LT(replica(1).state().lastIndex(), end);
   auto now = connect(1);
-  // Judged on all that the old head had ordered.
+  // It is judged on all that the old head had ordered.
   auto low = within(bid(now, session, ++sequence, 2'000, "ann", "0123456789abcdef", "0"), "a bid");
   ASSERT_TRUE(low.getOutcome().isFail());
   EXPECT_EQ(low.getOutcome().getFail().getHighest(), 2'000);

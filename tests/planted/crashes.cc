@@ -41,7 +41,7 @@ int search(const Crash& crash, disk::Options options) {
   return found ? 0 : 1;
 }
 
-// Each in a process of its own, as a store that finds itself broken ends its process.
+// Runs each in a process of its own, since a store that finds itself broken ends its process.
 bool isFound(const Crash& crash, const disk::Options& options) {
   std::fflush(stdout);
   auto child = fork();

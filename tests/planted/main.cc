@@ -28,7 +28,8 @@ struct Options {
   bool trace = false;
 };
 
-// Of a verdict on a history the first line says what kind of fault it is, and the next one which.
+// Of a verdict on a history, the first line says which kind of fault it is, and the second one
+// which fault.
 std::string firstLines(std::string text) {
   auto end = text.find('\n');
   if (end == std::string::npos) return text;
@@ -36,7 +37,7 @@ std::string firstLines(std::string text) {
   return text.substr(0, text.find('\n'));
 }
 
-// The seed that is known to find it, and all if that does not any more.
+// Tries the seed that is known to find the mistake, and then all seeds.
 Finding find(const Plant& plant, const Options& options) {
   auto bound = options.seeds != 0 ? options.seeds : plant.bound;
   if (options.first != 0) return search(plant.bug, options.first, bound, options.jobs);
@@ -62,7 +63,7 @@ int findAll(const std::vector<Plant>& wanted, const Options& options) {
   return found == wanted.size() ? 0 : FAILED;
 }
 
-// How many of the seeds find each: how well the simulation looks there.
+// Counts how many of the seeds find each mistake, which shows how well the simulation looks there.
 int countAll(const std::vector<Plant>& wanted, const Options& options) {
   for (auto& plant: wanted) {
     auto found = countFinds(plant.bug, std::max<std::uint64_t>(1, options.first), options.seeds,
@@ -74,7 +75,7 @@ int countAll(const std::vector<Plant>& wanted, const Options& options) {
   return 0;
 }
 
-// The same program finds nothing where nothing is planted.
+// Shows that the same program finds nothing if nothing is planted.
 int findNone(const Options& options) {
   simulation::Seeds seeds;
   seeds.first = std::max<std::uint64_t>(1, options.first);

@@ -8,7 +8,7 @@
 namespace gavel::plants {
 namespace {
 
-// A run that came to little, or to an end that no check has brought about, finds nothing.
+// A run proves nothing if it did too little, or if no check has ended it.
 bool proves(const std::string& failure) {
   for (auto* vain: {"too little succeeded", "the simulation itself failed",
                     "the process that ran it", "it took too long"}) {
@@ -36,7 +36,7 @@ Finding search(Bug bug, std::uint64_t first, std::uint64_t bound, unsigned jobs)
     finding.seeds = bound;
     finding.seed = 0;
     if (summary.failures.empty()) break;
-    // Seeds are begun in order: all before the first that failed have passed.
+    // Seeds are begun in order, so all before the first that failed have passed.
     auto& [seed, failure] = *std::min_element(summary.failures.begin(), summary.failures.end());
     finding.seeds = seed - first + 1;
     finding.seed = seed;

@@ -7,22 +7,22 @@
 
 namespace gavel::plants {
 
-// What came of the search for one mistake.
+// The result of the search for one mistake.
 struct Finding {
   bool found = false;
-  std::uint64_t seeds = 0;  // Up to the one that found it.
-  std::uint64_t seed = 0;   // That one.
+  std::uint64_t seeds = 0;  // The number of seeds up to and including the one that found it.
+  std::uint64_t seed = 0;   // The seed that found it.
   double virtualSeconds = 0;
   std::uint64_t events = 0;
   double wallSeconds = 0;
-  std::string check;  // What the check said.
+  std::string check;  // The message of the check.
 };
 
 // Runs seeds from `first` on, `jobs` at a time, with the mistake planted, until a check fails or
-// `bound` seeds have passed.  Leaves plantedBug as it has set it.
+// `bound` seeds have passed.  plantedBug stays set.
 Finding search(Bug bug, std::uint64_t first, std::uint64_t bound, unsigned jobs);
 
-// How many of `count` seeds find it.
+// Counts how many of `count` seeds find it.
 std::size_t countFinds(Bug bug, std::uint64_t first, std::uint64_t count, unsigned jobs);
 
 }  // namespace gavel::plants

@@ -2,28 +2,29 @@
 
 namespace gavel::plants {
 
-// About one seed in a hundred finds those with the high bounds; one in some hundreds, or fewer
-// since a run may have any of twenty kinds of faults, the gate of an old epoch and the neighbour's
-// word.  What hides them, so that much has to come together:
+// About one seed in a hundred finds the mistakes with high bounds.  The gate of an old epoch and
+// the neighbour's word take some hundreds, or more, since a run may have any of twenty kinds of
+// faults.  Several things have to happen together:
 //
 // - keep-numbers-of-old-epoch: a number stays true as long as the chain upstream only shrinks.  It
-//   takes a joiner that was lost, another one behind the same tail, and no commit meanwhile.
-// - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor, and
-//   that one has to confirm as well.
-// - gate-behind-barrier: whatever a joiner lacks is on its way to it, and
-//   mostly comes before anybody asks.
+//   takes a joiner that was lost, another one after the same tail, and no commit meanwhile.
+// - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor,
+//   which has to confirm as well.
+// - gate-behind-barrier: entries that a joiner lacks are on their way to it, and mostly arrive
+//   before anybody asks.
 // - restart-untold: a watcher has to be late by more than a join takes, and then to ask the joiner.
 // - confirm-by-neighbour: the members that were removed together must still have each other and a
 //   reader, who must ask about something that has changed without them.
-// - join-confirm-as-asker: links keep their order, and who knows of a commit has mostly let the
-//   asker know of it.  It takes a slow link towards the asker, and a reader elsewhere.
-// - join-confirm-as-relay: mostly seen as a standstill, as two that ask each other wait for each
-//   other.
-// - stamp-by-clock-alone: the state machine refuses a stamp that goes back, and the head dies; it
-//   takes a new head whose clock is behind, by less than what keeps it from joining.
-// - bound-blocks-recover: the operator's order has to come while others hold more than it goes on
-//   from, which is rare.
-// - count-read-as-durable: planted at the store in memory, which takes the place of the real one.
+// - join-confirm-as-asker: links keep their order, and a node that knows of a commit has mostly
+//   told the asker.  It takes a slow link towards the asker, and a reader elsewhere.
+// - join-confirm-as-relay: this mostly shows as a standstill, since two that ask each other wait
+//   for each other.
+// - stamp-by-clock-alone: the state machine refuses a stamp that goes back, and the head dies.  It
+//   takes a new head whose clock lags, but by less than what keeps it from joining.
+// - bound-blocks-recover: the operator's order has to come while others hold more than its source,
+//   which is rare.
+// - count-read-as-durable: it is planted at the store in memory, which takes the place of the real
+//   one.
 const std::vector<Plant>& allPlants() {
   static const std::vector<Plant> ALL = {
       {Bug::obeyOldLinks, "obey-old-links", "R1", 300, 96},

@@ -11,14 +11,14 @@ namespace gavel::plants {
 struct Plant {
   Bug bug;
   const char* name;
-  const char* rule;     // That it breaks.
-  std::uint64_t bound;  // Of seeds within which it has to be found.
-  // One that has found it, which is tried first: as long as nothing that runs has changed it still
-  // does, and else the search begins at 1.
+  const char* rule;     // The rule that it breaks.
+  std::uint64_t bound;  // It has to be found within so many seeds.
+  // A seed that has found it, which is tried first.  It still finds it as long as the code that
+  // runs is the same.  Otherwise the search begins at 1.
   std::uint64_t known = 1;
 };
 
-// All that there are, in the order of the rules.
+// All mistakes, in the order of the rules.
 const std::vector<Plant>& allPlants();
 
 }  // namespace gavel::plants

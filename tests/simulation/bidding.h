@@ -11,8 +11,8 @@
 
 namespace gavel::simulation {
 
-// All bidders, and those who only ask: one process with several clients of the chain, each of which
-// sits on a machine of its own as far as the network is concerned.  It never dies.
+// All bidders, and those who only query: one process with several clients of the chain.  For the
+// network, each client is on a machine of its own.  The process never dies.
 class Bidding final {
 public:
   struct Settings {
@@ -20,7 +20,7 @@ public:
     unsigned clients = 6;  // One bidder each.
     unsigned inquirers = 2;
     kj::Duration inquirersThinkAtMost = 200 * kj::MILLISECONDS;
-    std::vector<std::string> nodes;  // Whom these ask.
+    std::vector<std::string> nodes;  // The nodes that inquirers ask.
     history::Bidders::Options bidders;
     client::Client::Limits limits;
     std::vector<std::string> seeds;  // Addresses of nodes and masters.
@@ -30,15 +30,15 @@ public:
   Bidding(Engine& engine, Wire& wire, Dice dice, Settings settings);
   KJ_DISALLOW_COPY(Bidding);
 
-  // From events of the world.
+  // To be called from events of the world.
   void start();
-  // No new operations; those under way go on to their end.
+  // Makes no new operations; those under way go on to their end.
   void stop();
   // Reads the final histories.  Only once `stopped`.
   void readFinals();
 
   Phase phase() const { return phase_; }
-  // Why `failed`.
+  // Why it has failed.
   const std::string& problem() const { return problem_; }
   const history::History& history() const { return history_; }
   const history::Bidders::Counts& counts() const;

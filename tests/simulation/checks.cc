@@ -9,12 +9,12 @@
 namespace gavel::simulation {
 namespace {
 
-// One index in so many has its state compared, which takes its time.
+// The state is compared at one index in so many, since it takes time.
 constexpr std::uint64_t HASHED = 8;
 // Nodes wait so long for a master to take them (node/master-session.cc).
 constexpr auto LONGEST_REGISTRATION = 2 * kj::SECONDS;
 
-// Whether the log that is kept has a batch that ends there.  Null if it begins later.
+// Whether the remaining log has a batch that ends there.  Null if it begins later.
 std::optional<bool> holds(const MemoryStore& store, const Position& position) {
   auto start = store.logStart();
   if (position.index < start.index) return std::nullopt;
@@ -89,8 +89,8 @@ void Checks::turned(Process& process) {
     }
     known.servingCommit = commit;
   }
-  // What it takes for committed may have been given up since, and it may yet have to hear of that,
-  // or to drop it.
+  // What it takes for committed may have been given up since.  It may not know that yet, or may
+  // still have to drop it.
   auto& newest = replica.newest();
   bool stale =
       newest.restartedIn < cluster.configStore.current().restartedIn ||
@@ -119,12 +119,12 @@ void Checks::ended(Process& process, bool clocksOff) {
   if (process.lastWords().empty()) return;
   auto* machine = cluster.nodeOf(process);
   if (machine != nullptr && machine->disk().explains(process.lastWords())) return;
-  // A node that belongs to no cluster and is refused by its master is ended, for the operator.
+  // A node that belongs to no cluster and is refused by its master ends, for the operator.
   if (machine != nullptr && process.lastWords().find("refuses this node") != std::string::npos) {
     ++counts["refused"];
     return;
   }
-  // Of two that were started with --rebuild, the other one came to its end.
+  // Of two masters that were started with --rebuild, the other one was first.
   if (process.lastWords().find("holds a configuration already") != std::string::npos) {
     ++counts["rebuilds refused"];
     return;
@@ -132,7 +132,7 @@ void Checks::ended(Process& process, bool clocksOff) {
   fail(fmt::format("{} died without a reason: {}", process.name(), process.lastWords()));
 }
 
-// What is found here may be a moment old: what was answered, and what was sent, before.
+// The world may have changed a moment ago: answers and messages may be from before that.
 void Checks::takingApart() {
   constexpr auto ANSWERED = 600 * kj::MILLISECONDS;
   constexpr auto FLAPPED = 15 * kj::SECONDS;
@@ -206,7 +206,7 @@ void Checks::changed(const master::Document& before, const master::Document& aft
   checkHolders(next);
 }
 
-// From one that was stored, by whomever; all that was ever committed has to be there.
+// The new configuration follows one that any master stored, and has all that was ever committed.
 void Checks::rebuilt(const Configuration& next) {
   cluster.engine.note(
       fmt::format("rebuilt with epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
@@ -243,11 +243,11 @@ void Checks::checkEpoch(const std::string& name, const Configuration& configurat
   }
 }
 
-// A node takes what is between the two for committed.
+// A node takes the entries between the two indexes for committed.
 void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64_t now) {
   auto& store = machine.disk().store();
   auto known = highest();
-  // It may have dropped the oldest of it from its log already.
+  // Its log may have lost the oldest of them already.
   auto start = store.logStart();
   if (start.index > before && start.index <= now) checkCommitted(machine, start, nullptr);
   auto& log = store.batches();
@@ -323,10 +323,10 @@ void Checks::checkHolders(const Configuration& configuration) {
   }
 }
 
-// On so many disks, be their nodes members or not.
+// It is on so many disks, whether their nodes are members or not.
 void Checks::checkAssured(NodeMachine& machine, const chain::Replica& replica) {
   auto least = replica.newest().minMembers;
-  // What enough members have committed may have lost a disk by the time that the head hears of it.
+  // What enough members have committed may have lost a disk by the time that the head learns of it.
   if (!replica.newest().isShort()) return;
   auto found = std::lower_bound(
       committed.begin(), committed.end(), replica.assured(),
@@ -382,19 +382,19 @@ void Checks::checkPrefix(NodeMachine& machine, const chain::Replica& replica) {
   }
 }
 
-// What the head has added in this turn.
+// Checks the stamps that the head has added in this turn.
 void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica, Seen& known) {
   auto& log = machine.disk().store().batches();
   if (log.empty() || log.back()->epoch() != replica.newest().epoch) return;
   auto stamp = log.back()->lastStamp();
   auto now = cluster.engine.now() / kj::NANOSECONDS;
-  // At least at the rate of the true time.
+  // They advance at least at the rate of the true time.
   if (known.stampedIn == log.back()->epoch() && stamp - known.stamp < now - known.stampedAt) {
     fail(fmt::format("{} stamps as head {} ms after it did before, with a time that is {} ms later",
                      machine.name(), (now - known.stampedAt) / 1'000'000,
                      (stamp - known.stamp) / 1'000'000));
   }
-  // The clock of an empty log is compared with nothing.
+  // An empty log has nothing to compare the clock with.
   if (log.back()->previous().index > 0) checkLeap(machine, stamp, now);
   known.stampedIn = log.back()->epoch();
   known.stamp = stamp;
@@ -405,7 +405,7 @@ void Checks::checkStamp(NodeMachine& machine, const chain::Replica& replica, See
   }
 }
 
-// At most by what has passed, or to what a clock may say.
+// A stamp advances at most by the time that has passed, or to what a clock may show.
 void Checks::checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t now) {
   auto truth = Engine::WALL_AT_START + now;
   auto maxSkew = cluster.plan.master.maxSkew / kj::NANOSECONDS;
@@ -417,8 +417,8 @@ void Checks::checkLeap(NodeMachine& machine, auction::Stamp stamp, std::int64_t 
   // In one turn a stamp is at least a nanosecond after the one before it.
   constexpr std::int64_t FEW = 1'000'000;
   if (highestStamp == 0 || stamp <= passed + FEW) return;
-  // A clock that is ahead looks better by the time that the node's word of it is on its way, after
-  // which the node gives its registration up.
+  // A clock that is ahead looks better by the time for which the node's message is under way.
+  // After that time the node gives its registration up.
   auto ahead = maxSkew + LONGEST_REGISTRATION / kj::NANOSECONDS + mastersAhead;
   if (stamp > truth + ahead) {
     fail(

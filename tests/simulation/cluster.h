@@ -12,7 +12,7 @@
 
 namespace gavel::simulation {
 
-// How long work takes (R16): each look at the clock finds that it took `perLook`.
+// The duration of work (R16): from look to look at the clock, `perLook` passes.
 class Toil final: public WorkClock {
 public:
   explicit Toil(Time perLook): perLook(perLook) {}
@@ -23,10 +23,10 @@ private:
   mutable std::int64_t done = 0;
 };
 
-// How a cluster is made, all of it drawn from the seed.
+// The settings of a cluster, all drawn from the seed.
 struct Plan {
   unsigned replicas = 3;
-  unsigned nodes = 4;  // With spares.
+  unsigned nodes = 4;  // Including spares.
   unsigned masters = 2;
   master::Settings master;
   Time longestStoreDelay = 5 * kj::MILLISECONDS;  // Of the masters' store.
@@ -34,16 +34,16 @@ struct Plan {
   Time workPerLook = 0 * kj::SECONDS;
   Disk::Settings disk;
   Bidding::Settings bidding;
-  // By how much all clocks are off at the start, in nanoseconds, until somebody sees it.
+  // By how much all clocks are off at the start, in ns, until somebody sees it.
   std::int64_t clocksOffAtStart = 0;
 
   static Plan draw(Dice& dice);
-  // In a few words, for the trace.
+  // A few words for the trace.
   std::string describe() const;
 };
 
 // All machines of a run: n1, n2, … with nodes, m1 and m2 with masters on one store, c1, c2, … with
-// bidders.  Only m1 runs at first.
+// bidders.  At the start only m1 of the masters runs.
 class Cluster final {
 public:
   Cluster(Trace& trace, Dice& dice, Plan plan);
@@ -55,7 +55,7 @@ public:
   Engine engine;
   Wire wire;
   SharedConfigStore configStore;
-  // What the masters had before their store was lost, if it was: a master may turn up on it again.
+  // The contents of the masters' store before it was lost, if it was: a master may still run on it.
   SharedConfigStore lostStore;
   std::vector<std::unique_ptr<NodeMachine>> nodes;
   std::vector<std::unique_ptr<MasterMachine>> masters;
@@ -64,14 +64,14 @@ public:
   // Starts m1, all nodes and the bidders.
   void start();
 
-  // As many members serve as there should be, all act in the configuration that is stored, and
+  // Whether as many members serve as there should be, all act in the stored configuration, and
   // nobody joins.
   bool whole() const;
-  // The nodes of members, serving and syncing, that act in the configuration that is stored.
+  // The nodes of members, serving and syncing, that act in the stored configuration.
   std::vector<node::Node*> actingMembers() const;
-  // Whose process this is; null if none's.
+  // The node of this process; null if it has none.
   NodeMachine* nodeOf(const Process& process);
-  // Null if it is in no directory of a machine, any more.
+  // Null if no machine's directory has it any more.
   NodeMachine* nodeWithStore(std::uint64_t storeId);
 
   // Whether each configuration that may be in force, now or once the store has what masters sent,

@@ -32,7 +32,8 @@ public:
       shared.underWay.erase(number);
       bool alive = process.alive();
       shared.tell(Step::asked, process);
-      // What left the master before it died arrives; but here it is the request that did not.
+      // A message that left the master before it died may arrive.  Here it is a request, and does
+      // not.
       if (alive && !process.alive()) return;
       auto result = shared.swap(arrived.expected, kj::mv(arrived.document));
       if (result != nullptr) shared.tell(Step::swapped, process);
@@ -87,7 +88,7 @@ public:
 private:
   SharedConfigStore& shared;
   Process& process;
-  bool won = false;  // The last swap, and has not read it back.
+  bool won = false;  // It has won the last swap, and has not read it back.
 };
 
 kj::Own<master::ConfigStore> SharedConfigStore::open(Process& process) {

@@ -11,15 +11,15 @@
 
 namespace gavel::simulation {
 
-// The one document that all masters share, on a service of its own that never fails: each call goes
-// there and comes back, both later.
+// The one document that all masters share, on a service of its own that never fails.  Each call
+// takes time to get there, and to come back.
 class SharedConfigStore final {
 public:
-  // Where a master is with a decision of its own.
+  // The progress of a master with a decision of its own.
   enum class Step {
     none,
-    asked,      // The swap has come to the store and is not done yet.
-    swapped,    // It is done, and the master has not heard it.
+    asked,      // The swap has arrived at the store and is not done yet.
+    swapped,    // It is done, and the master does not know it.
     readBack,   // The master knows that it won, and reads the document back.
     announced,  // It has read it, and has sent it to the nodes.
   };
@@ -35,22 +35,23 @@ public:
   // For one process.  Must not outlive this object.
   kj::Own<master::ConfigStore> open(Process& process);
 
-  // Told each step, from an event of the world: it may kill the process.
+  // Called for each step, from an event of the world: it may kill the process.
   std::function<void(Step, Process&)> onStep;
-  // Told each change, before anybody hears of it.
+  // Called for each change, before anybody learns of it.
   std::function<void(const master::Document& before, const master::Document& after)> onChange;
 
-  // What is in force, as far as the world knows: while this store is lost, what the lost one holds.
+  // The document in force, as far as the world knows: while this store is lost, that of the lost
+  // one.
   const master::Document& document() const { return lost() ? heir->document() : document_; }
   const Configuration& current() const { return document().current(); }
   // The current one, and those that masters, ended ones too, have sent and that may yet follow it.
   // One of all these is in force once everything has arrived.
   std::vector<Configuration> upcoming() const;
 
-  // The disk is gone: all that is here goes to `other`, of which nobody knows but a master that
-  // turns up on it again, and here is nothing.  No master may run on either.
+  // The disk is lost.  Its contents go to `other`, which only a master that is started on it knows,
+  // and this store becomes empty.  No master may run on either.
   void lose(SharedConfigStore& other);
-  // That was so, and nothing was stored since.
+  // Whether the store was lost, and nothing was stored since.
   bool lost() const { return heir != nullptr && version == 0; }
   // The highest position that is recorded as committed, in the document or beside it (R11).
   Bound bound() const;
@@ -71,7 +72,7 @@ private:
   kj::Array<const kj::byte> bytes;
   kj::Array<const kj::byte> note;
   master::Document document_;
-  SharedConfigStore* heir = nullptr;  // Where what was here has gone.
+  SharedConfigStore* heir = nullptr;  // The store to which the lost contents have gone.
   std::vector<Watcher> watchers;
   struct Swap {
     std::uint64_t expected;
@@ -86,7 +87,7 @@ private:
   master::Stored stored() const { return {version, kj::heapArray<kj::byte>(bytes)}; }
   kj::Maybe<std::uint64_t> swap(std::uint64_t expected, kj::Array<const kj::byte> next);
   void tell(Step step, Process& process);
-  // Sends what is stored; when that has been taken in, the step is `after`.
+  // Sends what is stored; once that has arrived, the step is `after`.
   void answer(Process& process, kj::Own<kj::PromiseFulfiller<master::Stored>> fulfiller,
               Step after);
 };

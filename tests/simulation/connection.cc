@@ -13,7 +13,7 @@
 namespace gavel::simulation {
 namespace {
 
-// When a kernel tries again that has heard nothing.
+// The time after which a kernel sends again if it has heard nothing.
 constexpr auto RETRANSMIT = 200 * kj::MILLISECONDS;
 
 kj::Exception broken() {
@@ -197,7 +197,7 @@ void TcpConnection::shutdownWrite(unsigned end) {
   send(end, nullptr);
 }
 
-// Moves what has come to whoever reads, and tells the writer of the room.
+// Moves the bytes that have arrived to the reader, and notifies the writer of the room.
 std::size_t TcpConnection::take(unsigned end, kj::byte* buffer, std::size_t max) {
   auto& mine = ends[end];
   auto size = std::min(max, mine.available());
@@ -243,7 +243,7 @@ void TcpConnection::send(unsigned end, kj::Array<kj::byte> bytes) {
   engine.at(arrival, [this, self = addRef(), end]() mutable { arrive(end); });
 }
 
-// The next packet of ends[from] comes to the other end's machine, unless it is held up.
+// The next packet of ends[from] arrives at the other end's machine, unless it is held up.
 void TcpConnection::arrive(unsigned from) {
   auto& direction = directions[from];
   auto& engine = wire.engine();
@@ -257,7 +257,7 @@ void TcpConnection::arrive(unsigned from) {
     auto& theirs = ends[to];
     if (theirs.reset) continue;
     if (theirs.vanished && !wire.hasPower(theirs.host)) {
-      // Nobody answers; the sender's kernel goes on asking.
+      // Nobody answers; the sender's kernel keeps trying.
       direction.inFlight.push_front(kj::mv(packet));
       return stall(from);
     }
@@ -284,13 +284,13 @@ void TcpConnection::arrive(unsigned from) {
   }
 }
 
-// The other kernel says what it has, at once, unless that is lost on its way.
+// The other kernel acknowledges what it has, at once, unless that is lost.
 void TcpConnection::acknowledge(unsigned from) {
   if (wire.isCut(ends[1 - from].host, ends[from].host)) return;
   directions[from].acked = directions[from].arrived;
 }
 
-// What a process is told that asks its kernel.
+// The kernel's answer to a process that asks for TCP_INFO.
 std::size_t TcpConnection::tcpInfo(unsigned end, void* answer, std::size_t size) const {
   auto& direction = directions[end];
   TcpInfo info;
@@ -303,7 +303,7 @@ std::size_t TcpConnection::tcpInfo(unsigned end, void* answer, std::size_t size)
   return writeTcpInfo(info, answer, size);
 }
 
-// The sender's kernel tries again until the cut is healed, or gives up some time.
+// The sender's kernel tries again until the cut is healed, or gives up at some time.
 void TcpConnection::stall(unsigned from) {
   directions[from].stalled = true;
   if (!ends[from].open) return;
@@ -323,7 +323,7 @@ void TcpConnection::healed() {
     if (ends[to].vanished && !wire.hasPower(ends[to].host)) continue;
     wire.engine().after(wire.drawRetransmission(), [this, self = addRef(), from]() mutable {
       directions[from].stalled = false;
-      // Packets behind the first may still be under way.
+      // Packets after the first may still be under way.
       for (auto& packet: directions[from].inFlight) {
         if (packet.arrival > wire.engine().now()) {
           wire.engine().at(packet.arrival,
@@ -371,13 +371,13 @@ void TcpConnection::machineIsBack(unsigned end) {
   healed();
 }
 
-// Tells ends[to] that the other one does not know this connection any more.
+// Notifies ends[to] that the other one does not know this connection any more.
 void TcpConnection::sendReset(unsigned to) {
   auto from = ends[1 - to].host;
   wire.engine().after(wire.latency(from, ends[to].host, 0), [this, self = addRef(), to]() mutable {
     if (!usable(to)) return;
     if (wire.isCut(ends[1 - to].host, ends[to].host)) {
-      // It will ask again, and be told again.
+      // It sends again, and is answered again.
       wire.engine().after(RETRANSMIT, [this, self = addRef(), to]() mutable { sendReset(to); });
       return;
     }

@@ -13,8 +13,8 @@ namespace gavel::simulation {
 class Wire;
 using Host = std::uint32_t;
 
-// A TCP connection between two processes: two directions of bytes, each in order, with what the
-// kernels at both ends keep of it.  Held by both streams and by what is under way on the wire.
+// A TCP connection between two processes: two directions of bytes, each in order, with the state of
+// the kernels at both ends.  Both streams, and everything under way on the wire, keep a reference.
 class TcpConnection final: public kj::Refcounted {
 public:
   TcpConnection(Wire& wire, std::uint64_t id, Process& client, Host from, Process& server, Host to,
@@ -22,7 +22,7 @@ public:
   KJ_DISALLOW_COPY(TcpConnection);
 
   kj::Own<TcpConnection> addRef() { return kj::addRef(*this); }
-  // What the process at that end uses: 0 is who has connected, 1 who has accepted.
+  // The stream of the process at that end: 0 has connected, 1 has accepted.
   kj::Own<kj::AsyncIoStream> stream(unsigned end);
 
   std::uint64_t id() const { return id_; }
@@ -35,11 +35,11 @@ public:
 
   // Closes an end as a kernel does: in order, or by a reset if something was not read.
   void close(unsigned end);
-  // Its machine has lost power: nothing is told to anybody.
+  // The machine of that end has lost power: nobody is notified.
   void vanish(unsigned end);
   // The machine of an end that has vanished runs again, and does not know this connection.
   void machineIsBack(unsigned end);
-  // Breaks that end: by a reset that has arrived, or since its kernel has given up.
+  // Breaks that end, by a reset that has arrived, or because its kernel has given up.
   void breakEnd(unsigned end);
   // The cut between the two is healed: what was held up is sent again.
   void healed();
@@ -59,7 +59,7 @@ private:
     bool open = true;
     bool vanished = false;
     bool reset = false;
-    bool ended = false;  // All of the peer's bytes have come.
+    bool ended = false;  // All of the peer's bytes have arrived.
     bool shut = false;   // Its own stream has ended.
     std::vector<kj::byte> received;
     std::size_t consumed = 0;  // Of `received`.
@@ -74,9 +74,10 @@ private:
     std::deque<Packet> inFlight;
     Time lastArrival = 0 * kj::NANOSECONDS;
     bool stalled = false;     // By a cut, until it is healed.
-    std::size_t unread = 0;   // Bytes under way and not read.
-    bool wakeQueued = false;  // The writer will hear that there is room.
-    // Bytes that were sent, that have come to the other machine, and that this one knows of.
+    std::size_t unread = 0;   // Bytes under way or not read.
+    bool wakeQueued = false;  // The writer will be notified that there is room.
+    // Bytes that were sent, that have arrived at the other machine, and of which this one knows
+    // that.
     std::uint64_t sent = 0;
     std::uint64_t arrived = 0;
     std::uint64_t acked = 0;

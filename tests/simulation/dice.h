@@ -10,7 +10,7 @@
 namespace gavel::simulation {
 
 // Numbers drawn from a seed (splitmix64: Steele et al., OOPSLA 2014).  Everything that a simulation
-// decides comes from one of these, so that a seed is a run.
+// decides comes from one of these, so a seed is a run.
 class Dice final: public Random {
 public:
   explicit Dice(std::uint64_t seed): state(seed) {}
@@ -26,9 +26,9 @@ public:
   // Another source, whose numbers do not depend on how many are drawn from this one later.
   Dice fork() { return Dice(next()); }
 
-  // One of 0 ... count - 1.
+  // A number in [0, count - 1].
   std::uint64_t below(std::uint64_t count) { return next() % count; }
-  // One of low ... high.
+  // A number in [low, high].
   std::int64_t between(std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low) + 1));
   }
@@ -38,7 +38,7 @@ public:
   bool chance(double probability) {
     return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability;
   }
-  // Much more often short than long: each doubling from low to high is as likely.
+  // Much more often short than long: each doubling between low and high has the same probability.
   kj::Duration skewed(kj::Duration low, kj::Duration high) {
     auto reach = low;
     unsigned doublings = 0;

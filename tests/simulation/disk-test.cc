@@ -22,8 +22,8 @@ protected:
   Process* process = nullptr;
   Store* store = nullptr;
   Position end;
-  std::uint64_t loaded = 0;   // Index of the log's end that load() gave.
-  std::uint64_t durable = 0;  // As told.
+  std::uint64_t loaded = 0;   // The index of the log's end that load() has returned.
+  std::uint64_t durable = 0;  // The index that was reported.
   std::vector<std::string> struck;
 
   DiskTest() {
@@ -129,7 +129,7 @@ TEST_F(DiskTest, EndsAProcessThatWritesWhenItIsFull) {
   EXPECT_THAT(struck, ::testing::ElementsAre("disk full"));
   disk.setFull(false);
   start();
-  EXPECT_FALSE(disk.explains("the disk is full"));  // This process has met nothing.
+  EXPECT_FALSE(disk.explains("the disk is full"));  // This process has met none.
   EXPECT_EQ(loaded, 0u);
 }
 

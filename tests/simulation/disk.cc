@@ -9,7 +9,7 @@
 namespace gavel::simulation {
 namespace {
 
-// Until the storage thread has noticed that there is something to write.
+// The time until the storage thread notices that there is something to write.
 constexpr auto LONGEST_WAKE = 30 * kj::MICROSECONDS;
 constexpr auto LONGEST_READ = 300 * kj::MICROSECONDS;
 // One sync in so many takes long.

@@ -9,10 +9,10 @@
 namespace gavel::simulation {
 
 // The disk of one machine with its data directory: what the processes that use it one after the
-// other have written, and what of it would survive a loss of power.
+// other have written, and the part that would survive a loss of power.
 //
-// Syncs take the time that the seed says; one is under way at a time, and takes with it what had
-// been written when it began.  A fault ends the process that meets it, as a real store does (R12).
+// The seed decides how long syncs take.  One is under way at a time, and covers what had been
+// written when it began.  A fault ends the process that meets it, as a real store does (R12).
 class Disk final {
 public:
   struct Settings {
@@ -28,17 +28,18 @@ public:
   ~Disk() noexcept(false);
   KJ_DISALLOW_COPY(Disk);
 
-  // The data directory as a process opens it; until the process ends, which ended() tells.
+  // Opens the data directory for a process, until it ends, which processEnded() reports.
   kj::Own<Store> open(Process& process);
 
-  // At the moment of the process's death.  After a loss of power only what was synced is left, and
-  // some of what was written after it, in order.
+  // To be called at the process's death.  After a loss of power only what was synced is left, and
+  // some of the writes after it, in order.
   void processEnded();
   void powerLost();
   // A new, empty directory.  Only while no process uses it.
   void wipe();
-  // A copy of the directory as it is now, with all that was written; and what is there is gone, and
-  // that in its place.  The latter only while no process uses it.
+  // copy() returns a copy of the present directory, with all that was written.  The other method
+  // replaces the contents by such a copy, and may be called only while no process uses the
+  // directory.
   kj::Own<MemoryStore> copy() const;
   void putBack(kj::Own<MemoryStore> copy);
   // The directory that a process left which ended at `end`: the one that a copy has replaced since,
@@ -58,14 +59,14 @@ public:
     crawlsUntil = until;
   }
 
-  // Whether what a process that used this disk last has said at its end is what a fault explains.
+  // Whether a fault explains the last words of a process that used this disk.
   bool explains(const std::string& lastWords) const;
   // Called when a fault has struck: "disk full", "sync failed".
   std::function<void(const char*)> onStruck;
 
   const MemoryStore& store() const { return *store_; }
 
-  // What a process is told of it (R12).
+  // What a process knows of it (R12).
   DiskActivity activity() const;
   void probe();
 
@@ -91,7 +92,7 @@ private:
   std::uint64_t endedSyncs = 0;
   std::chrono::nanoseconds syncBegan{0};
   RecentDurations syncs;
-  std::string reason;  // Of the newest fault that its user has met.
+  std::string reason;  // The newest fault that its user has met.
 
   Time drawSync();
   Time drawUpTo(Time longest) {
@@ -102,7 +103,7 @@ private:
   void wrote();
   void beginSync(Process& process);
   void endSync(std::size_t writes);
-  // As long as another thread takes to read something.
+  // The time for which another thread reads something.
   kj::Promise<void> readDelay();
 };
 

@@ -29,7 +29,7 @@ protected:
   void runUntil(Time end) {
     engine.run(end, []() { return false; });
   }
-  // A program that says when its timer is due.
+  // A program that notes when its timer is due.
   void sleep(Process& process, kj::Duration delay, std::string what) {
     process.program = kj::heap<kj::Promise<void>>(process.timer()
                                                       .afterDelay(delay)
@@ -92,7 +92,7 @@ TEST_F(EngineTest, EndsAProcessThatDiesAndNoOther) {
     a.program = kj::heap<kj::Promise<void>>(kj::evalLater([&]() {
                                               die("the disk is gone", {{"which", "sda"}});
                                             }).eagerlyEvaluate([&](kj::Exception&&) {
-      // Code goes on until the stack is unwound; what it says is not heard.
+      // Code goes on until the stack is unwound, but its logs are dropped.
       logInfo("nobody hears this");
       after = "run";
     }));

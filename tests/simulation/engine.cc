@@ -137,7 +137,7 @@ void Engine::pause(Process& process) {
   process.state_ = Process::State::paused;
 }
 
-// Everything that came meanwhile is there at once, as a loop finds it after SIGCONT.
+// Everything that arrived meanwhile is there at once, as a loop finds it after SIGCONT.
 void Engine::resume(Process& process) {
   KJ_REQUIRE(process.state_ == Process::State::paused);
   process.state_ = Process::State::running;
@@ -170,7 +170,7 @@ void Engine::die(Process& process, std::string lastWords) {
   if (process.onDeath) process.onDeath();
 }
 
-// Destroys what ran in it, with the network and the disk cut off already.
+// Destroys its program, once network and disk are cut off.
 void Engine::bury(Process& process) {
   current_ = &process;
   process.heldBack.clear();
@@ -178,7 +178,7 @@ void Engine::bury(Process& process) {
     trace_.line(now_, process.name(),
                 kj::str("exception while ending: ", exception->getDescription()).cStr());
   }
-  // What was waiting for any of it in calls that outlive their server.
+  // Calls that outlive their server may have waited for it.
   KJ_IF_MAYBE (exception, kj::runCatchingExceptions([&]() { waitScope.poll(); })) {
     trace_.line(now_, process.name(),
                 kj::str("exception after the end: ", exception->getDescription()).cStr());
@@ -209,7 +209,7 @@ void Engine::note(std::string_view text) {
 }
 
 void Engine::event(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
-  // What is destroyed has nothing to say.
+  // What is destroyed logs nothing.
   if (current_ != nullptr && !current_->alive()) return;
   if (onLog) onLog(event);
   const char* names[] = {"debug", "info", "warning", "error"};

@@ -21,14 +21,14 @@ class Engine;
 // Nanoseconds of virtual time since the run began, for all processes alike.
 using Time = kj::Duration;
 
-// One process of the simulated world, from its start to its end: what it has of the machine, and
-// what runs in it.  The object outlives the process, since calls under way may refer to its timer.
+// One process of the simulated world, from its start to its end: its part of the machine, and its
+// program.  The object outlives the process, since calls under way may refer to its timer.
 class Process final {
 public:
   enum class State {
     running,
-    paused,  // Nothing reaches it, its timers stand.
-    ending,  // Has died, and is still on the stack; nothing leaves it any more.
+    paused,  // Nothing reaches it, and its timers stand.
+    ending,  // It has died, and is still on the stack; nothing leaves it any more.
     ended,
   };
 
@@ -40,14 +40,14 @@ public:
   Engine& engine() { return engine_; }
   State state() const { return state_; }
   bool alive() const { return state_ == State::running || state_ == State::paused; }
-  // Why it has died by itself; empty: it was killed, or lives.
+  // Why it has ended by itself; empty: it was killed, or lives.
   const std::string& lastWords() const { return lastWords_; }
 
   kj::Timer& timer() { return timer_; }
   Random& random() { return random_; }
   const SystemClock& clock() const { return clock_; }
 
-  // What runs in it.  Made and destroyed with this as the current process.
+  // The program that runs in it.  It is made and destroyed with this as the current process.
   kj::Own<void> program;
   // Called once, at the moment of its death, when all that it held is still there.
   std::function<void()> onDeath;
@@ -74,17 +74,17 @@ private:
   kj::TimerImpl timer_;
   Dice random_;
   Clock clock_;
-  Time armed;                                 // When the earliest timer event is queued for.
+  Time armed;                                 // When the earliest timer event is due.
   std::deque<kj::Function<void()>> heldBack;  // While it is paused.
 };
 
 // Runs all processes in this thread, on one event loop and on virtual time.
 //
-// Events are queued with a time.  The earliest is taken, time jumps there, and what the event does
-// to its process is carried through until nothing is left to do.  Whatever one process does to
-// another is an event with a time later than now, so that at any moment all that runs belongs to
-// one process, the current one.  Events of the same time happen in the order in which they were
-// queued.  Nothing else decides what happens: no clock, no address, no order of a hash table.
+// Events are queued with a time.  The earliest is taken, the time jumps there, and the event and
+// everything that follows from it in its process is carried out.  An effect on another process is
+// an event with a later time.  So at any moment all code that runs belongs to one process, the
+// current one.  Events of the same time happen in the order in which they were queued.  Nothing
+// else decides what happens: no clock, no address, no order of a hash table.
 class Engine final: private LogSink {
 public:
   static constexpr std::int64_t WALL_AT_START = 1'700'000'000'000'000'000;
@@ -108,12 +108,13 @@ public:
   // Queues an event of the world itself: of the network, a disk, a fault.  It may call deliver().
   void at(Time time, kj::Function<void()> event);
   void after(Time delay, kj::Function<void()> event) { at(now_ + delay, kj::mv(event)); }
-  // Queues an event of a process.  Lost if it has ended by then, late if it is paused.
+  // Queues an event of a process.  It is lost if the process has ended by then, and late if it is
+  // paused.
   void at(Time time, Process& process, kj::Function<void()> event);
   void after(Time delay, Process& process, kj::Function<void()> event) {
     at(now_ + delay, process, kj::mv(event));
   }
-  // From an event of the world: has `event` happen in the process now, or when it goes on.
+  // From an event of the world: has `event` happen in the process now, or when the process goes on.
   void deliver(Process& process, kj::Function<void()> event);
 
   void pause(Process& process);
@@ -130,10 +131,10 @@ public:
   // Called after each event of a process that lives on.
   std::function<void(Process&)> onTurn;
 
-  // Takes events until `end`, or until `stop` says so, which is asked after each event.
+  // Takes events until `end`, or until `stop` returns true, which is called after each event.
   void run(Time end, kj::FunctionParam<bool()> stop);
 
-  // A line of the trace, on behalf of the current process or the world.
+  // Writes a line of the trace, for the current process or the world.
   void note(std::string_view text);
 
   std::uint64_t eventCount() const { return sequence; }

@@ -3,8 +3,8 @@
 
 #include "tests/simulation/faults.h"
 
-// What strikes when the chain changes: what a re-link or a join leaves open for a moment is seldom
-// hit by chance.
+// Faults that strike when the chain changes.  The short gaps of a re-link or a join are seldom hit
+// by chance.
 namespace gavel::simulation {
 namespace {
 
@@ -28,7 +28,7 @@ void Faults::changed(const Configuration& next) {
   });
 }
 
-// The tail's word that it gates comes late: perhaps into another epoch.
+// The tail's report of its gate is late, and may arrive in another epoch.
 void Faults::delayGate(const Configuration& next) {
   auto* tail = cluster.nodeWithStore(next.tail()->storeId);
   if (tail == nullptr) return;
@@ -41,8 +41,8 @@ void Faults::delayGate(const Configuration& next) {
   repairAfter(1 * kj::SECONDS, [set]() { set(0 * kj::NANOSECONDS); });
 }
 
-// A gate that is on its way when another member is lost: it comes into the next epoch, in which the
-// same tail commits without the same joiner, which lacks what is committed for a while.
+// A gate is under way when another member is lost.  It arrives in the next epoch, in which the same
+// tail commits without the same joiner, which lacks what is committed for a while.
 void Faults::outdateGate(const Configuration& next) {
   auto* tail = cluster.nodeWithStore(next.tail()->storeId);
   auto* joiner = cluster.nodeWithStore(next.joiner()->storeId);
@@ -71,7 +71,7 @@ void Faults::onceGating(NodeMachine& tail, Time until, std::function<void()> the
                [this, &tail, until, then = std::move(then)]() { onceGating(tail, until, then); });
 }
 
-// The tail and the joiner have time for what a gate takes, and none for more.
+// The tail and the joiner have just enough time for a gate.
 void Faults::flapJoiner(const Configuration& next) {
   auto* tail = cluster.nodeWithStore(next.tail()->storeId);
   auto* joiner = cluster.nodeWithStore(next.joiner()->storeId);

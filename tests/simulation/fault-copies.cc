@@ -4,8 +4,8 @@
 #include "master/orders.h"
 #include "tests/simulation/faults.h"
 
-// Faults that take copies of data away: members that end together, and directories that are put
-// back as they were some time ago.
+// Faults that take copies of data away: members that end together, and directories that are
+// replaced by older states of themselves.
 namespace gavel::simulation {
 
 bool Faults::killTogether() {
@@ -22,7 +22,7 @@ bool Faults::killTogether() {
   return true;
 }
 
-// Counts when it has struck.
+// It is counted when it has struck.
 bool Faults::olderCopy() {
   auto& machine = anyNode();
   if (!machine.runs()) return false;
@@ -36,8 +36,8 @@ bool Faults::olderCopy() {
 }
 
 void Faults::putBack(NodeMachine& machine, kj::Own<MemoryStore> copy) {
-  // What is committed within the last second before everything ended may be known to nobody, and
-  // then a copy that lacks only that looks like the real thing.
+  // What was committed within the last second before everything ended may be known to nobody.  A
+  // copy that lacks only that looks like the original.
   auto& store = cluster.configStore;
   auto id = copy->recovered().storeId;
   bool lacks = !store.bound().within(
@@ -73,7 +73,7 @@ void Faults::putBack(NodeMachine& machine, kj::Own<MemoryStore> copy) {
               [this, &machine]() { replaceAged(machine); });
 }
 
-// While an operator waits for the one to go on from, the others are not started.
+// While an operator waits for the source, the others are not started.
 bool Faults::heldBack(const Machine& machine) const {
   if (source == nullptr || healed || engine.now() >= sourceUntil || source == &machine)
     return false;
@@ -81,7 +81,7 @@ bool Faults::heldBack(const Machine& machine) const {
                      [&](auto& each) { return each.get() == &machine; });
 }
 
-// Again and again, until a master carries it out.
+// Repeats the order until a master carries it out.
 void Faults::order(NodeMachine& machine) {
   auto& current = cluster.configStore.current();
   bool done = current.restartedIn == current.epoch;
@@ -102,7 +102,7 @@ void Faults::order(NodeMachine& machine) {
   engine.after(200 * kj::MILLISECONDS, [this, &machine]() { order(machine); });
 }
 
-// Its operator learns that the directory is too old, and gives it an empty one; unless it has
+// The operator learns that the directory is too old, and gives the node an empty one, unless it has
 // caught up with the chain.
 void Faults::replaceAged(NodeMachine& machine) {
   auto id = machine.disk().store().recovered().storeId;
@@ -112,7 +112,7 @@ void Faults::replaceAged(NodeMachine& machine) {
   bool acts = node != nullptr && std::any_of(members.begin(), members.end(), [&](auto& each) {
                 return each.incarnation == node->replica().incarnation();
               });
-  // Whether or not it runs at this moment, the chain may yet go on from it.
+  // Whether or not it runs at this moment, the chain may still go on from it.
   bool named =
       std::any_of(members.begin(), members.end(), [&](auto& each) { return each.storeId == id; });
   if (!acts && (named || source == &machine)) {

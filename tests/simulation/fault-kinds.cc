@@ -5,7 +5,7 @@
 
 #include "tests/simulation/faults.h"
 
-// What each kind of fault does.  When they strike is in faults.cc.
+// The action of each kind of fault.  faults.cc decides when they strike.
 namespace gavel::simulation {
 namespace {
 
@@ -23,7 +23,7 @@ const char* name(Fault fault) {
   return NAMES[static_cast<unsigned>(fault)];
 }
 
-// Returns whether it struck at once; what strikes later is counted then.
+// Returns whether it struck at once.  What strikes later is counted then.
 bool Faults::tryStrike(Fault fault) {
   switch (fault) {
     case Fault::crash:
@@ -200,7 +200,7 @@ bool Faults::cut(bool bothWays) {
 bool Faults::isolate() {
   auto host = anyMachine().host();
   auto duration = shortOrLong(6 * kj::SECONDS);
-  // Bidders may still reach it: they are whom it could tell something wrong.
+  // Bidders may still reach it: they could get a wrong answer.
   bool butBidders = dice.chance(0.5);
   bool in = dice.chance(0.8);
   bool out = !in || dice.chance(0.8);
@@ -222,7 +222,7 @@ bool Faults::split() {
   splitUntil = engine.now() + 2 * duration;
   std::vector<std::uint64_t> side(cluster.wire.hostCount());
   for (auto& each: side) each = dice.below(2);
-  // Those at the head go on with the masters, while those behind them still have each other.
+  // Those at the head go on with the masters, while those after them still have each other.
   auto& members = cluster.configStore.current().members;
   auto before = members.size() < 2 ? members.size() : 1 + dice.below(members.size() - 1);
   for (auto& master: cluster.masters) {
@@ -280,7 +280,7 @@ bool Faults::reset() {
   return cluster.wire.reset(a, b) > 0;
 }
 
-// The disk tells when it has struck.
+// The disk reports when the fault has struck.
 bool Faults::diskFull() {
   auto& machine = anyNode();
   machine.disk().setFull(true);

@@ -2,7 +2,7 @@
 
 #include "tests/simulation/faults.h"
 
-// The masters' store is gone for good (R3).
+// The masters' store is lost for good (R3).
 namespace gavel::simulation {
 
 void Faults::planLoss() {
@@ -15,15 +15,15 @@ void Faults::planLoss() {
   }
 }
 
-// At the first moment from now on at which it can be made up for.
+// At the first moment from now on at which the loss can be repaired.
 void Faults::awaitLoss() {
   if (healed || engine.now() >= end) return;
   if (loseMaster()) return count("master lost");
   engine.after(20 * kj::MILLISECONDS, [this]() { awaitLoss(); });
 }
 
-// Only while all members act in what is stored: one that only the store knows of may have lost its
-// disk already, and then no promise of all can be had.
+// Only while all members act in the stored configuration.  A member that only the store knows may
+// have lost its disk already, and then not all can promise.
 bool Faults::loseMaster() {
   if (!cluster.whole() || cluster.configStore.lost() || source != nullptr || !aged.empty()) {
     return false;
@@ -32,7 +32,7 @@ bool Faults::loseMaster() {
   if (lossDice.chance(0.8)) {
     engine.after(lossDice.skewed(1 * kj::MILLISECONDS, 2 * kj::SECONDS), [this]() { bringBack(); });
   }
-  // So that there is something to decide.
+  // Makes something to decide.
   auto& members = cluster.configStore.current().members;
   auto victim = members[lossDice.below(members.size())].storeId;
   if (lossDice.chance(0.6)) {
@@ -50,7 +50,7 @@ void Faults::loseStore() {
   cluster.configStore.lose(cluster.lostStore);
 }
 
-// The lost one was not lost, or is found again: somebody starts a master on it.
+// The lost store still exists, or is found again: somebody starts a master on it.
 void Faults::bringBack() {
   auto& machine = *cluster.masters[lossDice.below(cluster.masters.size())];
   if (healed || machine.runs() || cluster.lostStore.current().epoch == 0) return;
@@ -65,7 +65,7 @@ void Faults::bringBack() {
   });
 }
 
-// A member has promised a master that did not come to its end before another one did.
+// A member has promised a master that was overtaken by another one.
 bool Faults::isHeldByPromise() const {
   auto& current = cluster.configStore.current();
   return std::any_of(cluster.nodes.begin(), cluster.nodes.end(), [&](auto& machine) {
@@ -77,7 +77,7 @@ bool Faults::isHeldByPromise() const {
   });
 }
 
-// Then the notice says what to do: begin anew, in another empty directory.
+// The notice then says to begin anew, in another empty directory.
 void Faults::superviseRebuild() {
   engine.after(500 * kj::MILLISECONDS, [this]() { superviseRebuild(); });
   held = !cluster.configStore.lost() && isHeldByPromise() ? held + 1 : 0;

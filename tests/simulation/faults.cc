@@ -8,10 +8,10 @@
 namespace gavel::simulation {
 namespace {
 
-// Any number: for another source than the seed's own.
+// Any number will do, as long as it makes another source than the seed's own.
 constexpr std::uint64_t LOSS = 0x6d61737465720a15;
 
-// Relative to each other, in a run that has them.
+// Relative to the other kinds of a run.
 unsigned weight(Fault fault) {
   switch (fault) {
     case Fault::crash:
@@ -86,7 +86,7 @@ void Faults::begin(Time lastStrike) {
     for (auto& node: cluster.nodes) started(*node);
     repairAfter(dice.between(500, 6000) * kj::MILLISECONDS, [this]() {
       setAllClocks(0);
-      // Or they go by what they have seen at their start.
+      // Otherwise they go by the clock of their start.
       if (dice.chance(0.7)) outage();
     });
   }
@@ -187,7 +187,7 @@ void Faults::healAll() {
     repairs[i]->done = true;
     repairs[i]->carryOut();
   }
-  // Who was started with a wrong clock goes by it until it is restarted.
+  // A process that was started with a wrong clock uses it until it is restarted.
   for (auto& machine: cluster.nodes) {
     if (machine->runs() && std::find(startedWrong.begin(), startedWrong.end(),
                                      &machine->process()) != startedWrong.end()) {
@@ -211,14 +211,14 @@ bool Faults::clocksOff() const {
 }
 
 bool Faults::mayWipe(NodeMachine& machine) const {
-  // What only a serving member holds must not be lost for ever: that is more than is promised.
-  // A master may be about to form the chain of a node that has just died: until there is a chain,
-  // each may be its only member.
+  // What only a serving member holds must not be lost for ever: the chain does not survive that.  A
+  // master may be about to form the chain of a node that has just died.  Until there is a chain,
+  // each node may be its only member.
   auto& members = cluster.configStore.current().members;
   if (members.empty()) return false;
   // An operator is about to go on from it.
   if (source == &machine) return false;
-  // Its promise is needed, perhaps: the nodes know of older configurations than were stored.
+  // Its promise may be needed: the nodes know of older configurations than were stored.
   if (cluster.configStore.lost()) return false;
   auto store = machine.disk().store().recovered().storeId;
   for (auto& member: members) {
@@ -262,12 +262,12 @@ void Faults::ended(Process& process) {
   }
   for (auto& master: cluster.masters) {
     if (!master->is(process)) continue;
-    // One that came back after its store was lost is recognized for what it is.
+    // If it came back after its store was lost, it is recognized.
     master->use(cluster.configStore);
     bool another = std::any_of(cluster.masters.begin(), cluster.masters.end(), [this](auto& each) {
       return each->runs() && each->uses(cluster.configStore);
     });
-    // Or whichever of them takes its place.
+    // Or another master takes its place.
     auto& next = *cluster.masters[dice.below(cluster.masters.size())];
     bool same = dice.chance(0.7) || next.runs();
     if (!another) startAfter(same ? *master : next, delay, false);

@@ -12,9 +12,9 @@ namespace gavel::simulation {
 
 enum class Fault : unsigned {
   crash,      // A node or master, like SIGKILL.
-  powerLoss,  // A node, with what its disk has not synced; nobody is told.
+  powerLoss,  // A node, with what its disk has not synced; nobody is notified.
   outage,     // All nodes at once, and sometimes the masters.
-  pause,      // A node or master stands still, and finds everything at once when it goes on.
+  pause,      // A node or master stands still.  When it goes on, everything arrives at once.
   cutOneWay,  // Between two machines.
   cutBothWays,
   isolation,      // One machine from all others.
@@ -33,18 +33,18 @@ enum class Fault : unsigned {
   largePackets,  // Those above some size vanish between two nodes, one way or both.
   flappingLink,  // Between two nodes, off and on again, many times.
   killTogether,  // All serving members but one, within 50 ms.
-  // A total outage, after which a member comes back on a copy of its directory from some time
-  // before; and perhaps an operator goes on from there, though the others have more.
+  // A total outage, after which a member comes back on an older copy of its directory.  Perhaps an
+  // operator goes on from there, though the others have more.
   olderCopy,
 };
 constexpr unsigned FAULTS = 23;
 const char* name(Fault fault);
 
-// Strikes the cluster at times and with faults that the seed says, repairs each after a while, and
-// starts again what has ended.
+// Strikes the cluster with faults at times that the seed decides, repairs each after a while, and
+// restarts processes that have ended.
 //
-// Each run has its own kinds of faults, as what one kind leads to is easily hidden by the others.
-// They come in bursts, with time between them for the chain to get somewhere.
+// Each run has its own kinds of faults, since the effects of one kind are easily hidden by the
+// others.  They come in bursts, with time between them for the chain to make progress.
 class Faults final {
 public:
   Faults(Cluster& cluster, Dice dice);
@@ -56,7 +56,7 @@ public:
   void healAll();
 
   // When all else is repaired: for `duration`, one pair of neighbours in the chain cannot talk to
-  // each other, in a way that the seed says.  What that is; empty: there is no such pair.
+  // each other, in a way that the seed decides.  Returns what that is; empty: there is no such pair.
   std::string breakLink(Time duration);
   // Likewise: all masters stand still for `duration`.
   void pauseMasters(Time duration);
@@ -65,14 +65,14 @@ public:
   void changed(const Configuration& next);
   // A process begins on a machine.
   void started(Machine& machine);
-  // A process has ended: has it started again some time.
+  // A process has ended: it will be started again at some time.
   void ended(Process& process);
-  // Whether an operator may give up what was committed, after which nothing is said of histories.
+  // Whether an operator may give up what was committed.  Histories are not checked after that.
   bool mayGiveUp = false;
   // Whether a clock is off, or was a moment ago.
   bool clocksOff() const;
 
-  // How often each kind really struck, as the cluster met it, and what followed.
+  // How often each kind really struck, and what followed.
   const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 
 private:
@@ -84,25 +84,25 @@ private:
   Cluster& cluster;
   Engine& engine;
   Dice dice;
-  std::vector<Fault> kinds;  // Of this run; those that come more often are in it more often.
+  std::vector<Fault> kinds;  // Of this run; the more frequent ones are in it several times.
   Time calm;                 // Between bursts, at most.
   Time end = 0 * kj::NANOSECONDS;
   bool healed = false;
   bool flapping = true;  // Links that flap go on to do so.
-  // How likely a configuration on its way meets a fault.
+  // The probability that a configuration under way meets a fault.
   double ambush;
   Time splitUntil = 0 * kj::NANOSECONDS;
-  double wipes;  // How likely a late start is one with an empty disk.
+  double wipes;  // The probability that a late start has an empty disk.
   std::vector<std::unique_ptr<Repair>> repairs;
-  std::vector<const Process*> startedWrong;  // While the clock of their machine was off.
+  std::vector<const Process*> startedWrong;  // Started while their machine's clock was off.
   SharedConfigStore::Step masterDiesAt = SharedConfigStore::Step::none;
   std::map<std::string, std::uint64_t> counts_;
   std::vector<std::uint64_t> aged;  // Stores in whose place there is an older copy.
-  Machine* source = nullptr;        // From which an operator goes on, while the others stay down.
+  Machine* source = nullptr;        // An operator goes on from it, while the others stay down.
   Time sourceUntil = 0 * kj::NANOSECONDS;
-  // In a run of its own kind: the masters' store is gone for good, and is made anew from what nodes
-  // promise; the old one may turn up again, or not be lost at all.  Drawn apart, so that other runs
-  // are as they were without this fault.
+  // In a run of its own kind: the masters' store is lost for good, and is made anew from the nodes'
+  // promises.  The old one may be found again, or still run.  It is drawn apart, so that other runs
+  // are the same as without this fault.
   Dice lossDice;
   unsigned held = 0;  // So many looks in a row found a member that has promised another master.
 
@@ -134,7 +134,7 @@ private:
   bool stepClock();
   bool leapClocks();
   void setAllClocks(std::int64_t off);
-  // An operator who knows the time looks at the heads that do not believe their clocks.
+  // An operator who knows the time checks heads that do not believe their clocks.
   void superviseClocks();
   bool secondMaster();
   bool largePackets();

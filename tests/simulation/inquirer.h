@@ -11,12 +11,12 @@
 
 namespace gavel::simulation {
 
-// Asks any node how an auction stands, be it a member or not as far as anybody knows, and records
-// what it is told: nodes that do not know that they are out are who could tell something old.
+// Asks any node how an auction stands, whether it seems to be a member or not, and records the
+// answers.  Nodes that do not know that they are removed could give old answers.
 class Inquirer final: private kj::TaskSet::ErrorHandler {
 public:
   struct Settings {
-    std::uint32_t number = 0;        // Of the client, in the history.
+    std::uint32_t number = 0;        // The number of the client in the history.
     std::vector<std::string> nodes;  // Addresses.
     kj::Duration thinkAtMost = 200 * kj::MILLISECONDS;
   };
@@ -26,7 +26,7 @@ public:
            Settings settings);
   KJ_DISALLOW_COPY(Inquirer);
 
-  // Asks until stop(), and resolves when the last answer has come, or will not.
+  // Asks until stop().  Resolves when no answer is awaited any more.
   kj::Promise<void> run();
   void stop() { running = false; }
 

@@ -44,12 +44,12 @@ void Machine::losePower() {
   losingPower = true;
   wire.powerOff(host_);
   engine.kill(*process_, "power lost");
-  // Its listeners go now that nobody is told.
+  // Its listeners are closed now that nobody is notified.
   wire.processEnded(*process_);
   losingPower = false;
 }
 
-// What main() of gavel-node does.
+// The work of main() of gavel-node.
 class NodeMachine::Program final {
 public:
   Program(NodeMachine& machine, Process& process)
@@ -105,7 +105,7 @@ void NodeMachine::ended(bool power) {
   }
 }
 
-// What main() of gavel-master does.
+// The work of main() of gavel-master.
 class MasterMachine::Program final {
 public:
   Program(MasterMachine& machine, Process& process)
@@ -143,7 +143,7 @@ private:
   kj::Own<Server> server;
   kj::Promise<void> running;
 
-  // Its operator starts it with --rebuild while there is nothing in its store any more.
+  // The operator starts it with --rebuild while its store is empty.
   kj::Promise<void> rebuild(MasterMachine& machine, Process& process) {
     if (!machine.store->lost()) return kj::READY_NOW;
     rebuilder =

@@ -16,8 +16,8 @@ namespace gavel::simulation {
 
 constexpr unsigned PORT = 7400;
 
-// A machine of the simulated world, and the one process that runs on it, if it runs: what faults
-// are done to.  All of it from events of the world.
+// A machine of the simulated world, with its process if one runs.  Faults strike machines.  All
+// methods are called from events of the world.
 class Machine {
 public:
   Machine(Engine& engine, Wire& wire, Dice dice, std::string name)
@@ -41,9 +41,9 @@ public:
 
   // Starts its process; power comes back with it.
   void start();
-  // Like SIGKILL.
+  // Acts like SIGKILL.
   void kill(std::string_view why);
-  // The machine goes dark, with what its disk has not synced.
+  // The machine loses power, with what its disk has not synced.
   void losePower();
   void pause() {
     disturbed = engine.now();
@@ -56,7 +56,7 @@ public:
   // Whether its process was paused, ended or started since `since`.
   bool disturbedSince(Time since) const { return paused() || !runs() || disturbed >= since; }
 
-  // Off the true time, by which the wall clock is stepped: in nanoseconds.
+  // The difference of the wall clock from the true time, in ns.
   std::int64_t wallOffset = 0;
 
 protected:
@@ -106,13 +106,13 @@ public:
                 master::Settings settings)
       : Machine(engine, wire, dice, std::move(name)), store(&store), settings(settings) {}
 
-  // From its next start on.
+  // The store that it uses from its next start on.
   void use(SharedConfigStore& other) { store = &other; }
   bool uses(const SharedConfigStore& other) const { return store == &other; }
-  // Where nodes are, for making a lost store anew.
+  // The addresses of nodes, for making a lost store anew.
   std::vector<std::string> clusterNodes;
 
-  // Null while it does not run, or has not read what is stored yet.
+  // Null while it does not run, or has not read the stored document yet.
   master::Master* master() { return runs() ? master_ : nullptr; }
 
 private:

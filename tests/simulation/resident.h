@@ -10,26 +10,26 @@
 
 namespace gavel::simulation {
 
-// Watches all auctions at one node, and stays there whatever happens to it: a client that changed
-// to another node would not see what this one forgets to tell when it leaves the chain, drops a
-// part of its log and joins again.  At times it looks elsewhere for seconds, so that much of what
-// it asks for is from before the node left.
+// Watches all auctions at one node, and stays there whatever happens to the node.  A client that
+// changes to another node would not notice what this node forgets to report when it leaves the
+// chain, drops a part of its log and joins again.  Now and then it pauses for seconds, so that much
+// of what it asks for is from before the node left.
 //
-// Checks that of each auction all versions are told, each once and in order, but where a gap is
-// told; and in the end that nothing is missing up to the position it was told.
+// Checks that all versions of each auction are reported, each once and in order, except where a gap
+// is reported.  In the end it checks that nothing is missing up to the reported position.
 class Resident final: private kj::TaskSet::ErrorHandler {
 public:
   // References must outlive this object.  `node` is an address.
   Resident(client::Client& client, kj::Timer& timer, std::string node, Dice dice);
   KJ_DISALLOW_COPY(Resident);
 
-  // Throws what is not as it should be.
+  // Throws what is wrong.
   void compare(const std::vector<history::FinalHistory>& finals) const;
 
 private:
   struct Told {
     std::map<std::uint64_t, history::Version> versions;
-    bool gap = false;  // Since the last one.
+    bool gap = false;  // Since the last version.
   };
 
   client::Client& client;
@@ -37,7 +37,7 @@ private:
   const std::string node;
   Dice dice;
   std::uint64_t position = 0;
-  std::uint64_t lastGap = 0;  // Nothing up to here need have been told.
+  std::uint64_t lastGap = 0;  // Versions up to here may be missing.
   std::map<std::string, Told> byAuction;
   std::string failure;
   kj::TaskSet tasks;

@@ -17,7 +17,7 @@
 namespace gavel::simulation {
 namespace {
 
-// How a worker tells what came of a seed: one line, in which fields are separated by tabs.
+// A worker reports the result of a seed as one line, in which fields are separated by tabs.
 constexpr char LINE_BREAK = '\x1f';
 
 std::string encode(const std::map<std::string, std::uint64_t>& counts) {
@@ -85,12 +85,12 @@ struct Worker {
   int orders = -1;   // Seeds go there.
   int reports = -1;  // Lines come from there.
   std::string partial;
-  std::uint64_t seed = 0;  // What it is at; meaningful while `busy`.
+  std::uint64_t seed = 0;  // The seed that it runs; meaningful while `busy`.
   bool busy = false;
 };
 
-// Of this process, from now on: beyond that a signal ends it.  Not time on the wall, which passes
-// also while others have the processor.
+// Limits the processor time of this process: beyond it a signal ends the process.  Time on the wall
+// would pass also while others have the processor.
 void limitProcessorTime(unsigned seconds) {
   struct itimerval limit {};
   limit.it_value.tv_sec = seconds;
@@ -122,7 +122,7 @@ Worker startWorker(unsigned timeout, const std::vector<Worker>& others) {
   pid_t pid = 0;
   KJ_SYSCALL(pid = fork());
   if (pid == 0) {
-    // An end of another's pipe here would keep that one from seeing its end.
+    // If it held an end of another worker's pipe, that worker would not see the end of its input.
     for (auto& other: others) {
       close(other.orders);
       close(other.reports);

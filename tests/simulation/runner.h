@@ -9,7 +9,7 @@
 
 namespace gavel::simulation {
 
-// What came of many runs.
+// The result of many runs.
 struct Summary {
   std::uint64_t seeds = 0;
   std::vector<std::pair<std::uint64_t, std::string>> failures;  // By seed.
@@ -30,16 +30,16 @@ struct Seeds {
   std::uint64_t first = 1;
   std::uint64_t count = 100;
   unsigned jobs = 1;  // Processes.
-  // After so many failures no other seed is begun.
+  // After so many failures no further seed is begun.
   std::uint64_t mostFailures = 20;
-  // A run that takes longer, in seconds of processor time, has failed.
+  // A run that takes more seconds of processor time has failed.
   unsigned timeout = 120;
-  // Whoever calls it tells of the failures.
+  // The caller reports the failures.
   bool quiet = false;
 };
 
-// Runs the seeds in processes of their own, so that one that crashes or hangs is a failure like any
-// other.  Prints each failure when it comes, with the command that shows it again.
+// Runs the seeds in processes of their own, so a crash or a hang is a failure like any other.
+// Prints each failure when it happens, with the command that shows it again.
 Summary runSeeds(const Seeds& seeds);
 
 }  // namespace gavel::simulation

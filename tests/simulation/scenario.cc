@@ -13,23 +13,23 @@
 namespace gavel::simulation {
 namespace {
 
-// From when all is repaired until the chain is whole, and has served bidders.
+// The time until the chain is whole and has served bidders, once all is repaired.
 constexpr auto TIME_TO_HEAL = 40 * kj::SECONDS;
 constexpr std::uint64_t SUCCESSES_AFTER = 10;
-// For the bidders to end what they are at, and to read everything back.
+// The time for the bidders to end their operations and to read everything back.
 constexpr auto TIME_TO_END = 30 * kj::SECONDS;
-// Of which a run has some hundred thousand.  With more it has come to no end.
+// A run has some hundred thousand events.  With more than this it does not end.
 constexpr std::uint64_t MOST_EVENTS = 20'000'000;
-// No bidder makes longer ones.
+// Bidders make none that last longer.
 constexpr auto LONGEST_AUCTION = 60 * kj::SECONDS;
-// While one link does not work, and both its ends are heard by the master: from one success to the
-// next.  It takes a large check, which an idle link carries each second, the time without
-// progress, a decision that is stored, and a bidder who tries again.
+// The longest time from one success to the next while one link does not work and the master hears
+// both its ends.  It has room for a large check, which an idle link carries each second, for the
+// time without progress, for a decision that is stored, and for a bidder who tries again.
 constexpr auto LONGEST_GAP = 7 * kj::SECONDS;
-// A run in which fewer bids, creates and so on succeed until then has proved nothing, and fails.
+// A run in which fewer operations succeed until then has proved nothing, and fails.
 constexpr std::uint64_t LEAST_SUCCESSES = 40;
 
-// What processes log that shows where a run has been, and what it is called in the summary.
+// Log messages that show where a run has been, with their names in the summary.
 constexpr std::pair<std::string_view, const char*> COUNTED[] = {
     {"dropping entries that the chain does not have", "logs cut"},
     {"dropping everything for a snapshot", "snapshots begun"},
@@ -115,7 +115,7 @@ private:
     return true;
   }
 
-  // Whether `condition` came about.
+  // Whether `condition` became true.
   template <typename Condition>
   bool until(Time end, Condition condition) {
     bool reached = condition();
@@ -140,7 +140,7 @@ private:
     if (!failed()) engine.note("healed");
   }
 
-  // One link does not work for a while, and bids go on all the same (R6).
+  // One link does not work for a while, and bids have to go on (R6).
   void withBrokenLink() {
     if (failed() || checks.lossy()) return;
     // One member fewer may be too few to take bids (R18).
@@ -202,7 +202,7 @@ private:
       checks.fail("in the end, members have not applied the same: " + cluster.describe());
     }
     if (failed()) return;
-    // However wrong clocks were, they last as long as they were to.
+    // However wrong clocks were, auctions last as long as intended.
     auto longest = checks.longestAuction();
     constexpr auto TIME_TO_CLOSE = 2 * kj::SECONDS;
     if (longest > LONGEST_AUCTION ||
@@ -211,7 +211,7 @@ private:
                               longest / kj::MILLISECONDS));
     }
     if (failed()) return;
-    if (checks.lossy()) return;  // What was told, and then given up, is nowhere.
+    if (checks.lossy()) return;  // What was acknowledged and then given up is nowhere.
     auto verdict = history::check(cluster.bidding->history());
     if (!verdict.linearizable()) {
       checks.fail("the history is not linearizable:\n" + verdict.text());

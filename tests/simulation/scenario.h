@@ -9,7 +9,7 @@
 
 namespace gavel::simulation {
 
-// What came of a run.
+// The result of a run.
 struct Report {
   std::uint64_t seed = 0;
   // The first thing that was wrong; empty: nothing.
@@ -20,11 +20,11 @@ struct Report {
   double longestGap = 0;  // Without a success while one link did not work, in virtual seconds.
   history::Bidders::Counts operations;
   std::map<std::string, std::uint64_t> counts;   // How often each fault struck.
-  std::map<std::string, std::uint64_t> results;  // What became of it: epochs, joins, ...
+  std::map<std::string, std::uint64_t> results;  // What followed: epochs, joins, ...
 };
 
-// Runs the whole system from one seed: forms a chain, lets bidders at it, strikes it with faults,
-// heals it, and checks during and after all that.
+// Runs the whole system from one seed: forms a chain, lets bidders bid, strikes it with faults, and
+// heals it.  Checks during and after all that.
 Report runSeed(std::uint64_t seed, Trace& trace);
 
 }  // namespace gavel::simulation

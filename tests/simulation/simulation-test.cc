@@ -7,11 +7,11 @@
 #include "tests/simulation/faults.h"
 #include "tests/simulation/runner.h"
 
-// Whole runs.  More of them, and for longer: tests/simulation/run.
+// Whole runs.  tests/simulation/run makes more and longer ones.
 namespace gavel::simulation {
 namespace {
 
-// As many as take about half a minute on two cores.
+// They take about half a minute on two cores.
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::uint64_t FIXED_SEEDS = 10;
 constexpr std::uint64_t FRESH_SEEDS = 20;
@@ -19,7 +19,7 @@ constexpr std::uint64_t FRESH_SEEDS = 20;
 constexpr std::uint64_t FIXED_SEEDS = 200;
 constexpr std::uint64_t FRESH_SEEDS = 250;
 #endif
-// For everything that is rare to have happened.
+// With so many, everything that is rare has happened.
 constexpr std::uint64_t ENOUGH = 200;
 constexpr unsigned JOBS = 2;
 
@@ -41,7 +41,7 @@ std::string difference(const std::string& a, const std::string& b) {
 TEST(Simulation, RepeatsItselfByteForByte) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     auto first = traceOf(seed);
-    // What another run leaves behind changes nothing.
+    // Remains of another run change nothing.
     traceOf(seed + 1000);
     auto second = traceOf(seed);
     EXPECT_GT(first.size(), 10'000u);

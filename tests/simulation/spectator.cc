@@ -9,7 +9,7 @@ namespace {
 
 constexpr auto LOOK = 20 * kj::MILLISECONDS;
 constexpr double WATCHED_ALONE = 0.3;
-// Some who watch have something else to do for a while, and find all that happened meanwhile.
+// Some watchers pause for a while, and then find all that happened meanwhile.
 constexpr double BUSY = 0.1;
 constexpr auto LONGEST_BUSY = 4 * kj::SECONDS;
 
@@ -89,7 +89,7 @@ bool Spectator::complete(const std::vector<history::FinalHistory>& finals) const
              found->second.versions.rbegin()->first >= last;
     };
     if (byOne.count(final.auction) > 0 && !reached(byOne)) return false;
-    // What a gap has hidden may have been the last.
+    // A gap may have hidden the last one.
     if (!anyGap && !reached(byAll)) return false;
   }
   return true;

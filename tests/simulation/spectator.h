@@ -11,23 +11,23 @@
 
 namespace gavel::simulation {
 
-// Watches all auctions, and some of them each by itself, and checks what it is told: of one auction
-// all versions, each once and in order; of all auctions the same, but where a gap is told.
+// Watches all auctions together, and some of them alone, and checks what is reported.  Of one
+// auction that is all versions, each once and in order.  Of all auctions it is the same, except
+// where a gap is reported.
 class Spectator final: private kj::TaskSet::ErrorHandler {
 public:
   // References must outlive this object.
   Spectator(client::Client& client, kj::Timer& timer, Random& random, Dice dice);
   KJ_DISALLOW_COPY(Spectator);
 
-  // Resolves when it has been told everything in `finals`; rejects with what is not as it should
-  // be.
+  // Resolves when everything in `finals` was reported to it.  Rejects with what is wrong.
   kj::Promise<void> settle(const std::vector<history::FinalHistory>& finals);
 
 private:
-  // What one watch has told of one auction.
+  // What one watch has reported of one auction.
   struct Told {
     std::map<std::uint64_t, history::Version> versions;
-    bool gap = false;                             // Since the last one.
+    bool gap = false;                             // Since the last version.
     std::unique_ptr<client::AuctionWatch> watch;  // Of this auction alone.
   };
 

@@ -26,7 +26,7 @@ public:
 
   bool wantsWire() const { return detail == Detail::wire; }
   void line(kj::Duration time, std::string_view who, std::string_view text);
-  // What is too frequent to be made a text of each time.
+  // Notes events that are too frequent for a text each.
   void wire(kj::Duration time, std::uint64_t from, std::uint64_t to, std::uint64_t what);
   // The text to wire(), if wantsWire().
   void explain(kj::Duration time, std::string_view who, std::string_view text);

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A client on one machine, a server on another, and what each has got of the other.
+// A client on one machine, a server on another, and what each has received from the other.
 class WireTest: public ::testing::Test {
 protected:
   // What runs at one end.
@@ -171,7 +171,7 @@ TEST_F(WireTest, HoldsBytesBackBehindACut) {
   write(*server, *there, "other way");
   go(100 * kj::MILLISECONDS);
   EXPECT_EQ(there->got, "");
-  EXPECT_EQ(here->got, "other way");  // One way only.
+  EXPECT_EQ(here->got, "other way");  // In this direction only.
   write(*client, *here, "two");
   go(100 * kj::MILLISECONDS);
   wire.heal(a, b);
@@ -216,7 +216,7 @@ TEST_F(WireTest, TheKernelTellsWhatTheOtherOneHas) {
   go(1 * kj::SECONDS);
   EXPECT_EQ(progress().acked, 6u);
 
-  wire.cut(b, a);  // Its word is lost.
+  wire.cut(b, a);  // The acknowledgment is lost.
   write(*client, *here, "three");
   go(100 * kj::MILLISECONDS);
   EXPECT_EQ(there->got, "onetwothree");
@@ -260,7 +260,7 @@ TEST_F(WireTest, TellsPeersOfAKilledProcess) {
   write(*server, *there, "last");
   engine.kill(*server, "test");
   go(1 * kj::SECONDS);
-  EXPECT_EQ(here->got, "last");  // What had left it.
+  EXPECT_EQ(here->got, "last");  // It had left the machine.
   EXPECT_EQ(here->end, "end");
   write(*client, *here, "x");
   go(1 * kj::SECONDS);

@@ -7,7 +7,7 @@
 namespace gavel::simulation {
 namespace {
 
-// When a kernel asks again that wants to connect, and how often.
+// The time after which a kernel tries again to connect, and how often.
 constexpr auto CONNECT_AGAIN = 1 * kj::SECONDS;
 constexpr unsigned CONNECT_ATTEMPTS = 6;
 
@@ -15,7 +15,7 @@ constexpr std::size_t BUFFER_SIZES[] = {4 * 1024, 16 * 1024, 64 * 1024, 256 * 10
 
 }  // namespace
 
-// A process on its way to a connection.
+// A process that is connecting.
 struct Wire::Attempt: public kj::Refcounted {
   Process& process;
   Host from, to;
@@ -147,7 +147,7 @@ kj::Own<kj::Network> Wire::network(Process& process, Host host) {
   return kj::heap<ProcessNetwork>(*this, process, host);
 }
 
-// Mostly the link's own, sometimes much more; always later than now.
+// Mostly the link's own latency, sometimes much more; always above 0.
 Time Wire::latency(Host from, Host to, std::size_t bytes) {
   if (fixedDelay) return *fixedDelay;
   auto& link = links[from][to];
@@ -169,7 +169,7 @@ kj::Own<Wire::Listener> Wire::listen(Process& process, Host host, unsigned port)
   return kj::addRef(*slot);
 }
 
-// The first packet of a connection comes to the machine.
+// The first packet of a connection arrives at the machine.
 void Wire::connect(kj::Own<Attempt> attempt) {
   if (!attempt->process.alive() || !attempt->fulfiller->isWaiting()) return;
   auto& machine = hosts[attempt->to];
@@ -315,7 +315,7 @@ bool Wire::disturbedSince(Host a, Host b, Time since) const {
 
 unsigned Wire::reset(Host a, Host b) {
   unsigned count = 0;
-  // By index: what is told may open connections.
+  // By index: a notified process may open connections.
   for (std::size_t i = 0; i < connections.size(); ++i) {
     auto connection = connections[i]->addRef();
     bool between = (connection->host(0) == a && connection->host(1) == b) ||

@@ -19,8 +19,8 @@ namespace gavel::simulation {
 // resets.
 //
 // A machine is a host with one address, "name:port".  Connecting to a port that nobody listens on
-// is refused; to a machine without power, or behind a cut, it stays without an answer.  A cut holds
-// up what is sent, and connections survive it unless a kernel gives up first.
+// is refused.  There is no answer from a machine without power, or on the other side of a cut.  A
+// cut holds up what is sent, and connections survive it unless a kernel gives up first.
 class Wire final {
 public:
   Wire(Engine& engine, Dice dice);
@@ -33,12 +33,12 @@ public:
   std::size_t hostCount() const { return hosts.size(); }
   bool hasPower(Host host) const { return hosts[host].power; }
 
-  // What a process on that machine sees of the network.  Must not outlive this object.
+  // The network as a process on that machine sees it.  Must not outlive this object.
   kj::Own<kj::Network> network(Process& process, Host host);
 
   // The kernel closes everything that a process had.  To be called at its death.
   void processEnded(Process& process);
-  // Before the machine's processes are ended: nobody hears of it.
+  // To be called before the machine's processes end: nobody is notified.
   void powerOff(Host host);
   void powerOn(Host host);
 
@@ -53,16 +53,16 @@ public:
   void cut(Host from, Host to);
   void heal(Host from, Host to);
   bool isCut(Host from, Host to) const { return links[from][to].cuts > 0; }
-  // Each message takes about that much longer; 0: as usual.
+  // Each message takes about that much longer; 0: no longer.
   void slow(Host from, Host to, Time extra);
-  // Messages of more bytes vanish, and what follows them waits; 0: none.
+  // Messages of more bytes vanish, and later ones wait for them; 0: none vanish.
   void limit(Host from, Host to, std::size_t largest);
   // Whether a message is held up.
   bool blocks(Host from, Host to, std::size_t bytes) const {
     auto& link = links[from][to];
     return link.cuts > 0 || (link.largest > 0 && bytes > link.largest);
   }
-  // Whether something was amiss between two machines, either way, since `since`.
+  // Whether something was wrong between two machines, in either direction, since `since`.
   bool disturbedSince(Host a, Host b, Time since) const;
   // Resets all connections between two machines, and returns how many there were.
   unsigned reset(Host a, Host b);
@@ -106,7 +106,7 @@ private:
     Time base = 0 * kj::NANOSECONDS;
     Time extra = 0 * kj::NANOSECONDS;
     std::size_t largest = 0;
-    Time disturbed = -1 * kj::NANOSECONDS;  // When something was last amiss; -1: never.
+    Time disturbed = -1 * kj::NANOSECONDS;  // When something was last wrong; -1: never.
 
     bool amiss() const { return cuts > 0 || extra > 0 * kj::NANOSECONDS || largest > 0; }
   };

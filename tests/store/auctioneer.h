@@ -9,18 +9,18 @@
 
 namespace gavel {
 
-// Makes a log of auctions that are created, bid on and closed, and knows what should come of it.
+// Makes a log of auctions that are created, bid on and closed, and knows the expected state.
 class Auctioneer {
 public:
-  // As a node has it: with what a store has taken forgotten.
+  // The state of a node: it forgets what a store has taken.
   auction::State state;
-  // Never told of a store, so that it has everything.
+  // It has no store, and keeps everything.
   auction::State reference;
   Position end;
   std::uint64_t epoch = 1;
   std::vector<BatchPtr> log;
 
-  // The next `count` commands as a batch, applied to both states.
+  // Makes a batch of the next `count` commands, and applies it to both states.
   BatchPtr next(std::size_t count) {
     std::deque<std::string> texts;  // Entries borrow their texts.
     std::vector<auction::Entry> entries;
@@ -58,7 +58,7 @@ private:
     auto step = (index - 2) % PERIOD;
     if (step == 0) {
       auction::Terms terms;
-      // Some records are large ones.
+      // Some records are large.
       terms.item = auctions % 4 == 0 ? text(std::string(2000, 'x')) : "a lamp";
       terms.duration = 1'000'000'000'000;
       terms.increment.value = 1;

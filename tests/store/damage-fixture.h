@@ -13,7 +13,7 @@ namespace gavel {
 
 namespace fs = std::filesystem;
 
-// How much has been written into a file that may have space to spare.
+// How much has been written into a file, which may have spare space.
 inline std::size_t usedOf(const std::string& contents) {
   return contents.find_last_not_of('\0') + 1;
 }

@@ -7,7 +7,7 @@ namespace {
 
 TEST(HangWatch, CountsChecksWithoutProgress) {
   HangWatch watch(3);
-  watch.check(7, true, true);  // Something has ended since the one before.
+  watch.check(7, true, true);  // A call has ended since the last look.
   for (unsigned i = 1; i < 3; ++i) {
     watch.check(7, true, true);
     EXPECT_EQ(watch.silent(), i);

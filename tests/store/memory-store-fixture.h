@@ -64,7 +64,7 @@ protected:
                        MemoryStore::Options options = {}) {
     return {kj::heap<MemoryStore>(7, sync, options)};
   }
-  // With open and ended auctions, and checkpoints on the way.
+  // Has open and ended auctions, and makes checkpoints meanwhile.
   Writer filled(MemoryStore::Options options = {}) {
     auto w = writer(MemoryStore::Sync::atOnce, options);
     w.open();
@@ -79,7 +79,7 @@ protected:
     return w;
   }
 
-  // What an image comes to once its log is applied.
+  // The hash of an image once its log is applied.
   static std::array<std::uint8_t, 32> hashOf(Image image) {
     for (auto& batch: image.log) {
       batch->forEach([&](const auction::Entry& entry) { image.state.apply(entry); });

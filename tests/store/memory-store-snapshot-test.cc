@@ -8,7 +8,7 @@
 #include "tests/support/entries.h"
 #include "tests/support/memory-store.h"
 
-// What is handed on, and what is not in memory any more.
+// Snapshots of state that is not in memory any more.
 namespace gavel {
 namespace {
 
@@ -21,7 +21,7 @@ TEST_F(MemoryStoreTest, HandsASnapshotOnInParts) {
   auto at = snapshot->position();
   EXPECT_EQ(at.index, 25u);
   w.bid("lamp", 100'000);
-  w.checkpoint(waitScope);  // Does not show in the snapshot.
+  w.checkpoint(waitScope);  // The snapshot does not have it.
 
   auto joiner = writer(MemoryStore::Sync::manual);
   joiner.open();

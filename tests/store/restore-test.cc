@@ -93,7 +93,7 @@ TEST_F(RestoreTest, BringsBackAllThatWasThere) {
   EXPECT_EQ(image.end(), restored.position);
   EXPECT_EQ(image.state.hash(), auctioneer.reference.hash());
   expectCheckpoint(*store, auctioneer.reference);
-  // The new cluster's log goes on from there.
+  // The log of the new cluster continues there.
   auctioneer.end = restored.position;
   append(*store, auctioneer, 3);
   expectAll(*store, auctioneer);

@@ -5,7 +5,7 @@
 #include "log/durable-marker.h"
 #include "tests/store/damage-fixture.h"
 
-// What a store keeps of what is known to be committed, and what it keeps aside (R11).
+// The bound that a store keeps, and the log that it keeps aside (R11).
 namespace gavel {
 namespace {
 
@@ -15,7 +15,7 @@ class RocksBoundTest: public DamageFixture {
 protected:
   ~RocksBoundTest() noexcept override = default;
 
-  // Until what was queued is done.
+  // Waits until what was queued is done.
   void settle(RocksStore& store) { wait(store.load()); }
   Configuration configuration(std::uint64_t epoch, std::uint64_t restartedIn) {
     Configuration configuration;
@@ -38,7 +38,7 @@ TEST_F(RocksBoundTest, KeepsTheBound) {
     append(*store, auctioneer, 5);
     store->saveBound(bound);
     settle(*store);
-    // Already on disk, also if this process is killed now.
+    // It is on disk already, even if this process is killed now.
     MarkerFile file(path() + "/durable");
     EXPECT_EQ(KJ_ASSERT_NONNULL(file.recovered()).bound, bound);
   }
@@ -70,7 +70,7 @@ TEST_F(RocksBoundTest, AStoreThatFallsShortOfItsBoundIsDamaged) {
   }
   EXPECT_THAT(open()->recovered().damage, HasSubstr("which this node knew to be committed"));
   EXPECT_THAT(open()->recovered().damage, HasSubstr("durable up to index 100")) << "and goes on so";
-  // It has grown to where it was again.
+  // The log has grown to its old end again.
   {
     auto store = open();
     for (auto& batch: auctioneer.log) {

@@ -68,7 +68,7 @@ TEST_F(RocksCheckpointTest, RestartsWithManyRecords) {
   EXPECT_EQ(store->recovered().damage, "");
   expectAll(*store, auctioneer);
   EXPECT_EQ(wait(store->auctions(0, 1 << 20)).size(), auctioneer.auctionsMade());
-  // From a log found at a restart, too, what is too much goes in small steps.
+  // An excess of log that a restart finds is removed in small steps, too.
   auto before = store->logStart().index;
   EXPECT_GE(before, 35000u - 1500);
   append(*store, auctioneer, 5, 200);
@@ -285,7 +285,7 @@ TEST_F(RocksCheckpointTest, FinishRefusesWhatIsNotSound) {
   auto reader = store->openSnapshot();
   for (auto& part: readSnapshot(*reader)) all.append(part.asChars().begin(), part.size());
 
-  // Each with one record less, or another one.
+  // Each has one record less, or a changed one.
   auto other = openOther();
   unsigned tried = 0;
   for (char kind: std::string("abehmns")) {

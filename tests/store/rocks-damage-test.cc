@@ -23,7 +23,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// -- what runs in processes of its own: does nothing unless it is told where
+// -- what runs in processes of its own; does nothing without GAVEL_PROBE
 
 class RocksProbe: public StoreFixture {
 protected:
@@ -32,13 +32,13 @@ protected:
   void SetUp() override {
     if (probeDirectory().empty()) GTEST_SKIP() << "only for processes that other tests start";
   }
-  // None of its own, which would be left behind when it is killed.
+  // It makes none of its own, which would remain when it is killed.
   std::string path() override { return probeDirectory(); }
 
   static void say(const std::string& line) { std::cout << line << std::endl; }
 };
 
-// Opens a directory that was damaged, and reads all there is.
+// Opens a directory that was damaged, and reads everything.
 TEST_F(RocksProbe, ReadsEverything) {
   kj::Own<RocksStore> store;
   auto refused = errorOf([&]() { store = open(); });
@@ -75,7 +75,7 @@ TEST_F(RocksProbe, ReadsEverything) {
   if (all.log.size() == PROBE_BATCHES && epoch == 2) say("COMPLETE");
 }
 
-// Appends until it is killed, cutting the log now and then.
+// Appends until it is killed, and cuts the log now and then.
 TEST_F(RocksProbe, AppendsForEver) {
   auto store = open();
   say("OPENED " + store->recovered().damage);
@@ -113,7 +113,7 @@ class RocksDamageTest: public DamageFixture {
 protected:
   ~RocksDamageTest() noexcept override = default;
 
-  // With tables, and a log of RocksDB's that is not in tables yet.
+  // Fills tables, and leaves a log of RocksDB's that is not in tables yet.
   void fill() {
     Auctioneer auctioneer;
     {
@@ -123,7 +123,7 @@ protected:
       checkpoint(*store, auctioneer);
       append(*store, auctioneer, PROBE_BATCHES / 4, PROBE_BATCH_SIZE);
     }
-    auto store = open();  // Which writes all that into a table.
+    auto store = open();  // This writes all that into a table.
     append(*store, auctioneer, PROBE_BATCHES / 4, PROBE_BATCH_SIZE);
     wait(store->saveConfiguration(configurationOf(2)));
     checkpoint(*store, auctioneer);
@@ -221,7 +221,7 @@ TEST_F(RocksDamageTest, IsFoundInEachKindOfFile) {
   EXPECT_GT(counts["said, rest sound"], 5u);
 }
 
-// Values that RocksDB holds for sound, so that only checksums of our own can tell.
+// RocksDB takes these values for sound, so only our own checksums find the damage.
 TEST_F(RocksDamageTest, IsFoundInValues) {
   Auctioneer auctioneer;
   {
@@ -283,7 +283,7 @@ TEST_F(RocksDamageTest, IsNotWhatAKilledProcessLeaves) {
     auto store = open();
     EXPECT_EQ(store->recovered().damage, "");
     auto end = wait(store->load()).end().index;
-    // One more may have been written, or cut, without being told.
+    // One more may have been written, or cut, without being reported.
     EXPECT_GE(end + 1, told);
     EXPECT_LE(end, told + 1);
     told = end > 0 ? end - 1 : 0;

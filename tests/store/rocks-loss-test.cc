@@ -2,7 +2,7 @@
 
 #include "tests/store/damage-fixture.h"
 
-// What a store says, and for how long, that has lost something that was durable.
+// What a store that has lost something durable reports, and for how long.
 namespace gavel {
 namespace {
 
@@ -93,7 +93,7 @@ TEST_F(RocksLossTest, OfTheLogsEndIsMadeUpForByALaterEpochOrACut) {
   }
 }
 
-// With a marker that says what was durable, and with one that was lost as well.
+// Once with a marker that says what was durable, and once with that lost as well.
 TEST_F(RocksLossTest, OfTheWholeLogLeavesTheCheckpoint) {
   for (bool marked: {true, false}) {
     gavel::testing::TemporaryDirectory data;
@@ -165,21 +165,21 @@ TEST_F(RocksLossTest, OlderFilesBesideNewerOnesAreFound) {
     fs::copy(path() + "/durable", other.path() + "/durable");
     wait(store->cut(auctioneer.log[7]->end()));
   }
-  // A marker from before a cut, as a crash right after it leaves it.
+  // The marker is from before a cut, as a crash right after the cut leaves it.
   fs::copy(path() + "/db", other.path() + "/db", fs::copy_options::recursive);
   fs::copy(path() + "/log", other.path() + "/log", fs::copy_options::recursive);
   {
     RocksStore store(other.path().c_str(), RocksStoreOptions(), random);
     EXPECT_EQ(store.recovered().damage, "");
   }
-  // A log from before what the marker says.
+  // The log is older than the marker says.
   fs::remove_all(path() + "/log");
   fs::copy(old.path() + "/log", path() + "/log", fs::copy_options::recursive);
   auto store = open();
   EXPECT_THAT(store->recovered().damage, HasSubstr("though the cut number 2 was durable"));
 }
 
-// What is lost is not always of the log, which was in tables by then.
+// The lost write may be none of the log, which was in tables by then.
 TEST_F(RocksLossTest, OfOtherWritesIsTold) {
   Auctioneer auctioneer;
   {

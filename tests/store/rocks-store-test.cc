@@ -19,7 +19,7 @@ class RocksStoreTest: public StoreFixture {
 protected:
   ~RocksStoreTest() noexcept override = default;
 
-  // Changes the database behind the store's back.
+  // Changes the database without the store.
   void put(const std::string& key, const std::string& value) {
     rocksdb::DB* opened = nullptr;
     ASSERT_TRUE(rocksdb::DB::Open({}, path() + "/db", &opened).ok());
@@ -153,7 +153,7 @@ TEST_F(RocksStoreTest, CutsTheLogForGood) {
     end = other.end;
     EXPECT_EQ(end, auctioneer.log[2]->end()) << "equal logs so far";
     auto cut = store->cut(end);
-    // What is to be cut is not told as durable from here on (R9).
+    // Entries that are about to be cut are not reported as durable any more (R9).
     EXPECT_EQ(wait(store->durableAbove(0)), end.index);
     wait(kj::mv(cut));
     EXPECT_EQ(wait(store->load()).end(), end);
@@ -205,7 +205,7 @@ TEST_F(RocksStoreTest, DoesNotTrustWhatAnUnsyncedProcessLeftBehind) {
     RocksStore store((path() + "/store").c_str(), never, random);
     append(store, auctioneer, 5);
     wait(store.durableAbove(0));
-    // As it is while the process runs, which is what the end of that leaves.
+    // Copies it while the process runs, which is how the end of that process would leave it.
     std::filesystem::copy(path() + "/store", copy, std::filesystem::copy_options::recursive);
   }
   {

@@ -19,7 +19,7 @@ inline void PrintTo(const Position& position, std::ostream* out) {
        << position.checksum << "}";
 }
 
-// A data directory, and what opens it.
+// A data directory, and ways to open it.
 class StoreFixture: public ::testing::Test {
 protected:
   ~StoreFixture() noexcept override = default;
@@ -27,7 +27,7 @@ protected:
   kj::Own<RocksStore> open(const RocksStoreOptions& options = {}) {
     return kj::heap<RocksStore>(path().c_str(), options, random);
   }
-  // What opening is refused with; empty if it is not.
+  // The reason why opening is refused; empty if it is not.
   std::string openError(const RocksStoreOptions& options = {}) {
     return errorOf([&]() { open(options); });
   }
@@ -50,7 +50,7 @@ protected:
   void waitDurable(RocksStore& store, std::uint64_t index) {
     for (std::uint64_t durable = 0; durable < index;) durable = wait(store.durableAbove(durable));
   }
-  // Appends `batches` of `size` entries.
+  // Appends `batches` batches of `size` entries.
   void append(RocksStore& store, Auctioneer& auctioneer, unsigned batches, unsigned size = 10) {
     for (unsigned i = 0; i < batches; ++i) store.append(auctioneer.next(size));
     waitDurable(store, auctioneer.end.index);
@@ -79,7 +79,7 @@ protected:
     wait(store.finishInstall(reader.position()));
   }
 
-  // That the store has all of what the auctioneer made, up to its end.
+  // Expects all that the auctioneer made, up to its end.
   void expectAll(RocksStore& store, const Auctioneer& auctioneer) {
     auto image = wait(store.load());
     EXPECT_EQ(image.end(), auctioneer.end);
@@ -88,7 +88,7 @@ protected:
     }
     EXPECT_EQ(image.state.hash(), auctioneer.reference.hash());
   }
-  // The same of the checkpoint, with history.
+  // Expects the same of the checkpoint, with histories.
   void expectCheckpoint(RocksStore& store, const auction::State& reference) {
     auto all = reference.listAuctions(0, 1'000'000);
     auto stored = wait(store.auctions(0, 1'000'000));
@@ -115,7 +115,7 @@ protected:
   }
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
-  std::unique_ptr<gavel::testing::TemporaryDirectory> directory;  // Once it is asked for.
+  std::unique_ptr<gavel::testing::TemporaryDirectory> directory;  // Null until it is asked for.
   gavel::testing::SeededRandom random{1};
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// By which each look finds that a millisecond has passed.
+// On this clock a millisecond passes from look to look.
 class SteppingClock final: public WorkClock {
 public:
   std::int64_t now() const override { return time += 1'000'000; }
@@ -27,12 +27,12 @@ protected:
   kj::Own<SnapshotReader> openUnconfirmed(Store& store, WorkPace pace = {}) {
     return wait(openUnconfirmedSnapshot(store, io.provider->getTimer(), pace));
   }
-  // That a store which takes it in has all that the auctioneer made.
+  // Expects that a store which installs the snapshot has all that the auctioneer made.
   void expectAllIn(SnapshotReader& reader) {
     EXPECT_EQ(reader.position(), auctioneer.end);
     auto target =
         kj::heap<RocksStore>((fresh.path() + "/data").c_str(), RocksStoreOptions(), random);
-    install(*target, reader);  // Looks at all of the records as well.
+    install(*target, reader);  // This reads all of the records as well.
     EXPECT_EQ(wait(target->load()).checkpoint, auctioneer.end);
     expectAll(*target, auctioneer);
     expectCheckpoint(*target, auctioneer.reference);
@@ -83,7 +83,7 @@ TEST_F(UnconfirmedSnapshot, ItsPartsAreBounded) {
   for (auto& part: parts) EXPECT_LT(part.size(), 2 * SNAPSHOT_PART_BYTES);
 }
 
-// A step at a time, with turns between them.
+// Takes a step at a time, with turns between them.
 TEST_F(UnconfirmedSnapshot, IsMadeInSlices) {
   SteppingClock clock;
   auto store = open();
@@ -98,7 +98,7 @@ TEST_F(UnconfirmedSnapshot, IsMadeInSlices) {
 TEST_F(UnconfirmedSnapshot, IsRefusedIfACheckpointIsMadeMeanwhile) {
   auto store = open();
   append(*store, auctioneer, 20, 50);
-  // Its next slice comes only when this timer says so.
+  // Its next slice waits for this timer.
   kj::TimerImpl timer(kj::origin<kj::TimePoint>());
   SteppingClock clock;
   auto opening = openUnconfirmedSnapshot(*store, timer, {&clock, 1});

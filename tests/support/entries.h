@@ -21,7 +21,7 @@ inline BatchPtr batchAfter(Position previous, std::size_t count, std::uint64_t e
   return Batch::make(epoch, previous, bids(previous.index + 1, count));
 }
 
-// With one member.
+// A configuration with one member.
 inline Configuration configurationOf(std::uint64_t epoch) {
   Configuration configuration;
   configuration.clusterId = 5;

@@ -10,7 +10,7 @@
 
 namespace gavel::testing {
 
-// Moves only when told to.
+// A clock that the test moves.
 class ManualClock final: public SystemClock {
 public:
   std::int64_t wallNow = 1'700'000'000'000'000'000;
@@ -34,7 +34,7 @@ private:
   std::mt19937_64 engine;
 };
 
-// Removed with everything in it.
+// A directory that is removed with everything in it.
 class TemporaryDirectory {
 public:
   TemporaryDirectory() {

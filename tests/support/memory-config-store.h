@@ -4,7 +4,7 @@
 
 namespace gavel::master {
 
-// Keeps the document in memory.  Several masters may share one.
+// Keeps the document in memory.  Several masters may share it.
 class MemoryConfigStore final: public ConfigStore {
 public:
   kj::Promise<Stored> get() override;

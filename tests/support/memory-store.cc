@@ -35,7 +35,7 @@ auction::State loadState(const Records& records, const auction::EndedAuctions& e
 
 }  // namespace
 
-// A copy of the records, which tells the store what it still needs of the log.
+// A copy of the records.  It tells the store which part of the log is still needed.
 class MemoryStore::Snapshot final: public SnapshotReader {
 public:
   Snapshot(const Contents& contents, std::size_t partBytes, std::shared_ptr<Readers> readers)
@@ -164,7 +164,7 @@ kj::Promise<void> MemoryStore::whenSynced() {
   return kj::mv(paf.promise);
 }
 
-// What is about to be cut is not told any more (R9).
+// Entries that are about to be cut are not reported any more (R9).
 std::uint64_t MemoryStore::durableIndex() const {
   auto index = durable.logEnd().index;
   for (auto& write: unsynced) index = std::min(index, write.cutTo);
@@ -209,7 +209,7 @@ kj::Promise<void> MemoryStore::cut(Position end) {
   write(
       [end](Contents& contents) {
         while (contents.logEnd() != end) contents.log.pop_back();
-        // Nothing is what it holds now, and no part of something.
+        // The store is empty now, and holds no part of a snapshot.
         if (contents.installing) contents.clear();
         contents.installing = false;
       },
@@ -287,7 +287,7 @@ kj::Promise<void> MemoryStore::checkpoint(Position at, auction::Changes changes)
   return kj::READY_NOW;
 }
 
-// Up to which index the log may go: the end of a batch.
+// The log up to this index may be dropped; it is the end of a batch.
 std::uint64_t MemoryStore::truncationPoint(std::uint64_t checkpoint) const {
   auto bound = readers->empty() ? checkpoint : std::min(checkpoint, *readers->begin());
   std::size_t bytes = 0;
@@ -321,7 +321,7 @@ kj::Promise<void> MemoryStore::install(kj::Array<kj::byte> records) {
     KJ_REQUIRE(written.installing, "a part of a snapshot before its beginning");
     auto bytes = std::make_shared<const std::string>(records.asChars().begin(), records.size());
     Records valid;
-    applyRecords(*bytes, valid);  // Throws before anything is written.
+    applyRecords(*bytes, valid);  // It throws before anything is written.
     write([bytes = kj::mv(bytes)](Contents& contents) { applyRecords(*bytes, contents.records); });
     return kj::READY_NOW;
   });
@@ -359,7 +359,7 @@ kj::Promise<std::vector<auction::Version>> MemoryStore::history(auction::Auction
 kj::Promise<std::vector<auction::Auction>> MemoryStore::auctions(auction::AuctionId after,
                                                                  std::size_t limit) {
   return kj::evalNow([&]() {
-    // The records of either kind are in order of their ids.
+    // The records of each kind are in order of their ids.
     auto next = [&](auto i, auction::RecordKind kind) -> const Records::value_type* {
       if (i == written.records.end() || auction::kindOf(i->first) != kind) return nullptr;
       return &*i;

@@ -17,25 +17,25 @@
 
 namespace gavel {
 
-// A store without a disk, for tests and simulation.  What was written becomes durable when the
-// owner says so, or at once; and the owner can end it like a process or a machine that crashes, and
-// go on with what is left.
+// A store without a disk, for tests and simulation.  Writes become durable when the owner says so,
+// or at once.  The owner can end it like a process or a machine that crashes, and go on with what
+// is left.
 //
-// Invariant: what is durable is what was written, without the writes that `unsynced` holds.
+// Invariant: the durable contents are the written contents without the writes in `unsynced`.
 class MemoryStore final: public Store {
 public:
   enum class Sync { atOnce, manual };
   enum class Crash {
     process,  // What was written is still there, synced or not.
-    power,    // Only what was synced is.
+    power,    // Only what was synced is still there.
   };
   struct Options {
-    // Batches behind the checkpoint are kept while the log from them on is within this.  Little, so
-    // that tests soon meet a log that begins too late for somebody.
+    // Batches before the checkpoint are kept while the log from them on is within this.  It is
+    // little, so that in tests a log soon begins too late for somebody.
     std::size_t retainedBytes = 4096;
-    // A snapshot comes in parts of this size, and a record more.
+    // Parts of a snapshot have this size, and one record more.
     std::size_t partBytes = 1024;
-    // Whether restart() syncs what it leaves, or load() waits until the owner has done so.
+    // Whether restart() syncs what it leaves.  Otherwise load() waits until the owner has done so.
     bool syncAtRestart = true;
   };
 
@@ -44,26 +44,26 @@ public:
   ~MemoryStore() noexcept(false) override = default;
   KJ_DISALLOW_COPY(MemoryStore);
 
-  // What the next process finds if this one ends now.  Power may be lost when the disk had `kept`
-  // of the unsynced writes: those that came first.
+  // The store of the next process if this one ends now.  If power is lost, the first `kept` of the
+  // unsynced writes are on the disk.
   kj::Own<MemoryStore> restart(Crash crash, std::size_t kept = 0) const;
 
   // Makes all that was written so far durable.
   void syncNow() { sync(unsynced.size()); }
-  // Makes the first `writes` of those that are not durable so, like a sync that began when there
-  // were no more.
+  // Makes the first `writes` unsynced writes durable, like a sync that began when there were no
+  // more.
   void sync(std::size_t writes);
   std::size_t unsyncedWrites() const { return unsynced.size(); }
 
-  // What was written of the log and what of it is durable, the configuration that is durable, and
-  // where the checkpoint is.
+  // The batches that were written, the durable part of them, the durable configuration, and the
+  // position of the checkpoint.
   const std::deque<BatchPtr>& batches() const { return written.log; }
   Position durableEnd() const { return (unsyncedSince ? *unsyncedSince : durable).logEnd(); }
   const Configuration& configuration() const { return durable.configuration; }
   const Position& checkpointed() const { return written.checkpoint; }
   const Bound& bound() const { return durable.bound; }
   const RebuildPromise& promised() const { return durable.promised; }
-  // What was kept aside before it was dropped.
+  // Entries that were kept aside before they were dropped.
   const std::vector<BatchPtr>& aside() const { return written.aside; }
 
   const Recovered& recovered() const override { return recovered_; }
@@ -83,7 +83,7 @@ public:
   kj::Promise<void> beginInstall() override;
   kj::Promise<void> install(kj::Array<kj::byte> records) override;
   kj::Promise<void> finishInstall(Position at) override;
-  // It is memory, and always answers.
+  // Memory always answers.
   DiskActivity activity() const override { return {syncedWrites, false, {}}; }
   void probe() override {}
   const auction::EndedAuctions& ended() const override { return ended_; }
@@ -98,7 +98,7 @@ private:
   using Readers = std::multiset<std::uint64_t>;
   class Snapshot;
 
-  // What a data directory holds.
+  // The contents of a data directory.
   struct Contents {
     Configuration configuration;
     Position checkpoint;
@@ -113,7 +113,7 @@ private:
     Position logEnd() const { return log.empty() ? logStart : log.back()->end(); }
     bool holds(Position position) const;
     void clear();
-    // Why it is no source: it lacks what it knew to be committed.  Empty: it is none.
+    // Why it is no source: it lacks what it knew to be committed.  Empty: it lacks nothing.
     std::string lack() const;
   };
   using Change = std::function<void(Contents&)>;
@@ -132,7 +132,7 @@ private:
     kj::Own<kj::PromiseFulfiller<std::uint64_t>> fulfiller;
   };
   struct SyncWaiter {
-    std::uint64_t writes;  // How many have to be durable, counted from the start.
+    std::uint64_t writes;  // How many writes have to be durable, counted from the start.
     kj::Own<kj::PromiseFulfiller<void>> fulfiller;
   };
   static constexpr std::uint64_t NO_CUT = std::numeric_limits<std::uint64_t>::max();
@@ -141,17 +141,18 @@ private:
   Options options;
   Recovered recovered_;
   Contents written, durable;
-  // With Bug::countReadAsDurable, once a process has read what was never synced: what is durable
-  // really.
+  // With Bug::countReadAsDurable, once a process has read what was never synced: the truly durable
+  // contents.
   std::optional<Contents> unsyncedSince;
   struct Write {
     Change change;
-    std::uint64_t cutTo;  // Where the log ends after it, if it is a cut.
+    std::uint64_t cutTo;  // If it is a cut: the end of the log after it.
   };
   std::deque<Write> unsynced;
   std::uint64_t syncedWrites = 0;
   Ended ended_{written.records};
-  // The positions of the snapshots that are being read.  Shared, since they may outlive the store.
+  // The positions of the snapshots that are being read.  It is shared, since they may outlive the
+  // store.
   std::shared_ptr<Readers> readers = std::make_shared<Readers>();
   kj::Maybe<Waiter> waiter;
   std::deque<SyncWaiter> syncWaiters;

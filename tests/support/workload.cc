@@ -14,7 +14,7 @@ client::Identity identity(const std::string& name) {
   return {name.c_str(), CREDENTIAL.asBytes()};
 }
 
-// The clock itself: the event loop's is frozen within a turn.
+// Reads the clock itself, since that of the event loop stands still within a turn.
 kj::TimePoint now() {
   return kj::systemPreciseMonotonicClock().now();
 }
@@ -180,7 +180,7 @@ void Workload::check(Target& asked, std::size_t toldBefore) {
   std::vector<History> histories;
   for (auto& auction: auctions) histories.push_back(historyOf(*client, auction));
   std::vector<std::size_t> accounted(auctions.size(), 0);
-  // What came later than a copy was taken is missing from some version on, and nothing between.
+  // A copy may lack everything from some version on, and nothing in between.
   std::vector<std::uint64_t> missingFrom(auctions.size(), UINT64_MAX);
   for (std::size_t i = 0; i < told_.size(); ++i) {
     auto& bid = told_[i];

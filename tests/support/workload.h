@@ -13,26 +13,26 @@
 
 namespace gavel::testing {
 
-// The chain under load, as the workload needs it.
+// The chain under load, as the workload uses it.
 class Target {
 public:
   virtual ~Target() noexcept(false) = default;
 
   virtual std::unique_ptr<client::Client> newClient() = 0;
-  // Of all its processes, for a failure's message.
+  // The logs of all its processes, for the message of a failure.
   virtual std::string logs() const = 0;
 };
 
-// Bidders that bid all at once, through the client library, and remember what they were told.
+// Bidders that bid all at once, through the client library, and remember the answers.
 class Workload: private kj::TaskSet::ErrorHandler {
 public:
   struct Options {
     std::size_t bidders = 8;
     std::size_t auctions = 4;
-    // The names of auctions and bidders begin with this.
+    // Begins the names of auctions and bidders.
     std::string prefix;
-    // Bids per second that all bidders make together, whether they are answered or not.  0: each
-    // bids again as soon as it is answered.
+    // Bids per second of all bidders together, whether they are answered or not.  0: each bids
+    // again as soon as it is answered.
     unsigned rate = 0;
   };
 
@@ -43,38 +43,38 @@ public:
   KJ_DISALLOW_COPY(Workload);
 
   void runFor(kj::Duration time);
-  // Runs until bids have been acknowledged for `time` without a gap of more than that.  Throws if
-  // that does not happen within `patience`.
+  // Runs until bids have been acknowledged for `time` without a longer gap.  Throws if that does
+  // not happen within `patience`.
   void runUntilSteady(kj::Duration time, kj::Duration patience = 20 * kj::SECONDS);
-  // No new bids; waits for those under way.
+  // Makes no new bids, and waits for those under way.
   void stop();
 
   std::size_t acknowledged() const { return acknowledgements.size(); }
   std::size_t unknown() const { return unknown_; }
 
-  // The longest time without an acknowledgement within the time from `since` to the last one, or
-  // to `until`.
+  // The longest time without an acknowledgement in [since, end].  `end` is the last
+  // acknowledgement, or `until`.
   kj::Duration longestGap(kj::TimePoint since) const;
   kj::Duration longestGap(kj::TimePoint since, kj::TimePoint until) const;
   std::size_t acknowledgedBetween(kj::TimePoint since, kj::TimePoint until) const;
 
-  // Reads all histories and holds them against what the bidders were told.  Adds to the test's
-  // failures: a success that is missing, or is there twice or under another version; a refusal that
-  // is there all the same; a history that does not rise.
+  // Reads all histories and compares them with the answers.  It adds to the test's failures: a
+  // success that is missing, appears twice, or has another version; a refused bid that is there; a
+  // history that does not rise.
   void verify();
 
-  // Reads all histories without holding them against anything; whoever answers has to read all that
-  // it has stored of them.  Bidding may go on.
+  // Reads all histories without comparing them.  Whoever answers has to read all that it has stored
+  // of them.  Bidding may go on.
   void readAll();
 
-  // How much bidders have been told by now.
+  // How many answers bidders have now.
   std::size_t told() const { return told_.size(); }
-  // As verify(), in a copy of the chain that was taken when bidders had been told at least
-  // `toldBefore`: bids that they were told of later may be missing, from some version on.
+  // As verify(), in a copy of the chain that was taken when bidders had at least `toldBefore`
+  // answers.  Later bids may be missing, from some version on.
   void verifyCopy(Target& copy, std::size_t toldBefore);
 
   const std::string& auction(std::size_t i) const { return auctions[i]; }
-  // That nobody has bid on it yet, or will.
+  // An amount that nobody has bid on it yet, or will bid.
   std::int64_t nextAmount(std::size_t i) { return ++amounts[i]; }
 
 private:
@@ -83,7 +83,7 @@ private:
     std::string bidder;
     std::int64_t amount;
     enum class What { success, refused, unknown } what;
-    std::uint64_t version;  // success.
+    std::uint64_t version;  // Of a success.
   };
   struct Bidder {
     std::string name;
@@ -91,7 +91,7 @@ private:
     std::size_t next = 0;
   };
 
-  // By amount, which only one bidder ever used: by whom, and as which version.
+  // By amount, which only one bidder ever used: the bidder and the version.
   using History = std::map<std::int64_t, std::pair<std::string, std::uint64_t>>;
 
   kj::AsyncIoContext& io;
@@ -99,7 +99,7 @@ private:
   Options options;
   std::vector<Bidder> bidders;
   std::vector<std::string> auctions;
-  std::vector<std::int64_t> amounts;  // The last one bid, by auction.
+  std::vector<std::int64_t> amounts;  // The last amount that was bid, by auction.
   std::vector<Told> told_;
   std::vector<kj::TimePoint> acknowledgements;
   kj::TimePoint began;
