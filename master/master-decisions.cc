@@ -106,7 +106,14 @@ bool Master::considerRemoving() {
     return true;
   }
   complain(std::get<Unchanged>(decision).why);
+  askLostAgain();
   return false;
+}
+
+// Nothing can be decided without the members that are lost.  Of several masters, they may have
+// registered with another one meanwhile, which has nothing to decide.
+void Master::askLostAgain() {
+  for (auto& member: current().members) suspicion.askAgain(member.incarnation, timer.now());
 }
 
 // For long enough for all others to have said so of theirs.
@@ -192,6 +199,7 @@ bool Master::considerOutage() {
       current().members.begin(), current().members.end(),
       [this](const Member& member) { return suspicion.answersStill(member.incarnation); });
   if (undead || !found.pending()) complain(master::describe(current(), found));
+  if (!ready) askLostAgain();
   outage = kj::mv(found);
   return false;
 }

@@ -139,8 +139,14 @@ void Master::startProbes() {
         probe(network, timer, member->address.c_str(), asked.incarnation, suspicion.probeTimeout())
             .then([this, asked, began = timer.now()](ProbeResult result) {
               wake();
-              if (result == ProbeResult::alive) links.answered(asked.incarnation, began);
               suspicion.probed(asked, result, timer.now());
+              if (result == ProbeResult::alive) {
+                links.answered(asked.incarnation, began);
+                // It may send its heartbeats to another master.
+                if (suspicion.isExpected(asked.incarnation)) {
+                  links.heard(asked.incarnation, timer.now());
+                }
+              }
               evaluateSoon();
             }));
   }

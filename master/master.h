@@ -61,7 +61,9 @@ struct Settings {
 //
 // Of several masters on one store each may hear other nodes than the rest, and undo what those did
 // for theirs.  So one whose configuration was replaced by another's stands by for a while: it sends
-// its nodes away and decides nothing, until they have met at the other one.
+// its nodes away and decides nothing, until they have met at the other one.  And whichever of them
+// has something to decide is able to: it goes by the answers of members that have not registered
+// with it.
 class Master final: private kj::TaskSet::ErrorHandler {
 public:
   // All references must outlive the master.
@@ -226,6 +228,7 @@ private:
   // These return whether something was decided, or is about to be.
   bool considerGate();
   bool considerRemoving();
+  void askLostAgain();
   bool considerSlow();
   bool considerOutage();
   bool considerLinks();

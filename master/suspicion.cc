@@ -58,7 +58,8 @@ void Suspicion::registered(std::uint64_t incarnation, kj::TimePoint now) {
 
 void Suspicion::heard(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
-  if (node == nullptr || node->link != Link::connected) return;
+  if (node == nullptr || node->link == Link::dropped) return;
+  node->link = Link::connected;  // Perhaps again: see askAgain().
   node->heard = now;
   node->grace = now;
   if (!node->superseded) node->loss = nullptr;
@@ -83,6 +84,15 @@ void Suspicion::doubt(std::uint64_t incarnation, std::string why, kj::TimePoint 
   wantProbe(*node, std::move(why), now, now);
 }
 
+void Suspicion::askAgain(std::uint64_t incarnation, kj::TimePoint now) {
+  auto* node = find(incarnation);
+  if (node == nullptr || node->loss == nullptr || node->superseded || node->probing != 0) return;
+  KJ_IF_MAYBE (last, node->lastProbe) {
+    if (now - *last < suspectAfter) return;
+  }
+  node->nextProbe = now;
+}
+
 void Suspicion::reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now) {
   auto* node = find(incarnation);
   if (node == nullptr) return;
@@ -94,7 +104,7 @@ void Suspicion::reportedByTail(std::uint64_t incarnation, std::string why, kj::T
   node->lastReport = now;
   KJ_IF_MAYBE (since, node->reportedSince) {
     if (node->loss == nullptr && now - *since >= patience()) {
-      node->loss = Loss{why + ", for " + formatDuration(now - *since).cStr(), *since};
+      lose(*node, why + ", for " + formatDuration(now - *since).cStr(), *since);
     }
   }
 }
@@ -134,12 +144,11 @@ void Suspicion::checkSilence(Node& node, kj::TimePoint now) {
   bool silent = now - node.grace >= suspectAfter;
   switch (node.link) {
     case Link::connected:
-      if (silent)
-        node.loss = Loss{kj::str("silent for ", formatDuration(suspectAfter)).cStr(), now};
+      if (silent) lose(node, kj::str("silent for ", formatDuration(suspectAfter)).cStr(), now);
       break;
     case Link::dropped:
       if (silent) {
-        node.loss = Loss{"connection closed, then not registered again", now};
+        lose(node, "connection closed, then not registered again", now);
       } else if (node.probing == 0 && node.nextProbe == nullptr) {
         // It answered, but may be on its way out.
         wantProbe(node, node.doubt, node.doubtedSince, now);
@@ -151,6 +160,13 @@ void Suspicion::checkSilence(Node& node, kj::TimePoint now) {
       }
       break;
   }
+}
+
+// What is being asked was asked before, and its answer changes nothing any more.
+void Suspicion::lose(Node& node, std::string cause, kj::TimePoint since) {
+  node.loss = Loss{std::move(cause), since};
+  node.probing = 0;
+  node.nextProbe = nullptr;
 }
 
 // Probes of one node keep a distance: reports may come in at any rate.
@@ -189,7 +205,14 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
     node->ended = !node->answersStill && !node->disturbed;
     return;
   }
-  if (node->loss != nullptr) return;
+  if (node->loss != nullptr) {
+    if (result != ProbeResult::alive) return;
+    node->link = Link::expected;
+    node->heard = now;
+    node->grace = now;
+    node->loss = nullptr;
+    return;
+  }
   switch (result) {
     case ProbeResult::alive:
       node->heard = now;
@@ -220,7 +243,7 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
     case ProbeResult::other:
       break;
   }
-  node->loss = Loss{node->doubt + ", " + describe(result).cStr(), node->doubtedSince};
+  lose(*node, node->doubt + ", " + describe(result).cStr(), node->doubtedSince);
 }
 
 kj::Maybe<const Suspicion::Loss&> Suspicion::lost(std::uint64_t incarnation) const {
@@ -244,9 +267,9 @@ bool Suspicion::inDoubt(std::uint64_t incarnation) const {
   return node != nullptr && node->probing != 0;
 }
 
-bool Suspicion::connected(std::uint64_t incarnation) const {
+bool Suspicion::isExpected(std::uint64_t incarnation) const {
   auto* node = find(incarnation);
-  return node != nullptr && node->link == Link::connected;
+  return node != nullptr && node->link == Link::expected && node->loss == nullptr;
 }
 
 bool Suspicion::isHeard(std::uint64_t incarnation, kj::TimePoint now) const {

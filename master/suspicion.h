@@ -31,7 +31,8 @@ enum class ProbeResult : std::uint8_t {
 //  (e) when it is syncing, and the tail has reported it again and again for `patience()`, wherever
 //      else it can be reached from: it stands in the way of others, and, gated, of every bid.
 // Suspicion may be wrong: it costs a rejoin, and safety does not depend on it.  Hearing from a lost
-// node again makes it a live one.
+// node again makes it a live one.  So does its answer, where a lost node has to stay a member, and
+// is asked again: of several masters, it may have registered with another one meanwhile.
 //
 // This process may itself have been paused, and must not take its own silence for that of the
 // nodes: a gap in the series of calls gives all of them a fresh grace.
@@ -72,6 +73,9 @@ public:
   void dropped(std::uint64_t incarnation, kj::TimePoint now);
   // `why` ("reported by n1") is the beginning of the cause if the probe confirms it.
   void doubt(std::uint64_t incarnation, std::string why, kj::TimePoint now);
+  // A lost node has to stay a member.  It is asked whether it lives after all, at most once in
+  // `suspectAfter`; if it answers, it is expected, as after expect().
+  void askAgain(std::uint64_t incarnation, kj::TimePoint now);
   // The tail cannot reach the syncing member, for the reason `why`.
   void reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now);
   // Another epoch is in force: what was reported in the one before counts no more.
@@ -99,7 +103,8 @@ public:
   bool answersStill(std::uint64_t incarnation) const;
   // Whether an answer to a probe of it is awaited.
   bool inDoubt(std::uint64_t incarnation) const;
-  bool connected(std::uint64_t incarnation) const;
+  // Whether it has not registered with this master, and is not lost: it only has to answer.
+  bool isExpected(std::uint64_t incarnation) const;
   // Heard within `suspectAfter`, and not lost.
   bool isHeard(std::uint64_t incarnation, kj::TimePoint now) const;
   // Null if it was never heard.
@@ -136,6 +141,7 @@ private:
   Node* find(std::uint64_t incarnation);
   const Node* find(std::uint64_t incarnation) const;
   void wantProbe(Node& node, std::string why, kj::TimePoint since, kj::TimePoint now);
+  static void lose(Node& node, std::string cause, kj::TimePoint since);
   void checkSilence(Node& node, kj::TimePoint now);
 };
 

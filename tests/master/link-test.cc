@@ -91,6 +91,19 @@ TEST_F(LinkTest, AnOperatorsOrderTriesItAtOnce) {
   EXPECT_LE(world.runUntil(chainIs("n1 n2 n3")), 1 * kj::SECONDS);
 }
 
+// Or the chain would stand still for as long as each of two masters hears one end.
+TEST_F(LinkTest, AnEndThatHasRegisteredWithAnotherMasterOnlyHasToAnswer) {
+  world.startChain(3);
+  node(2).reconnects = false;
+  world.killMaster();
+  world.startMaster();
+  world.runFor(100 * MS);
+  reportsFrom(node(1), node(2));
+  EXPECT_LE(world.runUntil(chainIs("n1 n3")), 500 * MS);
+  EXPECT_THAT(cause(), HasSubstr("n1 and n2 cannot talk to each other"));
+  checkHistory();
+}
+
 TEST_F(LinkTest, AReportOfAnotherEpochIsIgnored) {
   world.startChain(3);
   node(3).kill();

@@ -93,5 +93,78 @@ TEST_F(StandbyTest, TakesNodesAtOnceIfItHadNone) {
   world.runUntil([this]() { return connected(node(1)) && connected(node(2)); }, 50 * MS);
 }
 
+// -- nodes that are split between masters, while neither changes anything
+
+// A node that has registered with another master: this one can only ask at its address.
+class SplitTest: public StandbyTest {
+protected:
+  ~SplitTest() noexcept override = default;
+
+  // Another master takes over from the one that has led so far, and gets all nodes but `elsewhere`.
+  void startAnotherMasterWithout(FakeNode& elsewhere) {
+    elsewhere.reconnects = false;
+    world.killMaster();
+    world.startMaster();
+  }
+  void cutOff(FakeNode& node, bool off) {
+    auto reaction = off ? Reaction::silent : Reaction::serve;
+    world.network.endpoints[node.address].reaction = reaction;
+  }
+  bool sees(std::string part) { return world.master->notice().find(part) != std::string::npos; }
+};
+
+// The other master hears the last member and nobody who could join, this one all who could.  It
+// could not reach that member when it had started, but can later.
+TEST_F(SplitTest, LetsNodesJoinALastMemberThatItHadLost) {
+  world.startChain(1);
+  world.settings.replicas = 2;
+  cutOff(node(1), true);
+  startAnotherMasterWithout(node(1));
+  world.startNode("n2");
+  world.runUntil([this]() { return sees("no serving member of epoch 1 runs"); });
+  world.runFor(3 * kj::SECONDS);
+  cutOff(node(1), false);
+  EXPECT_LE(world.runUntil(chainIs("n1 n2(syncing)")), 2 * world.settings.suspectAfter);
+  EXPECT_FALSE(sees("total outage"));
+  checkHistory();
+}
+
+// Likewise where it had a connection, which nobody has closed.
+TEST_F(SplitTest, LetsNodesJoinALastMemberThatHasFallenSilent) {
+  world.startChain(1);
+  world.settings.replicas = 2;
+  world.killMaster();
+  world.startMaster();
+  world.runUntil([this]() { return connected(node(1)); });
+  node(1).mute = true;  // Its heartbeats go to the other master.
+  cutOff(node(1), true);
+  world.runUntil([this]() { return sees("no serving member of epoch 1 runs"); });
+  cutOff(node(1), false);
+  world.startNode("n2");
+  EXPECT_LE(world.runUntil(chainIs("n1 n2(syncing)")), 3 * world.settings.suspectAfter);
+  checkHistory();
+}
+
+// Nobody is sent away, and nothing is begun anew, however long it lasts.
+TEST_F(SplitTest, AwaitsTheLastMemberOfATotalOutageAllTheSame) {
+  world.startChain(2);
+  auto& spare = world.startNode("n3");
+  world.runUntil([&]() { return connected(spare); });
+  node(1).kill();
+  world.runUntil([this]() { return world.members() == "n2 n3"; });
+  node(2).kill();
+  spare.kill();
+  auto& waiting = world.restart(node(1));
+  world.runFor(30 * kj::SECONDS);
+  EXPECT_TRUE(sees("total outage"));
+  EXPECT_EQ(waiting.registrations, 1u);
+  EXPECT_EQ(world.members(), "n2 n3");
+  world.restart(node(2));
+  auto took = world.runUntil(chainIs("n2 n1"));
+  EXPECT_GE(took, world.settings.outageWait);
+  EXPECT_LE(took, world.settings.outageWait + 100 * MS);
+  checkHistory();
+}
+
 }  // namespace
 }  // namespace gavel::master

@@ -256,6 +256,84 @@ TEST_F(SuspicionTest, KeepsAnExpectedMemberAsLongAsItAnswers) {
   EXPECT_EQ(cause(N1), "not registered with this master, then refused");
 }
 
+// It may have registered with another master since.
+TEST_F(SuspicionTest, AsksALostMemberAgainThatHasToStay) {
+  suspicion.expect(N1, now);
+  passInSteps(1 * kj::SECONDS);
+  suspicion.probed(takeProbe(), ProbeResult::silent, now);
+  EXPECT_EQ(cause(N1), "not registered with this master, then no answer");
+  passInSteps(1 * kj::SECONDS);
+  EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0)) << "unless it has to stay";
+
+  suspicion.askAgain(N1, now);
+  suspicion.probed(takeProbe(), ProbeResult::refused, now);
+  EXPECT_EQ(cause(N1), "not registered with this master, then no answer") << "as before";
+  passInSteps(1 * kj::SECONDS);
+  suspicion.askAgain(N1, now);
+  suspicion.probed(takeProbe(), ProbeResult::alive, now);
+  EXPECT_EQ(cause(N1), "");
+  EXPECT_TRUE(suspicion.isHeard(N1, now));
+
+  // It is expected again, for as long as it answers.
+  passInSteps(1 * kj::SECONDS);
+  suspicion.probed(takeProbe(), ProbeResult::alive, now);
+  passInSteps(1 * kj::SECONDS);
+  suspicion.probed(takeProbe(), ProbeResult::refused, now);
+  EXPECT_EQ(cause(N1), "not registered with this master, then refused");
+}
+
+TEST_F(SuspicionTest, AsksALostMemberAgainAtABoundedRate) {
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  suspicion.probed(takeProbe(), ProbeResult::refused, now);
+  unsigned probes = 0;
+  for (unsigned i = 0; i < 100; ++i) {
+    pass(50 * kj::MILLISECONDS);
+    suspicion.askAgain(N1, now);
+    for (auto& probe: suspicion.takeProbes(now)) {
+      ++probes;
+      suspicion.probed(probe, ProbeResult::refused, now);
+    }
+  }
+  EXPECT_EQ(probes, 5u);
+}
+
+TEST_F(SuspicionTest, AsksNobodyAgainWhoIsNotLostOrWasSuperseded) {
+  suspicion.registered(N1, now);
+  suspicion.askAgain(N1, now);
+  suspicion.askAgain(N2, now);
+  EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0));
+  suspicion.superseded(N1, now);
+  suspicion.probed(takeProbe(), ProbeResult::refused, now);
+  suspicion.askAgain(N1, now);
+  EXPECT_THAT(suspicion.takeProbes(now), SizeIs(0));
+  EXPECT_EQ(cause(N1), "restarted");
+}
+
+// The connection of one that was cut off may stand, or it may be at another master by now.
+TEST_F(SuspicionTest, TakesHeartbeatsOfOneThatHasAnsweredAgain) {
+  suspicion.registered(N1, now);
+  passInSteps(1 * kj::SECONDS);
+  suspicion.askAgain(N1, now);
+  suspicion.probed(takeProbe(), ProbeResult::alive, now);
+  EXPECT_TRUE(suspicion.isExpected(N1));
+  suspicion.heard(N1, now);
+  EXPECT_FALSE(suspicion.isExpected(N1));
+  passInSteps(1 * kj::SECONDS);
+  EXPECT_EQ(cause(N1), "silent for 1s");
+}
+
+// An answer from before the loss is about its past.
+TEST_F(SuspicionTest, DoesNotTakeALostNodeBackForAProbeFromBefore) {
+  suspicion.registered(N1, now);
+  suspicion.dropped(N1, now);
+  auto before = takeProbe();
+  passInSteps(1 * kj::SECONDS);
+  EXPECT_EQ(cause(N1), "connection closed, then not registered again");
+  suspicion.probed(before, ProbeResult::alive, now);
+  EXPECT_EQ(cause(N1), "connection closed, then not registered again");
+}
+
 TEST_F(SuspicionTest, LosesAJoinerThatItsTailCannotReachForLongThoughItIsHeard) {
   turn();
   suspicion.registered(N1, now);

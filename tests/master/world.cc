@@ -238,7 +238,7 @@ kj::Promise<void> FakeNode::connectOnce() {
 kj::Promise<void> FakeNode::beat(kj::Duration interval) {
   return world.timer.afterDelay(interval)
       .then([this]() -> kj::Promise<void> {
-        if (paused) return kj::READY_NOW;
+        if (paused || mute) return kj::READY_NOW;
         KJ_IF_MAYBE (target, registration) {
           auto request = target->heartbeatRequest();
           writeStatus(request.initStatus());

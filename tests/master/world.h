@@ -144,6 +144,8 @@ public:
   // Acts as after SIGSTOP: sends and answers nothing, while its connections stay open.
   bool paused = false;
   bool reconnects = true;
+  // Sends no heartbeats, but answers.
+  bool mute = false;
 
   Configuration adopted;
   std::string refusal;

@@ -144,5 +144,11 @@ TEST(Found, MastersWhoseNodesAreSplitBetweenThem) {
   EXPECT_EQ(failureOf(1004839), "");
 }
 
+// One of two masters heard the only member, the other one all who could join, and never asked that
+// member again, which it had lost while that was cut off (SplitTest).
+TEST(Found, MasterHoldsAMemberForLostThatIsAtAnother) {
+  EXPECT_EQ(failureOf(700858), "");
+}
+
 }  // namespace
 }  // namespace gavel::simulation
