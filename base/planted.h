@@ -29,7 +29,7 @@ enum class Bug {
   tellUncommitted,        // Watchers get changes that are not committed yet.
   tellNumberUnheard,  // A node passes its durable index on before it has heard its predecessor's.
   // R6
-  answerBehindBarrier,  // A new tail answers at once.
+  answerBeforeBarrier,  // A new tail answers at once.
   linkReportBeatsLoss,  // The master acts on a link that is reported without asking both ends.
   confirmIsProgress,    // Whether a link works is judged by confirms, which wait for other hops.
   gateOverDeadPair,     // A joiner is let in though the tail cannot talk to it.
@@ -40,7 +40,7 @@ enum class Bug {
   // R9
   skipGate,            // The tail commits without the joiner that it gates.
   gateBeforeCaughtUp,  // The gate is reported though the joiner lacks what is committed.
-  gateBehindBarrier,   // The gate is reported before the tail is past its barrier.
+  gateBeforeBarrier,   // The gate is reported before the tail is past its barrier.
   takeGateOfOldEpoch,  // The master lets a joiner in on a gate of an earlier epoch.
   truncateNothing,     // A joiner keeps what follows the shared position.
   restartUntold,       // Watchers do not get what a joiner applies again after its checkpoint.

@@ -74,7 +74,11 @@ kj::Promise<void> CommitSender::attach() {
   return request.send().then([this](auto&& response) {
     auto result = response.getResult();
     // A newer configuration in the rejection also comes from the master and the neighbours.
-    KJ_REQUIRE(result.isCommits(), "the head does not listen", result.getRejected().getDetail());
+    if (!result.isCommits()) {
+      kj::throwFatalException(
+          kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
+                        kj::str("the head does not listen: ", result.getRejected().getDetail())));
+    }
     to = result.getCommits();
   });
 }

@@ -52,7 +52,7 @@ void CommitTracker::gate() {
 
 bool CommitTracker::gateHolds() const {
   bool caughtUp = joinerDurable_ >= commit_ || planted(Bug::gateBeforeCaughtUp);
-  return gated_ && caughtUp && (pastBarrier() || planted(Bug::gateBehindBarrier));
+  return gated_ && caughtUp && (pastBarrier() || planted(Bug::gateBeforeBarrier));
 }
 
 std::uint64_t CommitTracker::toSuccessor() const {

@@ -40,7 +40,7 @@ void Replica::joinerPersisted(std::uint64_t index) {
 void Replica::considerGate() {
   auto* joiner = configuration.joiner();
   if (!acting_ || joiner == nullptr || !isTail(role())) return;
-  if (!tracker.pastBarrier() && !planted(Bug::gateBehindBarrier)) return;
+  if (!tracker.pastBarrier() && !planted(Bug::gateBeforeBarrier)) return;
   KJ_IF_MAYBE (link, successorLink) {
     if (!(*link)->aligned()) return;
     if (!tracker.gated()) {
@@ -107,8 +107,7 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
                (shared || candidate->index < position.index || candidate->epoch < position.epoch);
   if (!sound) {
     die("this node's log and the tail's contradict each other in what is committed: one of the two "
-        "is "
-        "damaged, or an older copy of a data directory. This node stays out, and keeps its "
+        "is damaged, or an older copy of a data directory. This node stays out, and keeps its "
         "directory as it is",
         {{"epoch", configuration.epoch},
          {"tail_has", position.index},
@@ -123,7 +122,7 @@ kj::Promise<kj::Maybe<Position>> Replica::cut(Position position) {
   // store learns that it lacks nothing.
   incomplete = false;
   logInfo("dropping entries that the chain does not have",
-          {{"epoch", configuration.epoch}, {"behind", position.index}, {"last", log_.end().index}});
+          {{"epoch", configuration.epoch}, {"after", position.index}, {"last", log_.end().index}});
   return rebuild(store_.cut(position)).then([]() { return kj::Maybe<Position>(nullptr); });
 }
 

@@ -318,7 +318,7 @@ kj::Promise<std::uint64_t> Replica::confirmBySuccessor() {
 }
 
 kj::Promise<void> Replica::whenPastBarrier() {
-  if (tracker.pastBarrier() || planted(Bug::answerBehindBarrier)) return kj::READY_NOW;
+  if (tracker.pastBarrier() || planted(Bug::answerBeforeBarrier)) return kj::READY_NOW;
   auto paf = kj::newPromiseAndFulfiller<void>();
   barrierWaiters.push_back(kj::mv(paf.fulfiller));
   return kj::mv(paf.promise);

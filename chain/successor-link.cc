@@ -63,7 +63,8 @@ public:
     auto params = context.getParams();
     require(params.getHeader());
     KJ_IF_MAYBE (link, owner->get()) {
-      link->giveUp(KJ_EXCEPTION(FAILED, "the successor refused", params.getDetail()));
+      link->giveUp(kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
+                                 kj::str("the successor refused: ", params.getDetail())));
     }
     return kj::READY_NOW;
   }
@@ -183,7 +184,9 @@ kj::Promise<Position> SuccessorLink::attach(kj::Duration pause) {
       if (rejection.getReason() == schema::Rejection::Reason::LOWER_EPOCH) {
         host.heardConfiguration(Configuration::read(rejection.getConfiguration()));
       }
-      KJ_FAIL_REQUIRE("the successor rejected the attachment", rejection.getDetail());
+      kj::throwFatalException(
+          kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
+                        kj::str("the successor rejected the attachment: ", rejection.getDetail())));
     }
     link = result.getAttached().getLink();
     checks = result.getAttached().getChecks();

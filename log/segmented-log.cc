@@ -185,7 +185,7 @@ void SegmentedLog::measure(LogWindow& window) const {
 std::string SegmentedLog::describeEnd() const {
   if (parts.empty()) return "no file in " + directory + " is a sound segment";
   auto& last = parts.back();
-  return last.segment->path + " holds no sound batch behind byte " + std::to_string(last.endOffset);
+  return last.segment->path + " holds no sound batch after byte " + std::to_string(last.endOffset);
 }
 
 // -- for the thread that writes

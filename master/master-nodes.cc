@@ -81,9 +81,10 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
     return Refused{kj::mv(*why), false};
   }
   if (isAhead()) {
-    kj::throwFatalException(KJ_EXCEPTION(OVERLOADED,
-                                         "this master's store ends before a node's epoch",
-                                         newestShown.epoch, current().epoch));
+    kj::throwFatalException(
+        kj::Exception(kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+                      kj::str("this master's store ends at epoch ", current().epoch,
+                              ", before a node's, which is ", newestShown.epoch)));
   }
   KJ_IF_MAYBE (why, whyCopy(application.candidate)) {
     sayRefused(member, why->cStr(), why->cStr());
@@ -210,13 +211,23 @@ void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int6
   node.turns = readPace(status.getTurns());
   noteTold(candidate, status);
   node.skew = skew;
-  bool skewed =
-      magnitude(node.skew) > ALARMING_SKEW * kj::NANOSECONDS && !(node.skew < 0 && justWoke());
-  if (skewed && !node.skewed) {
-    logWarning("the clock of a node is wrong: synchronize it with the master's (NTP)",
-               {{"node", node.member().name}, {"ahead-ms", node.skew / 1'000'000}});
+  warnOfSkew(node);
+}
+
+// A heartbeat that a link, or a pause of this process, has held up looks like a clock that lags, but
+// those after it do not.
+void Master::warnOfSkew(Node& node) {
+  if (magnitude(node.skew) <= ALARMING_SKEW * kj::NANOSECONDS) {
+    node.skewedSince = nullptr;
+    node.warnedOfSkew = false;
+    return;
   }
-  node.skewed = skewed;
+  if (node.skewedSince == nullptr) node.skewedSince = timer.now();
+  bool lasts = timer.now() - KJ_ASSERT_NONNULL(node.skewedSince) >= settings.suspectAfter;
+  if (node.warnedOfSkew || (node.skew < 0 && !lasts)) return;
+  node.warnedOfSkew = true;
+  logWarning("the clock of a node is wrong: synchronize it with the master's (NTP)",
+             {{"node", node.member().name}, {"ahead-ms", node.skew / 1'000'000}});
 }
 
 // Only from the epoch in force: what a member said before it was cut to size by joining (R9) is of

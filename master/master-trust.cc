@@ -202,8 +202,9 @@ kj::Maybe<kj::String> Master::whyCopy(const Candidate& candidate) {
     // Nobody has heard it since: its address says whether it is still there.
     suspicion.doubt(incarnation, "restarted", now);
     evaluateSoon();
-    kj::throwFatalException(
-        KJ_EXCEPTION(OVERLOADED, "try again in a moment", lives ? words.c_str() : ""));
+    kj::throwFatalException(kj::Exception(
+        kj::Exception::Type::OVERLOADED, __FILE__, __LINE__,
+        kj::str("try again in a moment", lives ? ": " : "", lives ? words.c_str() : "")));
   }
   return nullptr;
 }

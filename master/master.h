@@ -293,6 +293,7 @@ private:
   void sayRefused(const Member& member, const std::string& why, const std::string& about);
   void noteSuccessions(const Member& newcomer);
   void noteStatus(Node& node, schema::NodeStatus::Reader status, std::int64_t skew);
+  void warnOfSkew(Node& node);
   void noteTold(const Candidate& candidate, schema::NodeStatus::Reader status);
   const Member* liveNamesake(const Member& newcomer) const;
   void forget(std::uint64_t incarnation);

@@ -30,7 +30,9 @@ struct Node {
   Candidate candidate;
   std::uint64_t session = 0;  // Of its registration in force; 0: its connection is gone.
   std::int64_t skew = 0;
-  bool skewed = false;                                // The operator was told of its clock.
+  // Since when each of its heartbeats has shown a wrong clock, and whether the operator was warned.
+  kj::Maybe<kj::TimePoint> skewedSince = nullptr;
+  bool warnedOfSkew = false;
   kj::Maybe<kj::TimePoint> diskHangsSince = nullptr;  // R12
   Pace syncs;
   Pace turns;

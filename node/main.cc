@@ -98,7 +98,7 @@ void declare(CLI::App& app, Flags& flags) {
       "--replace-damaged", flags.store.replaceDamaged,
       "Set a damaged data directory's content aside, within it, and join as an empty node");
   app.add_option("--retain-bytes", flags.store.retainBytes,
-                 "Log kept for nodes that come back: bytes behind the newest checkpoint")
+                 "Log kept for nodes that come back: bytes before the newest checkpoint")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("64MiB");
   app.add_option("--retain-entries", flags.store.retainEntries, "Likewise: entries")

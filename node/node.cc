@@ -117,7 +117,7 @@ void Node::writeStatus(schema::NodeStatus::Builder builder, bool withStateHash) 
       return;
     case gavel::Role::syncing:
       builder.setRole(Role::SYNCING);
-      builder.setReason("joins the chain behind the tail");
+      builder.setReason("joins the chain after the tail");
       return;
     case gavel::Role::waiting:
       builder.setRole(Role::WAITING);
@@ -181,11 +181,10 @@ void Node::writeSnapshotHeader(Position position, schema::SnapshotHeader::Builde
 
 void Node::stopped() {
   admission_.stopped();
-  forwarder_.forget();
 }
 
 void Node::started() {
-  forwarder_.forget();
+  forwarder_.adopted();
   admission_.started();
   lookUpMembers();
 }

@@ -180,11 +180,9 @@ void requireEmpty(kj::StringPtr directory, FileSystem& files) {
   for (auto& name: names) {
     // A file system puts this there itself.  It is in nobody's way.
     if (name == "lost+found") continue;
-    refuse(
-        kj::str("cannot restore into the data directory ", directory,
-                ": it is not empty; give "
-                "an empty or new one, or move away what is there if it comes from a restore that "
-                "was interrupted"));
+    refuse(kj::str("cannot restore into the data directory ", directory,
+                   ": it is not empty; give an empty or new one, or move away what is there if it "
+                   "comes from a restore that was interrupted"));
   }
 }
 

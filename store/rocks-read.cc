@@ -153,12 +153,12 @@ std::vector<auction::Auction> readAuctions(const Committed& committed, auction::
                                            std::size_t limit) {
   auto& database = *committed.database;
   // The records of either kind are in the order of their ids.
-  auto behind = [&](std::string key) {
+  auto firstAfter = [&](std::string key) {
     key.push_back('\0');
     return key;
   };
-  RecordCursor open(database, committed.snapshot, "a", behind(auction::auctionKey(after)));
-  RecordCursor over(database, committed.snapshot, "e", behind(auction::endedKey(after)));
+  RecordCursor open(database, committed.snapshot, "a", firstAfter(auction::auctionKey(after)));
+  RecordCursor over(database, committed.snapshot, "e", firstAfter(auction::endedKey(after)));
   std::vector<auction::Auction> found;
   while (found.size() < limit && (open.valid() || over.valid())) {
     bool first =

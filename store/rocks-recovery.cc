@@ -166,9 +166,10 @@ std::string missing(Opened& opened) {
            " is damaged or missing";
   }
   if (end.index < bound.index) {
+    auto lost = bound.index - end.index;
     marker.end = bound;
     return "its log ends at " + describe(end) + ", though it was durable up to " + describe(bound) +
-           ": " + std::to_string(bound.index - end.index) + " entries are lost; " +
+           ": " + std::to_string(lost) + (lost == 1 ? " entry is lost; " : " entries are lost; ") +
            log.describeEnd();
   }
   if (auto found = log.positionAt(bound.index);
@@ -186,8 +187,7 @@ std::string missing(Opened& opened) {
   // What an earlier start had lost has come again once the log has grown past where it ended then.
   if (known.damaged && end.index <= bound.index) {
     return "it has lost something that was durable before an earlier start, and has taken in "
-           "nothing "
-           "from the chain since";
+           "nothing from the chain since";
   }
   return "";
 }

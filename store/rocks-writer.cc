@@ -480,7 +480,8 @@ void RocksWriter::audit(Position at, Fulfiller fulfiller) {
     auto bad = kj::runCatchingExceptions([&]() { auditRecords(*database, ended, at.index); });
     KJ_IF_MAYBE (exception, bad) {
       fulfiller->reject(
-          KJ_EXCEPTION(FAILED, "a snapshot that is not sound", exception->getDescription()));
+          kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__,
+                        kj::str("a snapshot that is not sound: ", exception->getDescription())));
       return;
     }
     post(FinishInstall{at, true, kj::mv(fulfiller)});

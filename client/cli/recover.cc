@@ -86,7 +86,7 @@ std::string lossOf(const Survey& survey, schema::Configuration::Reader stored,
         std::string("how many entries are lost cannot be known, as the master has not heard of ") +
         listed(unheard) + " since it was started";
   }
-  if (loss.empty()) loss = "was the only member: what it does not hold is lost already";
+  if (loss.empty()) loss = "loses nothing that others hold: it was the only member";
   return loss;
 }
 

@@ -68,7 +68,7 @@ kj::Promise<int> ShellSession::carryOut(const std::string& line) {
   auto& command = words[0];
   auto takes = [&](std::size_t count) {
     if (words.size() == count + 1) return;
-    throw UsageError(command + ": takes " + (count == 0 ? "nothing" : "one word") + " behind it");
+    throw UsageError(command + ": takes " + (count == 0 ? "nothing" : "one word") + " after it");
   };
   try {
     if (command == "bid") return takes(1), bid(words[1]);

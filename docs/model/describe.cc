@@ -157,16 +157,16 @@ std::string Model::describe(const Step& step, const State& before, const State& 
       line = "R6   " + name + " adopts " + text(config);
       break;
     case Kind::attach:
-      line = "R9a  " + name + " and its joiner seek the last shared position";
+      line = "R9.1 " + name + " and its joiner seek the last shared position";
       break;
     case Kind::snapshot:
-      line = "R9a  " + name + " gives its joiner a snapshot";
+      line = "R9.1 " + name + " gives its joiner a snapshot";
       break;
     case Kind::gate:
-      line = "R9b  " + name + (node.gated ? " gates its joiner" : " gives up its gate");
+      line = "R9.2 " + name + (node.gated ? " gates its joiner" : " gives up its gate");
       break;
     case Kind::report:
-      line = "R9b  " + name + " reports the gate of " + epoch;
+      line = "R9.2 " + name + " reports the gate of " + epoch;
       break;
     case Kind::crash:
     case Kind::powerLoss:

@@ -114,7 +114,7 @@ TEST_F(Handshake, RoleIsProvedByItsSecretOnly) {
               HasSubstr("does not know this admin token"));
 }
 
-TEST_F(Handshake, WhatComesBehindItIsNotLost) {
+TEST_F(Handshake, WhatComesAfterItIsNotLost) {
   auto pipe = kj::newTwoWayPipe();
   serve(kj::mv(pipe.ends[1]));
   auto sent = pipe.ends[0]->write("plain", 5);

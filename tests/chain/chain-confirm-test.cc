@@ -163,7 +163,7 @@ TEST_F(ChainConfirmTest, NobodyConfirmsWhileItsDiskHangs) {
   EXPECT_EQ(node.above.size(), 1u);
 }
 
-TEST_F(ChainConfirmTest, TailBehindItsBarrierMakesTheAskerWait) {
+TEST_F(ChainConfirmTest, TailBeforeItsBarrierMakesTheAskerWait) {
   node.role_ = Role::tail;
   node.pastBarrier = false;
   auto asked = confirm.downward();

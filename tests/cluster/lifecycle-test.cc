@@ -112,7 +112,7 @@ TEST_F(Lifecycle, NodeLostWhileThereIsNoMasterIsReplacedWhenItComesBack) {
   EXPECT_EQ(epoch(cluster, 0), 2u);
 }
 
-TEST_F(Lifecycle, RestartedNodeJoinsBehindTheTail) {
+TEST_F(Lifecycle, RestartedNodeJoinsAfterTheTail) {
   Cluster cluster(io, 3);
   gavel::testing::Workload load(io, cluster, 4, 2);
   load.runUntilSteady(100 * kj::MILLISECONDS);

@@ -78,10 +78,10 @@ private:
 
   // The number of changes with an index up to and including `index`.
   std::size_t upTo(std::uint64_t index) const {
-    auto behind =
+    auto after =
         std::upper_bound(changes.begin(), changes.end(), index,
                          [](auto index, auto& change) { return index < change.version->index; });
-    return static_cast<std::size_t>(behind - changes.begin());
+    return static_cast<std::size_t>(after - changes.begin());
   }
 
   void place(Moments& moments, const FinalHistory& final,

@@ -95,7 +95,7 @@ protected:
   ~Joining() noexcept override = default;
 
   // The joiner is down, and the chain goes on without it.
-  void fallBehind(World& world, gavel::testing::Workload& load, Way way) {
+  void lag(World& world, gavel::testing::Workload& load, Way way) {
     auto head = world.find(Role::head);
     // Only a head can have entries that nobody else has.
     joiner = way == Way::cut ? head : (head + 1) % NODES;
@@ -173,7 +173,7 @@ TEST_P(Joining, HealsAndLosesNothing) {
   World world(io, NODES, way == Way::snapshot);
   gavel::testing::Workload load(io, world, 6, 3);
   load.runUntilSteady(40 * kj::MILLISECONDS);
-  fallBehind(world, load, way);
+  lag(world, load, way);
 
   auto head = world.find(Role::head);
   auto tail = world.find(Role::tail);

@@ -120,7 +120,7 @@ TEST(RecentLog, GivesThePositionAtAnIndex) {
   EXPECT_TRUE(throws([&]() { log.at(7); }));
 }
 
-TEST(RecentLog, TellsWhetherSomebodyIsCloseBehind) {
+TEST(RecentLog, TellsWhetherSomebodyLagsALittle) {
   auto log = threeBatches();
   auto last = log.after(3)->bytes().size();
   EXPECT_TRUE(log.holdsWithin(6, 6, 0));
@@ -128,7 +128,7 @@ TEST(RecentLog, TellsWhetherSomebodyIsCloseBehind) {
   EXPECT_FALSE(log.holdsWithin(3, 6, last - 1));
   EXPECT_FALSE(log.holdsWithin(2, 6, last));
   EXPECT_TRUE(log.holdsWithin(0, 6, log.bytes()));
-  EXPECT_TRUE(log.holdsWithin(3, 3, 0)) << "what comes behind the bound does not count";
+  EXPECT_TRUE(log.holdsWithin(3, 3, 0)) << "what comes after the bound does not count";
   log.trim(3, 0);
   EXPECT_FALSE(log.holdsWithin(2, 6, 1'000'000)) << "not all of that is here";
 }

@@ -176,28 +176,28 @@ protected:
 TEST_F(DeadPairsTest, TakesTheSecondOfThePairOut) {
   found("n1", "n2");
   EXPECT_EQ(without(chain({"n1", "n2", "n3"})),
-            "n1 n3 (n1 and n2 cannot talk to each other: n2 taken out)");
+            "n1 > n3 (n1 and n2 cannot talk to each other: n2 taken out)");
 }
 
 TEST_F(DeadPairsTest, TakesWhoCannotTalkToAnybodyOut) {
   found("n2", "n1");
   found("n2", "n3");
   EXPECT_EQ(without(chain({"n1", "n2", "n3"})),
-            "n1 n3 (n1 and n2, n2 and n3 cannot talk to each other: n2 taken out)");
+            "n1 > n3 (n1 and n2, n2 and n3 cannot talk to each other: n2 taken out)");
 }
 
 TEST_F(DeadPairsTest, TakesTheHeadOutWhereItHasMoreDeadPairs) {
   found("n1", "n2");
   found("n1", "n4");
   EXPECT_EQ(without(chain({"n1", "n2", "n3", "n4"})),
-            "n2 n3 n4 (n1 and n2 cannot talk to each other: n1 taken out)");
+            "n2 > n3 > n4 (n1 and n2 cannot talk to each other: n1 taken out)");
 }
 
 TEST_F(DeadPairsTest, KeepsTheJoinerWhereTheNewTailCanTalkToIt) {
   found("n2", "n3");
-  EXPECT_THAT(without(chain({"n1", "n2", "n3"}, "n4")), HasSubstr("n1 n2 n4(syncing) "));
+  EXPECT_THAT(without(chain({"n1", "n2", "n3"}, "n4")), HasSubstr("n1 > n2 > n4 (syncing) "));
   found("n2", "n4");
-  EXPECT_THAT(without(chain({"n1", "n2", "n3"}, "n4")), HasSubstr("n1 n2 ("));
+  EXPECT_THAT(without(chain({"n1", "n2", "n3"}, "n4")), HasSubstr("n1 > n2 ("));
 }
 
 TEST_F(DeadPairsTest, LeavesNoDeadPairWhereALossMakesNeighbours) {
@@ -213,16 +213,16 @@ TEST_F(DeadPairsTest, LeavesNoDeadPairWhereALossMakesNeighbours) {
     return next.describe() + " (" + next.cause + ")";
   };
   found("n1", "n2");
-  EXPECT_EQ(after("n3"), "n1 n2 n4 n5(syncing) (n3 lost: refused)")
+  EXPECT_EQ(after("n3"), "n1 > n2 > n4 > n5 (syncing) (n3 lost: refused)")
       << "who are neighbours already may work: nothing is reported of them";
   found("n2", "n4");
   EXPECT_EQ(after("n3"),
-            "n1 n2 n5(syncing) (n3 lost: refused; n2 and n4 cannot talk to each other: n4 taken "
+            "n1 > n2 > n5 (syncing) (n3 lost: refused; n2 and n4 cannot talk to each other: n4 taken "
             "out)");
-  EXPECT_EQ(after("n1"), "n2 n3 n4 n5(syncing) (n1 lost: refused)");
+  EXPECT_EQ(after("n1"), "n2 > n3 > n4 > n5 (syncing) (n1 lost: refused)");
   found("n3", "n5");
   EXPECT_EQ(after("n4"),
-            "n1 n2 n3 (n4 lost: refused; n3 and n5 cannot talk to each other: n5 taken out)");
+            "n1 > n2 > n3 (n4 lost: refused; n3 and n5 cannot talk to each other: n5 taken out)");
 }
 
 // For all graphs, and all sets of nodes that are lost together, the remaining chain is the longest

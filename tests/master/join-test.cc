@@ -18,7 +18,7 @@ protected:
     world.runUntil([&]() {
       return world.epoch() == 3 && world.adoptedBy({&node(1), &node(2), &joiner});
     });
-    EXPECT_EQ(world.members(), "n1 n2 n3(syncing)");
+    EXPECT_EQ(world.members(), "n1 > n2 > n3 (syncing)");
     return joiner;
   }
   void gateFromNowOn() {
@@ -36,8 +36,8 @@ TEST_F(JoinTest, BringsASpareInForALostMember) {
   auto time = world.runUntil([&]() { return spare.adopted.joiner() != nullptr; });
   EXPECT_LE(time / MS, 1);
   EXPECT_EQ(cause(), "n4 joins");
-  EXPECT_EQ(world.members(), "n1 n3 n4(syncing)");
-  world.runUntil(chainIs("n1 n3 n4"));
+  EXPECT_EQ(world.members(), "n1 > n3 > n4 (syncing)");
+  world.runUntil(chainIs("n1 > n3 > n4"));
   EXPECT_EQ(cause(), "n4 has joined");
   world.runFor(2 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 4u);
@@ -50,7 +50,7 @@ TEST_F(JoinTest, TakesARestartedNodeBackAtOnce) {
   auto time = world.runUntil([&]() { return again.adopted.joiner() != nullptr; });
   // At its first attempt its old address is asked; at the second one that is settled.
   EXPECT_LE(time / MS, 11);
-  world.runUntil(chainIs("n2 n3 n1"));
+  world.runUntil(chainIs("n2 > n3 > n1"));
   world.runUntil([&]() { return world.adoptedBy({&node(2), &node(3), &again}); });
   checkHistory();
 }
@@ -75,10 +75,10 @@ TEST_F(JoinTest, FillsAChainToItsLengthOneByOne) {
 
 TEST_F(JoinTest, TakesTheNodeThatHasTheLeastToCatchUp) {
   world.startChain(2);
-  auto& behind = world.makeNode("n3");
-  behind.empty = true;
-  behind.last = 0;
-  behind.start();
+  auto& lagging = world.makeNode("n3");
+  lagging.empty = true;
+  lagging.last = 0;
+  lagging.start();
   auto& former = world.makeNode("n4");
   former.clusterId = world.master->current().clusterId;
   former.empty = false;
@@ -86,7 +86,7 @@ TEST_F(JoinTest, TakesTheNodeThatHasTheLeastToCatchUp) {
   former.start();
   world.runFor(200 * MS);
   node(1).kill();
-  world.runUntil(chainIs("n2 n4"));
+  world.runUntil(chainIs("n2 > n4"));
 }
 
 TEST_F(JoinTest, LetsAMemberServeOnlyByAGateOfThisEpochFromTheTailForThisProcess) {
@@ -100,7 +100,7 @@ TEST_F(JoinTest, LetsAMemberServeOnlyByAGateOfThisEpochFromTheTailForThisProcess
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 3u);
   node(2).gate(3, joiner.incarnation);
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
   EXPECT_EQ(world.epoch(), 4u);
   checkHistory();
 }
@@ -108,21 +108,21 @@ TEST_F(JoinTest, LetsAMemberServeOnlyByAGateOfThisEpochFromTheTailForThisProcess
 TEST_F(JoinTest, ForgetsAGateWithItsEpoch) {
   auto& joiner = startJoin();
   node(1).kill();
-  world.runUntil(chainIs("n2 n3(syncing)"));
+  world.runUntil(chainIs("n2 > n3 (syncing)"));
   node(2).gate(3, joiner.incarnation);
   world.runFor(1 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n2 n3(syncing)");
+  EXPECT_EQ(world.members(), "n2 > n3 (syncing)");
   node(2).gate(4, joiner.incarnation);
-  world.runUntil(chainIs("n2 n3"));
+  world.runUntil(chainIs("n2 > n3"));
   checkHistory();
 }
 
 TEST_F(JoinTest, TakesNodesThatAreAliveBackThoughTheyWereTakenForLost) {
   world.startChain(3);
   node(3).paused = true;
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   node(3).paused = false;
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
   EXPECT_EQ(world.master->current().members[2].incarnation, node(3).incarnation);
   checkHistory();
 }
@@ -159,7 +159,7 @@ TEST_F(JoinTest, DoesNotNameANodeWhoseClockHasGoneWrong) {
   world.runFor(2 * kj::SECONDS);
   EXPECT_EQ(world.members(), "n1");
   spare.skew = 0;
-  world.runUntil(chainIs("n1 n3"));
+  world.runUntil(chainIs("n1 > n3"));
 }
 
 // Processes that die during a join.  Afterwards all of them come back, and the chain has to be
@@ -207,7 +207,7 @@ protected:
 TEST_P(JoinInterrupted, BeforeItHasBegun) {
   world.startChain(3);
   auto& joiner = world.makeSuccessor(node(3));
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   joiner.start();
   expectWholeAgain(joiner);
 }
@@ -247,7 +247,7 @@ INSTANTIATE_TEST_SUITE_P(Victims, JoinInterrupted,
 TEST_F(JoinTest, RemovesAJoinerThatIsLostLikeAnyOther) {
   auto& joiner = startJoin();
   joiner.kill();
-  EXPECT_LE(world.runUntil(chainIs("n1 n2")) / MS, 1);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n2")) / MS, 1);
   EXPECT_EQ(cause(), "n3 lost: connection closed, then refused");
 }
 
@@ -258,7 +258,7 @@ TEST_F(JoinTest, RemovesAJoinerThatOnlyItsTailCannotReach) {
   for (int i = 0; i < 10 && !removed; ++i) {
     node(2).report(joiner);
     world.runFor(1 * kj::SECONDS);
-    removed = world.members() == "n1 n2";
+    removed = world.members() == "n1 > n2";
     EXPECT_TRUE(!removed || i >= 4) << "it gets some time";
   }
   EXPECT_TRUE(removed) << "it would stand in the way of every bid, once it is gated";
@@ -273,13 +273,13 @@ TEST_F(JoinTest, NeverPromotesAJoinerWithoutItsGate) {
       [&]() { return world.adoptedBy({&joiner}) && joiner.adopted.joiner() != nullptr; });
   node(1).kill();
   world.runFor(10 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2(syncing)");
+  EXPECT_EQ(world.members(), "n1 > n2 (syncing)");
   EXPECT_THAT(world.master->notice(), HasSubstr("Awaited: n1 (" + node(1).address + ")"));
   EXPECT_THAT(world.master->notice(), HasSubstr("n2 (it was not serving in epoch 3)"));
   auto& head = world.restart(node(1));
   gateFromNowOn();
   head.gates = true;
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   checkHistory();
 }
 
@@ -307,7 +307,7 @@ TEST_F(JoinTest, IsCarriedOutOnceByTwoMasters) {
   world.killMaster();
   world.master = kj::mv(other);
   world.masterServer = kj::heap<StreamServer>(serve(*world.master));
-  world.runUntil([&]() { return world.members() == "n1 n2 n3" && world.adoptedBy({&joiner}); });
+  world.runUntil([&]() { return world.members() == "n1 > n2 > n3" && world.adoptedBy({&joiner}); });
   checkHistory();
 }
 
@@ -317,7 +317,7 @@ TEST_F(JoinTest, MakesAFlappingNodeWait) {
   // The first crash and the second one are followed by a wait of 0 and 1 second, and so on.
   for (int wait: {0, 1000, 2000, 4000}) {
     flapping->kill();
-    world.runUntil(chainIs("n1 n2"));
+    world.runUntil(chainIs("n1 > n2"));
     flapping = &world.restart(*flapping);
     world.runFor(10 * MS);
     if (wait != 0) {
@@ -330,11 +330,11 @@ TEST_F(JoinTest, MakesAFlappingNodeWait) {
     });
     EXPECT_GE(time / MS, wait - 20);
     EXPECT_LE(time / MS, wait + 60);
-    world.runUntil(chainIs("n1 n2 n3"));
+    world.runUntil(chainIs("n1 > n2 > n3"));
   }
   world.runFor(61 * kj::SECONDS);
   flapping->kill();
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   flapping = &world.restart(*flapping);
   EXPECT_LE(world.runUntil([&]() { return flapping->adopted.joiner() != nullptr; }) / MS, 1);
 }
@@ -342,9 +342,9 @@ TEST_F(JoinTest, MakesAFlappingNodeWait) {
 TEST_F(JoinTest, RefusesAnOlderCopyOfADataDirectory) {
   world.startChain(3);
   auto& second = world.restart(node(3));
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
   second.kill();
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   // The copy was made before the last start.
   auto& copy = world.makeSuccessor(node(3));
   copy.start();
@@ -358,7 +358,7 @@ TEST_F(JoinTest, RefusesAnOlderCopyOfADataDirectory) {
   again.start();
   world.runUntil([&]() { return again.refusal != ""; });
   world.restart(second);
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
 }
 
 TEST_F(JoinTest, FormsFromABackupAndLetsTheOthersJoin) {
@@ -370,7 +370,7 @@ TEST_F(JoinTest, FormsFromABackupAndLetsTheOthersJoin) {
   auto& restored = world.makeNode("n2");
   restored.empty = false;
   restored.start();
-  world.runUntil(chainIs("n2 n1 n3"));
+  world.runUntil(chainIs("n2 > n1 > n3"));
   EXPECT_EQ(world.master->relinks()[0].configuration.cause,
             "formed from the backup that n2 restored");
   checkHistory();

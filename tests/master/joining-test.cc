@@ -96,7 +96,7 @@ TEST(Joining, TakesOneAtATime) {
 TEST(Joining, TakesTheSameProcessBack) {
   // n2 was removed though it lives.
   auto decision = join(chain(1), {newcomer(2, 50)}, 2);
-  EXPECT_EQ(std::get<Configuration>(decision).describe(), "n1 n2(syncing)");
+  EXPECT_EQ(std::get<Configuration>(decision).describe(), "n1 > n2 (syncing)");
 }
 
 TEST(Joining, DoesNotTakeANamesakeOfAMember) {

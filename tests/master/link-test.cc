@@ -37,9 +37,9 @@ private:
 TEST_F(LinkTest, TakesAPairApartThatItHearsBothOf) {
   world.startChain(3);
   reportsFrom(node(1), node(2));
-  EXPECT_LE(world.runUntil(chainIs("n1 n3 n2")), 500 * MS);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n3 > n2")), 500 * MS);
   auto relinks = world.master->relinks();
-  EXPECT_EQ(relinks[1].configuration.describe(), "n1 n3");
+  EXPECT_EQ(relinks[1].configuration.describe(), "n1 > n3");
   EXPECT_EQ(relinks[1].configuration.cause, "n1 and n2 cannot talk to each other: n2 taken out");
   EXPECT_EQ(world.master->notice(), "");
   EXPECT_THAT(world.master->brokenLinks(), SizeIs(1)) << "remembered";
@@ -49,9 +49,9 @@ TEST_F(LinkTest, TakesAPairApartThatItHearsBothOf) {
 TEST_F(LinkTest, StaysShorterWhereThePairWouldBeNeighboursAgainAndSaysSo) {
   world.startChain(3);
   reportsFrom(node(3), node(2));
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   world.runFor(5 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_EQ(world.members(), "n1 > n2");
   EXPECT_THAT(world.master->notice(), HasSubstr("n2 and n3 cannot talk to each other since"));
   EXPECT_THAT(note("n3"), HasSubstr("it cannot talk to n2, after which it would join"));
   auto broken = world.master->brokenLinks();
@@ -65,15 +65,15 @@ TEST_F(LinkTest, TakesASpareThatTheTailCanTalkTo) {
   world.startNode("n4");
   world.runFor(100 * MS);
   reportsFrom(node(2), node(3));
-  world.runUntil([&]() { return world.members() == "n1 n2 n4"; });
+  world.runUntil([&]() { return world.members() == "n1 > n2 > n4"; });
 }
 
 TEST_F(LinkTest, TriesThePairAgainAndForgetsItWhenItHasWorked) {
   world.startChain(3);
   reportsFrom(node(2), node(3));
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   stopReports();
-  auto took = world.runUntil(chainIs("n1 n2 n3"));
+  auto took = world.runUntil(chainIs("n1 > n2 > n3"));
   EXPECT_GE(took, world.settings.linkRetry - 1 * kj::SECONDS);
   EXPECT_LE(took, world.settings.linkRetry + 1 * kj::SECONDS);
   world.runFor(world.settings.linkRetry + 1 * kj::SECONDS);
@@ -83,12 +83,12 @@ TEST_F(LinkTest, TriesThePairAgainAndForgetsItWhenItHasWorked) {
 TEST_F(LinkTest, AnOperatorsOrderTriesItAtOnce) {
   world.startChain(3);
   reportsFrom(node(2), node(3));
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   stopReports();
   auto request = world.client().addRequest();
   request.setNode("n3");
   world.wait(request.send().ignoreResult());
-  EXPECT_LE(world.runUntil(chainIs("n1 n2 n3")), 1 * kj::SECONDS);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n2 > n3")), 1 * kj::SECONDS);
 }
 
 // Or the chain would stand still for as long as each of two masters hears one end.
@@ -99,7 +99,7 @@ TEST_F(LinkTest, AnEndThatHasRegisteredWithAnotherMasterOnlyHasToAnswer) {
   world.startMaster();
   world.runFor(100 * MS);
   reportsFrom(node(1), node(2));
-  EXPECT_LE(world.runUntil(chainIs("n1 n3")), 500 * MS);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n3")), 500 * MS);
   EXPECT_THAT(cause(), HasSubstr("n1 and n2 cannot talk to each other"));
   checkHistory();
 }
@@ -107,21 +107,21 @@ TEST_F(LinkTest, AnEndThatHasRegisteredWithAnotherMasterOnlyHasToAnswer) {
 TEST_F(LinkTest, AReportOfAnotherEpochIsIgnored) {
   world.startChain(3);
   node(3).kill();
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   node(1).adopted.epoch = 1;  // It does not know of it.
   world.wait(node(1).reportLink(node(2), true, false));
   world.runFor(1 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_EQ(world.members(), "n1 > n2");
 }
 
 TEST_F(LinkTest, TakesOnePairApartAtATime) {
   world.startChain(5);
   reportsFrom(node(1), node(2));
-  world.runUntil(chainIs("n1 n3 n4 n5 n2"));
+  world.runUntil(chainIs("n1 > n3 > n4 > n5 > n2"));
   reportsFrom(node(3), node(4));
   world.runFor(world.settings.suspectAfter);
-  EXPECT_EQ(world.members(), "n1 n3 n4 n5 n2");
-  EXPECT_LE(world.runUntil(chainIs("n1 n3 n5 n2 n4")), 2 * world.settings.suspectAfter);
+  EXPECT_EQ(world.members(), "n1 > n3 > n4 > n5 > n2");
+  EXPECT_LE(world.runUntil(chainIs("n1 > n3 > n5 > n2 > n4")), 2 * world.settings.suspectAfter);
   checkHistory();
 }
 
@@ -129,11 +129,11 @@ TEST_F(LinkTest, TakesOnePairApartAtATime) {
 TEST_F(LinkTest, ALossDoesNotMakeNeighboursOfADeadPair) {
   world.startChain(4);
   reportsFrom(node(2), node(3));
-  world.runUntil(chainIs("n1 n2 n4 n3"));
+  world.runUntil(chainIs("n1 > n2 > n4 > n3"));
   stopReports();
   node(4).kill();
-  world.runUntil([&]() { return world.members() != "n1 n2 n4 n3"; });
-  EXPECT_EQ(world.members(), "n1 n2");
+  world.runUntil([&]() { return world.members() != "n1 > n2 > n4 > n3"; });
+  EXPECT_EQ(world.members(), "n1 > n2");
   EXPECT_THAT(world.master->current().cause, HasSubstr("n4 lost: "));
   EXPECT_THAT(world.master->current().cause, HasSubstr("n2 and n3 cannot talk to each other"));
   checkHistory();
@@ -149,17 +149,17 @@ TEST_F(LinkTest, AGateIsNotTakenWhileTheTailCannotTalkToTheJoiner) {
   world.killMaster();
   world.startMaster();
   auto& joiner = world.startNode("n3");
-  world.runUntil(chainIs("n1 n2 n3(syncing)"));
+  world.runUntil(chainIs("n1 > n2 > n3 (syncing)"));
   world.runUntil([&]() { return world.adoptedBy({&node(1), &node(2), &joiner}); });
   auto epoch = world.epoch();
   reportsFrom(node(2), joiner);
   world.runFor(1 * MS);
   node(2).gate(epoch, joiner.incarnation);
   world.runFor(2 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2 n3(syncing)") << "neither let in nor, not gated, taken out yet";
+  EXPECT_EQ(world.members(), "n1 > n2 > n3 (syncing)") << "neither let in nor, not gated, taken out yet";
   stopReports();
   world.wait(node(2).reportLink(joiner, false, false));
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
 }
 
 TEST_F(LinkTest, AGatedJoinerOverADeadLinkIsTakenOutAtOnce) {
@@ -169,11 +169,11 @@ TEST_F(LinkTest, AGatedJoinerOverADeadLinkIsTakenOutAtOnce) {
   world.killMaster();
   world.startMaster();
   auto& joiner = world.startNode("n3");
-  world.runUntil(chainIs("n1 n2 n3(syncing)"));
+  world.runUntil(chainIs("n1 > n2 > n3 (syncing)"));
   world.runUntil([&]() { return world.adoptedBy({&node(1), &node(2), &joiner}); });
   gating = true;
   reportsFrom(node(2), joiner);
-  EXPECT_LE(world.runUntil(chainIs("n1 n2")), 500 * MS);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n2")), 500 * MS);
   EXPECT_THAT(cause(), HasSubstr("which was joining"));
 }
 
@@ -200,7 +200,7 @@ TEST(DeadHead, ItsSuccessorStays) {
                     .then([&]() { return successor.reportLink(head, true, false); })
                     .eagerlyEvaluate([](kj::Exception&&) {});
     world.runUntil([&]() { return world.epoch() == 2; });
-    EXPECT_EQ(world.members(), "n2 n3") << i;
+    EXPECT_EQ(world.members(), "n2 > n3") << i;
     EXPECT_THAT(world.master->current().cause, HasSubstr("lost")) << i;
   }
 }
@@ -213,7 +213,7 @@ TEST_F(LinkTest, ANameThatDoesNotResolveTakesNobodyOutWhoIsHeard) {
   node(1).report(node(2));
   node(2).report(node(3));
   world.runFor(3 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2 n3");
+  EXPECT_EQ(world.members(), "n1 > n2 > n3");
   EXPECT_EQ(world.epoch(), 1u);
 }
 

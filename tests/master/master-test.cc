@@ -91,7 +91,7 @@ TEST_F(MasterTest, RemovesAKilledNodeAtOnce) {
     return world.epoch() == 2 && world.adoptedBy({&node(1), &node(3)});
   });
   EXPECT_LE(time / MS, 1);
-  EXPECT_EQ(world.members(), "n1 n3");
+  EXPECT_EQ(world.members(), "n1 > n3");
   EXPECT_EQ(world.master->current().cause, "n2 lost: connection closed, then refused");
   checkHistory();
 }
@@ -102,7 +102,7 @@ TEST_F(MasterTest, RemovesASilentNodeAfterSuspectAfter) {
   auto time = world.runUntil(atEpoch(2));
   EXPECT_GE(time / MS, 900);  // Its last heartbeat may be one interval old.
   EXPECT_LE(time / MS, 1050);
-  EXPECT_EQ(world.members(), "n2 n3");
+  EXPECT_EQ(world.members(), "n2 > n3");
 
   // It only slept: it learns that it is out, and joins again.
   world.runFor(5 * kj::SECONDS);
@@ -110,7 +110,7 @@ TEST_F(MasterTest, RemovesASilentNodeAfterSuspectAfter) {
   EXPECT_EQ(world.epoch(), 2u);
   node(1).paused = false;
   EXPECT_LE(world.runUntil([&]() { return world.adoptedBy({&node(1)}); }) / MS, 100);
-  world.runUntil(chainIs("n2 n3 n1"));
+  world.runUntil(chainIs("n2 > n3 > n1"));
   world.runFor(5 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 4u);
   checkHistory();
@@ -121,7 +121,7 @@ TEST_F(MasterTest, RemovesNodesThatFailTogetherTogether) {
   node(1).kill();
   node(3).kill();
   world.runUntil(atEpoch(2));
-  EXPECT_EQ(world.members(), "n2 n4");
+  EXPECT_EQ(world.members(), "n2 > n4");
 }
 
 TEST_F(MasterTest, WaitsBrieflyForANodeOnItsWayOut) {
@@ -142,7 +142,7 @@ TEST_F(MasterTest, WaitsOnlyBrieflyForOtherProbes) {
   node(3).report(node(1));
   node(2).kill();
   EXPECT_LE(world.runUntil(atEpoch(2)) / MS, 10);
-  EXPECT_EQ(world.members(), "n1 n3");
+  EXPECT_EQ(world.members(), "n1 > n3");
   EXPECT_LE(world.runUntil(atEpoch(3)) / MS, 250);
   EXPECT_EQ(world.members(), "n3");
 }
@@ -181,7 +181,7 @@ TEST_F(MasterTest, DoesNotTakeItsOwnPauseForTheirs) {
   world.sleep(30 * kj::SECONDS);
   world.runFor(5 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
-  EXPECT_EQ(world.members(), "n1 n2 n3");
+  EXPECT_EQ(world.members(), "n1 > n2 > n3");
 }
 
 TEST_F(MasterTest, DoesNotTakeTheAgeOfAMessageForAWrongClock) {
@@ -211,7 +211,7 @@ TEST_F(MasterTest, TakesARestartedNodeForLost) {
   EXPECT_LE(world.runUntil([&]() { return world.epoch() == 3 && world.adoptedBy({&again}); }) / MS,
             270);
   EXPECT_EQ(world.master->relinks()[1].configuration.cause, "n2 lost: restarted, then no answer");
-  EXPECT_EQ(world.members(), "n1 n3 n2(syncing)");
+  EXPECT_EQ(world.members(), "n1 > n3 > n2 (syncing)");
   world.runFor(5 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 3u);
   EXPECT_EQ(again.registrations, 1u);
@@ -236,7 +236,7 @@ TEST_F(MasterTest, DoubtsAMemberWhoseNameAnotherProcessHas) {
   world.startNode("n1");
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 1u);
-  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_EQ(world.members(), "n1 > n2");
 }
 
 TEST_F(MasterTest, RefusesAnotherClusterAndVersion) {
@@ -403,10 +403,10 @@ TEST_F(MasterTest, FollowsAnotherMasterAtTheSameStore) {
   next.members.pop_back();
   world.wait(ledger->replace(ledger->document().with(next)));
   world.runUntil([&]() { return world.epoch() >= 2 && world.adoptedBy({&node(1), &node(3)}); });
-  EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n1 n2");
-  world.runUntil(chainIs("n1 n2 n3"));  // n1 lives.
+  EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n1 > n2");
+  world.runUntil(chainIs("n1 > n2 > n3"));  // n1 lives.
   node(1).kill();
-  world.runUntil(chainIs("n2 n3"));
+  world.runUntil(chainIs("n2 > n3"));
   checkHistory();
 }
 
@@ -415,7 +415,7 @@ TEST_F(MasterTest, AnswersForTheTopology) {
   auto& spare = world.startNode("n0");
   world.runUntil([&]() { return spare.adopted.epoch == 1; });
   node(2).kill();
-  world.runUntil(chainIs("n1 n0"));
+  world.runUntil(chainIs("n1 > n0"));
   world.runFor(50 * MS);
   auto client = world.client();
 

@@ -75,7 +75,7 @@ TEST_F(OutageTest, GoesOnAtOnceWhenAllAreBackLongestLogFirst) {
   EXPECT_THAT(world.master->notice(), HasSubstr("Goes on without those that are awaited in 2"));
   world.restart(node(3));
   EXPECT_LE(world.runUntil(atEpoch(2)) / MS, 1);
-  EXPECT_EQ(world.members(), "n2 n1 n3");
+  EXPECT_EQ(world.members(), "n2 > n1 > n3");
   EXPECT_EQ(cause(), "restarted after a total outage: n2, n1, n3");
   EXPECT_EQ(world.master->notice(), "");
   checkHistory();
@@ -90,9 +90,9 @@ TEST_F(OutageTest, GoesOnWithoutTheMissingAfterAWhile) {
   auto time = world.runUntil([this]() { return world.epoch() > 1; });
   EXPECT_GE(time / MS, 2950);
   EXPECT_LE(time / MS, 3060);
-  EXPECT_EQ(world.members(), "n1 n3");
+  EXPECT_EQ(world.members(), "n1 > n3");
   world.restart(node(2));
-  world.runUntil(chainIs("n1 n3 n2"));
+  world.runUntil(chainIs("n1 > n3 > n2"));
   checkHistory();
 }
 
@@ -116,7 +116,7 @@ TEST_F(OutageTest, SurvivesTheMastersOwnOutage) {
   auto time = world.runUntil([this]() { return world.epoch() > 1; });
   EXPECT_GE(time / MS, 3950);  // First n1 has its second to be heard.
   EXPECT_LE(time / MS, 4200);
-  EXPECT_EQ(world.members(), "n2 n3");
+  EXPECT_EQ(world.members(), "n2 > n3");
   checkHistory();
 }
 
@@ -229,20 +229,20 @@ TEST_F(OutageTest, DoesNotGoOnFromACopyWhileTheOriginalRuns) {
 TEST_F(OperatorTest, DrainsAndAddsANode) {
   world.startChain(3);
   EXPECT_THAT(drain("n2"), HasSubstr("done: n2 has left the chain, which is now n1 n3"));
-  EXPECT_EQ(world.members(), "n1 n3");
+  EXPECT_EQ(world.members(), "n1 > n3");
   EXPECT_EQ(cause(), "n2 drained");
   world.runFor(2 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n3");
+  EXPECT_EQ(world.members(), "n1 > n3");
   EXPECT_THAT(note("n2"), HasSubstr("drained: `gavel chain add n2`"));
   // It is stored, and binds any process with that name.
   world.killMaster();
   world.startMaster();
   auto& again = world.restart(node(2));
   world.runFor(2 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n3");
+  EXPECT_EQ(world.members(), "n1 > n3");
   EXPECT_THAT(drain("n2"), HasSubstr("done: n2 is no member"));
   EXPECT_EQ(add("n2"), "done: n2 joins the chain");
-  world.runUntil([&]() { return world.members() == "n1 n3 n2" && world.adoptedBy({&again}); });
+  world.runUntil([&]() { return world.members() == "n1 > n3 > n2" && world.adoptedBy({&again}); });
   checkHistory();
 }
 
@@ -274,7 +274,7 @@ TEST_F(OperatorTest, AddsBeyondTheTargetLength) {
   world.runFor(100 * MS);
   EXPECT_EQ(world.epoch(), 1u);
   EXPECT_EQ(add("n4"), "done: n4 joins the chain");
-  world.runUntil(chainIs("n1 n2 n4"));
+  world.runUntil(chainIs("n1 > n2 > n4"));
   world.runFor(1 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 3u);  // Nobody else serves.
   checkHistory();
@@ -285,7 +285,7 @@ TEST_F(OperatorTest, AddsAFlappingNodeAtOnce) {
   auto* flapping = &node(2);
   for (int i = 0; i < 5; ++i) {
     flapping = &world.restart(*flapping);
-    world.runUntil(chainIs("n1 n2"));
+    world.runUntil(chainIs("n1 > n2"));
   }
   flapping = &world.restart(*flapping);
   world.runFor(100 * MS);
@@ -335,10 +335,10 @@ TEST_F(OperatorTest, ReplacesANode) {
   EXPECT_THAT(replace("n2", "n4"), HasSubstr("refused: the replacement of n1 by n4 is under way"));
   EXPECT_THAT(drain("n1"), HasSubstr("refused: the replacement of n1 by n4 is under way"));
   EXPECT_THAT(world.master->notice(), HasSubstr("until n4 serves, to replace n1"));
-  world.runUntil([&]() { return world.members() == "n2 n3 n4" && world.adoptedBy({&successor}); });
+  world.runUntil([&]() { return world.members() == "n2 > n3 > n4" && world.adoptedBy({&successor}); });
   EXPECT_EQ(cause(), "n1 drained");
   world.runFor(3 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n2 n3 n4");
+  EXPECT_EQ(world.members(), "n2 > n3 > n4");
   EXPECT_EQ(world.master->notice(), "");
   EXPECT_THAT(note("n1"), HasSubstr("drained"));
   checkHistory();
@@ -359,14 +359,14 @@ TEST_F(OperatorTest, AbandonsAReplacementWhoseSuccessorIsLost) {
   auto& successor = world.startNode("n3");
   world.runFor(100 * MS);
   EXPECT_THAT(replace("n1", "n3"), HasSubstr("done"));
-  world.runUntil(chainIs("n1 n2 n3(syncing)"));
+  world.runUntil(chainIs("n1 > n2 > n3 (syncing)"));
   successor.kill();
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   EXPECT_THAT(world.master->notice(), HasSubstr("abandoned: n3 was lost"));
   node(2).gates = true;
   world.restart(successor);
   world.runFor(3 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_EQ(world.members(), "n1 > n2");
 }
 
 TEST_F(OperatorTest, DrainsAReplacedNodeThatWasLostMeanwhile) {
@@ -375,11 +375,11 @@ TEST_F(OperatorTest, DrainsAReplacedNodeThatWasLostMeanwhile) {
   world.startNode("n3");
   world.runFor(100 * MS);
   EXPECT_THAT(replace("n1", "n3"), HasSubstr("done"));
-  world.runUntil(chainIs("n1 n2 n3(syncing)"));
+  world.runUntil(chainIs("n1 > n2 > n3 (syncing)"));
   node(1).kill();
-  world.runUntil(chainIs("n2 n3(syncing)"));
+  world.runUntil(chainIs("n2 > n3 (syncing)"));
   node(2).gates = true;
-  world.runUntil(chainIs("n2 n3"));
+  world.runUntil(chainIs("n2 > n3"));
   world.runFor(100 * MS);
   world.restart(node(1));
   node(2).kill();
@@ -419,9 +419,9 @@ TEST_F(OperatorTest, RecoversFromOneNodeOnly) {
   EXPECT_EQ(recovered.describe(), "n2");
   EXPECT_EQ(recovered.cause,
             "recovered by an operator from n2 alone: entries that only n1, n3 had are lost");
-  world.runUntil(chainIs("n2 n4"));
+  world.runUntil(chainIs("n2 > n4"));
   world.restart(node(1));
-  world.runUntil(chainIs("n2 n4 n1"));
+  world.runUntil(chainIs("n2 > n4 > n1"));
   checkHistory();
 }
 
@@ -478,8 +478,8 @@ TEST_F(OperatorTest, TellsWhenAnotherMasterWasFirst) {
   world.runFor(1 * kj::SECONDS);
   contested.contest = true;
   EXPECT_THAT(drain("n3"), HasSubstr("refused: another master has changed the configuration"));
-  EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n2 n3");
-  world.runUntil(chainIs("n2 n3 n1"));  // n2 lives.
+  EXPECT_EQ(world.master->relinks()[1].configuration.describe(), "n2 > n3");
+  world.runUntil(chainIs("n2 > n3 > n1"));  // n2 lives.
   checkHistory();
 }
 
@@ -496,9 +496,9 @@ TEST_F(OperatorTest, LosesAGateToAnotherMasterAndTakesItsNextOne) {
   contested.contest = true;
   node(2).gate(3, joiner.incarnation);
   world.runUntil([this]() { return world.epoch() == 4; });
-  EXPECT_EQ(world.members(), "n2 n3(syncing)");
+  EXPECT_EQ(world.members(), "n2 > n3 (syncing)");
   for (auto& each: world.nodes) each->gates = true;
-  world.runUntil(chainIs("n2 n3 n1"));
+  world.runUntil(chainIs("n2 > n3 > n1"));
   checkHistory();
 }
 

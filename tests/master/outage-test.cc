@@ -105,7 +105,7 @@ TEST(Outage, GoesOnFromExactlyTheSoundStoresOfServingMembers) {
 TEST(Outage, OrdersByLengthOfLog) {
   auto before = chain(3, false);
   auto outage = assess(before, {returned(1, 5), returned(2, 7), returned(3, 5)}, {});
-  EXPECT_EQ(describe(restarted(before, outage)), "n2 n1 n3");
+  EXPECT_EQ(describe(restarted(before, outage)), "n2 > n1 > n3");
   EXPECT_TRUE(outage.complete());
 }
 

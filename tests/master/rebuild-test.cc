@@ -238,14 +238,14 @@ TEST_F(RebuildTest, ALostMasterIsMadeAnewAndLeadsOn) {
   EXPECT_EQ(document.bound.at.index, 40u);
   world.startMaster();
   awaitAll();
-  EXPECT_EQ(world.members(), "n1 n2 n3");
+  EXPECT_EQ(world.members(), "n1 > n2 > n3");
   EXPECT_NE(world.master->current().reign, 0u);
   EXPECT_EQ(world.master->notice(), "");
   node(2).kill();
-  world.runUntil(chainIs("n1 n3"));
+  world.runUntil(chainIs("n1 > n3"));
   EXPECT_EQ(world.master->current().reign, document.current().reign);
   world.restart(node(2));
-  world.runUntil(chainIs("n1 n3 n2"));
+  world.runUntil(chainIs("n1 > n3 > n2"));
 }
 
 TEST_F(RebuildTest, TheOldMasterDecidesNothingWhenItComesBack) {
@@ -297,9 +297,9 @@ TEST_F(RebuildTest, AnOldMasterThatLivesDecidesNothingOnceAMemberHasPromised) {
   auto lost = loseMaster();
   auto document = world.wait(rebuilding());
   EXPECT_GT(document.current().epoch, promisedBefore);
-  EXPECT_EQ(document.current().describe(), "n1 n2 n3");
+  EXPECT_EQ(document.current().describe(), "n1 > n2 > n3");
   world.startMaster();
-  world.runUntil(chainIs("n1 n3 n2"));
+  world.runUntil(chainIs("n1 > n3 > n2"));
   EXPECT_TRUE(world.master->current().contains(back.incarnation));
 }
 
@@ -325,7 +325,7 @@ TEST_F(RebuildTest, WaitsForAMemberAndForItsPromise) {
   EXPECT_EQ(rebuilt.current().members[1].incarnation, node(2).incarnation)
       << "as a configuration names it, and not as it runs: that is for the master to find";
   world.startMaster();
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
 }
 
 // The old master still runs.  It decides once more between the first look at all nodes and the
@@ -343,7 +343,7 @@ TEST_F(RebuildTest, BeginsAnewWhereAMemberHasANewerOneByThen) {
   Rebuilder again(world.network, world.timer, world.clock, world.random, anew,
                   Rebuilder::Options{{node(1).address}, {}});
   auto document = world.wait(again.run());
-  EXPECT_EQ(document.current().describe(), "n1 n2") << "1, which has promised, is released";
+  EXPECT_EQ(document.current().describe(), "n1 > n2") << "1, which has promised, is released";
   EXPECT_EQ(node(1).adopted.epoch, 2u);
   EXPECT_EQ(document.current().epoch, 1 + 2 * STEP);
 }
@@ -393,7 +393,7 @@ TEST_F(RebuildTest, WithoutALostMemberGoesOnFromOneAndTheRestJoinsIt) {
   world.startMaster();
   EXPECT_EQ(world.master->current().restartedIn, 1 + STEP);
   EXPECT_EQ(world.master->current().restartedFrom.index, 45u);
-  world.runUntil(chainIs("n1 n3"));
+  world.runUntil(chainIs("n1 > n3"));
 }
 
 }  // namespace

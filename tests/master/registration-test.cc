@@ -98,7 +98,7 @@ TEST_F(Registration, MemberIsNotTurnedAwayBecauseTheMasterCannotReachIt) {
   world.network.endpoints[n2.address].reaction = Reaction::silent;
   world.startMaster();
   world.runUntil([&]() { return n2.registrations == 2; });
-  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_EQ(world.members(), "n1 > n2");
 }
 
 TEST(NamesNoPlace, KnowsAddressesThatOneCanOnlyListenOn) {
@@ -157,7 +157,7 @@ TEST_F(Registration, ProcessesThatWereFollowedByOthersAreForgotten) {
   EXPECT_EQ(one("n3").member.incarnation, successor.incarnation);
   // A node whose disk was replaced is not listed twice either.
   successor.kill();
-  world.runUntil([&]() { return world.members() == "n1 n2"; });
+  world.runUntil([&]() { return world.members() == "n1 > n2"; });
   EXPECT_EQ(one("n3").standing, Standing::GONE);
   auto& replaced = world.startNode("n3");
   world.runUntil([&]() { return world.master->current().contains(replaced.incarnation); });

@@ -30,7 +30,7 @@ protected:
 TEST_F(SickDiskTest, AHangingMemberLeavesLikeALostOne) {
   world.startChain(3);
   node(2).diskHangs = true;
-  auto time = world.runUntil(chainIs("n1 n3"));
+  auto time = world.runUntil(chainIs("n1 > n3"));
   EXPECT_GE(time / MS, 2000) << "others may be about to say so of theirs";
   EXPECT_LE(time / MS, 2300);
   EXPECT_EQ(cause(), "n2 lost: its disk does not answer");
@@ -38,7 +38,7 @@ TEST_F(SickDiskTest, AHangingMemberLeavesLikeALostOne) {
   EXPECT_EQ(note("n2"), "its disk does not answer: look at it, and start the node again");
   // Its disk answers again, and it joins.
   node(2).diskHangs = false;
-  world.runUntil(chainIs("n1 n3 n2"));
+  world.runUntil(chainIs("n1 > n3 > n2"));
   checkHistory();
 }
 
@@ -78,9 +78,9 @@ TEST_F(SickDiskTest, AHangingJoinerIsInNobodysWay) {
   world.startChain(3);
   for (auto& each: world.nodes) each->gates = false;
   auto& joiner = world.restart(node(3));
-  world.runUntil(chainIs("n1 n2 n3(syncing)"));
+  world.runUntil(chainIs("n1 > n2 > n3 (syncing)"));
   joiner.diskHangs = true;
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   checkHistory();
 }
 
@@ -96,15 +96,15 @@ TEST_F(SickDiskTest, ACrawlingMemberLeavesAndComesBackWhenItIsWell) {
   startMeasured(3);
   expectNoChange(20 * kj::SECONDS);
   measure(node(3), 5, 2 * kj::SECONDS);
-  auto time = world.runUntil(chainIs("n1 n2"));
+  auto time = world.runUntil(chainIs("n1 > n2"));
   EXPECT_GE(time / MS, 10'000);
   EXPECT_LE(time / MS, 10'500);
   EXPECT_THAT(cause(), AllOf(HasSubstr("n3 lost: slow"), HasSubstr("2s")));
   world.runFor(60 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 n2");
+  EXPECT_EQ(world.members(), "n1 > n2");
   EXPECT_THAT(note("n3"), AllOf(HasSubstr("taken out"), HasSubstr("gavel chain add n3")));
   measure(node(3), 3, 2 * MS);
-  time = world.runUntil(chainIs("n1 n2 n3"));
+  time = world.runUntil(chainIs("n1 > n2 > n3"));
   EXPECT_GE(time / MS, 30'000);
   EXPECT_LE(time / MS, 31'000);
   checkHistory();
@@ -125,12 +125,12 @@ TEST_F(SickDiskTest, NobodyLeavesWhileAllCrawl) {
 TEST_F(SickDiskTest, AnOperatorLetsACrawlingOneInAgain) {
   startMeasured(3);
   measure(node(3), 5, 2 * kj::SECONDS);
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   auto request = world.client().addRequest();
   request.setNode("n3");
   auto response = world.wait(request.send());
   EXPECT_TRUE(response.getResult().isDone()) << response.getResult().getRefused().cStr();
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
   checkHistory();
 }
 

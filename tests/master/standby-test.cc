@@ -51,7 +51,7 @@ TEST_F(StandbyTest, SendsItsNodesAwayForAWhile) {
 
   auto longest = 2 * world.settings.suspectAfter - 900 * MS;
   world.runUntil([this]() { return connected(node(1)) && connected(node(2)); }, longest + 100 * MS);
-  world.runUntil(chainIs("n1 n2 n3"));
+  world.runUntil(chainIs("n1 > n2 > n3"));
   checkHistory();
 }
 
@@ -124,7 +124,7 @@ TEST_F(SplitTest, LetsNodesJoinALastMemberThatItHadLost) {
   world.runUntil([this]() { return sees("no serving member of epoch 1 runs"); });
   world.runFor(3 * kj::SECONDS);
   cutOff(node(1), false);
-  EXPECT_LE(world.runUntil(chainIs("n1 n2(syncing)")), 2 * world.settings.suspectAfter);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n2 (syncing)")), 2 * world.settings.suspectAfter);
   EXPECT_FALSE(sees("total outage"));
   checkHistory();
 }
@@ -141,7 +141,7 @@ TEST_F(SplitTest, LetsNodesJoinALastMemberThatHasFallenSilent) {
   world.runUntil([this]() { return sees("no serving member of epoch 1 runs"); });
   cutOff(node(1), false);
   world.startNode("n2");
-  EXPECT_LE(world.runUntil(chainIs("n1 n2(syncing)")), 3 * world.settings.suspectAfter);
+  EXPECT_LE(world.runUntil(chainIs("n1 > n2 (syncing)")), 3 * world.settings.suspectAfter);
   checkHistory();
 }
 
@@ -151,16 +151,16 @@ TEST_F(SplitTest, AwaitsTheLastMemberOfATotalOutageAllTheSame) {
   auto& spare = world.startNode("n3");
   world.runUntil([&]() { return connected(spare); });
   node(1).kill();
-  world.runUntil([this]() { return world.members() == "n2 n3"; });
+  world.runUntil([this]() { return world.members() == "n2 > n3"; });
   node(2).kill();
   spare.kill();
   auto& waiting = world.restart(node(1));
   world.runFor(30 * kj::SECONDS);
   EXPECT_TRUE(sees("total outage"));
   EXPECT_EQ(waiting.registrations, 1u);
-  EXPECT_EQ(world.members(), "n2 n3");
+  EXPECT_EQ(world.members(), "n2 > n3");
   world.restart(node(2));
-  auto took = world.runUntil(chainIs("n2 n1"));
+  auto took = world.runUntil(chainIs("n2 > n1"));
   EXPECT_GE(took, world.settings.outageWait);
   EXPECT_LE(took, world.settings.outageWait + 100 * MS);
   checkHistory();

@@ -270,7 +270,7 @@ TEST_F(TrustTest, SaysThatTooFewServeAndRefusesOrdersThatLeaveTooFew) {
   EXPECT_EQ(world.master->current().minMembers, 2u);
   EXPECT_EQ(world.master->notice(), "");
   node(3).kill();
-  world.runUntil(chainIs("n1 n2"));
+  world.runUntil(chainIs("n1 > n2"));
   request.setNode("n2");
   auto response = world.wait(request.send());
   EXPECT_THAT(response.getResult().getRefused().cStr(),
@@ -289,7 +289,7 @@ TEST_F(TrustTest, AnotherMinMembersIsAConfigurationOfItsOwn) {
   world.startMaster();
   world.runUntil(atEpoch(2));
   EXPECT_EQ(cause(), "--min-members is now 2");
-  EXPECT_EQ(world.members(), "n1 n2 n3");
+  EXPECT_EQ(world.members(), "n1 > n2 > n3");
   world.runFor(5 * kj::SECONDS);
   EXPECT_EQ(world.epoch(), 2u);
   checkHistory();

@@ -8,9 +8,9 @@ namespace gavel::plants {
 //
 // - keep-numbers-of-old-epoch: a number stays true as long as the chain upstream only shrinks.  It
 //   takes a joiner that was lost, another one after the same tail, and no commit meanwhile.
-// - answer-behind-barrier: a tail is past its barrier as soon as it has heard its predecessor,
+// - answer-before-barrier: a tail is past its barrier as soon as it has heard its predecessor,
 //   which has to confirm as well.
-// - gate-behind-barrier: entries that a joiner lacks are on their way to it, and mostly arrive
+// - gate-before-barrier: entries that a joiner lacks are on their way to it, and mostly arrive
 //   before anybody asks.
 // - restart-untold: a watcher has to be late by more than a join takes, and then to ask the joiner.
 // - confirm-by-neighbour: the members that were removed together must still have each other and a
@@ -36,7 +36,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::keepNumbersOfOldEpoch, "keep-numbers-of-old-epoch", "R5", 1000, 23},
       {Bug::tellNumberUnheard, "tell-number-unheard", "R5", 300, 2},
       {Bug::tellUncommitted, "tell-uncommitted", "R5", 300, 2},
-      {Bug::answerBehindBarrier, "answer-behind-barrier", "R6", 1000, 11},
+      {Bug::answerBeforeBarrier, "answer-before-barrier", "R6", 1000, 11},
       {Bug::linkReportBeatsLoss, "link-report-beats-loss", "R6", 1000, 63},
       {Bug::confirmIsProgress, "confirm-is-progress", "R6", 1000, 180},
       {Bug::gateOverDeadPair, "gate-over-dead-pair", "R6", 1000, 20},
@@ -44,7 +44,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::rejectOnUncommitted, "reject-on-uncommitted", "R8", 300, 2},
       {Bug::skipGate, "skip-gate", "R9", 300, 5},
       {Bug::gateBeforeCaughtUp, "gate-before-caught-up", "R9", 300},
-      {Bug::gateBehindBarrier, "gate-behind-barrier", "R9", 1000, 108},
+      {Bug::gateBeforeBarrier, "gate-before-barrier", "R9", 1000, 108},
       {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000, 79},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300, 2},
       {Bug::restartUntold, "restart-untold", "R9", 1000, 312},

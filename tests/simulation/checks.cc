@@ -258,7 +258,7 @@ void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64
     checkCommitted(machine, (*batch)->end(), &(*batch)->previous());
   }
   if (now > highest()) {
-    fail(fmt::format("{} has commit index {}, which is not the end of a batch of its log behind {}",
+    fail(fmt::format("{} has commit index {}, which is not the end of a batch of its log after {}",
                      machine.name(), now, highest()));
   }
   if (highest() > known) checkHolders(cluster.configStore.current());
@@ -267,7 +267,7 @@ void Checks::checkCommit(NodeMachine& machine, std::uint64_t before, std::uint64
 void Checks::checkCommitted(NodeMachine& machine, const Position& end, const Position* previous) {
   if (end.index > highest()) {
     if (previous != nullptr && !committed.empty() && !(*previous == committed.back().end)) {
-      fail(fmt::format("{} commits {} behind {}, where {} was committed", machine.name(), text(end),
+      fail(fmt::format("{} commits {} after {}, where {} was committed", machine.name(), text(end),
                        text(*previous), text(committed.back().end)));
     }
     committed.push_back({end, previous == nullptr});

@@ -154,7 +154,7 @@ TEST_F(WireTest, RefusesWhereNobodyListens) {
   EXPECT_EQ(here->failure, "connection refused");
 }
 
-TEST_F(WireTest, IsSilentBehindACutAndGoesOnAfterIt) {
+TEST_F(WireTest, IsSilentAfterACutAndGoesOnAfterIt) {
   wire.cut(a, b);
   connect();
   go(3 * kj::SECONDS);
@@ -164,7 +164,7 @@ TEST_F(WireTest, IsSilentBehindACutAndGoesOnAfterIt) {
   EXPECT_TRUE(here->stream.get() != nullptr);
 }
 
-TEST_F(WireTest, HoldsBytesBackBehindACut) {
+TEST_F(WireTest, HoldsBytesBackDuringACut) {
   connected();
   wire.cut(a, b);
   write(*client, *here, "one");

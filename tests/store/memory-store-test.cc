@@ -266,7 +266,7 @@ TEST_F(MemoryStoreTest, FindsTheLastPositionWithinALimit) {
   EXPECT_TRUE(late.store->lastWithin({0, 99, 0}).wait(waitScope) == nullptr);
 }
 
-TEST_F(MemoryStoreTest, TruncatesBehindTheRetentionWindow) {
+TEST_F(MemoryStoreTest, TruncatesBeforeTheRetentionWindow) {
   auto w = filled({2000});
   std::size_t bytes = 0;
   for (auto& batch: w.store->batches()) bytes += batch->bytes().size();
@@ -283,7 +283,7 @@ TEST_F(MemoryStoreTest, TruncatesBehindTheRetentionWindow) {
   EXPECT_EQ(image.log.size(), 10u) << "only from the checkpoint on";
 }
 
-TEST_F(MemoryStoreTest, KeepsTheLogBehindASnapshotThatIsRead) {
+TEST_F(MemoryStoreTest, KeepsTheLogAfterASnapshotThatIsRead) {
   auto w = writer(Sync::atOnce, {0});
   w.open();
   w.create("lamp");

@@ -103,7 +103,7 @@ TEST_F(RocksCheckpointTest, KeepsTheLogWithinTheWindow) {
   expectAll(*store, auctioneer);
 }
 
-TEST_F(RocksCheckpointTest, KeepsNoLogBehindTheCheckpointIfToldSo) {
+TEST_F(RocksCheckpointTest, KeepsNoLogBeforeTheCheckpointIfToldSo) {
   Auctioneer auctioneer;
   auto store = open(retaining(0, 0));
   append(*store, auctioneer, 3);

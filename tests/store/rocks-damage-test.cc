@@ -162,7 +162,7 @@ TEST_F(RocksDamageTest, IsFoundInEachKindOfFile) {
       {"half of it gone", truncateTo(0.5)},
       {"last bytes gone", truncateTo(0.995)},
       {"emptied", truncateTo(0)},
-      {"zeros behind the middle",
+      {"zeros after the middle",
        [](std::string contents) {
          auto half = halfOf(contents);
          contents.replace(half, contents.size() - half, contents.size() - half, '\0');

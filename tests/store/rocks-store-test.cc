@@ -196,7 +196,7 @@ TEST_F(RocksStoreTest, SaysThatNothingIsSynced) {
   expectAll(*store, auctioneer);
 }
 
-TEST_F(RocksStoreTest, DoesNotTrustWhatAnUnsyncedProcessLeftBehind) {
+TEST_F(RocksStoreTest, DoesNotTrustWhatAnUnsyncedProcessLeft) {
   Auctioneer auctioneer;
   RocksStoreOptions never;
   never.sync = SyncMode::never;

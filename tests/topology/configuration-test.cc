@@ -50,7 +50,7 @@ TEST(Configuration, GivesEachMemberItsRoleAndNeighbours) {
   EXPECT_EQ(Configuration{}.tail(), nullptr);
 }
 
-TEST(Configuration, LinksASyncingMemberBehindTheTail) {
+TEST(Configuration, LinksASyncingMemberAfterTheTail) {
   auto joining = chainOf({7, 8, 9}, true);
   EXPECT_EQ(joining.roleOf(8), Role::tail);
   EXPECT_EQ(joining.roleOf(9), Role::syncing);
