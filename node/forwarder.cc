@@ -3,15 +3,60 @@
 #include <kj/debug.h>
 
 #include "base/logging.h"
+#include "node/results.h"
 
 namespace gavel::node {
 namespace {
 
 constexpr auto OPEN_TIMEOUT = 500 * kj::MILLISECONDS;
 
+capnp::Request<capnp::AnyPointer, capnp::AnyPointer> requestFor(
+    schema::Auctioneer::Client& target, capnp::InterfaceSchema::Method method,
+    capnp::MessageSize size) {
+  auto interface = method.getContainingInterface().getProto().getId();
+#if CAPNP_VERSION >= 1000000
+  return target.typelessRequest(interface, method.getOrdinal(), size, {});
+#else
+  return target.typelessRequest(interface, method.getOrdinal(), size);
+#endif
+}
+
 }  // namespace
 
-kj::Promise<schema::Auctioneer::Client> Forwarder::to(const Member* member) {
+kj::Promise<void> Forwarder::pass(capnp::InterfaceSchema::Method method, Call call,
+                                  const Member* member) {
+  using Type = kj::Exception::Type;
+  return to(member).then(
+      [call, method](kj::Own<Route> route) mutable {
+        auto params = call.getParams();
+        auto request =
+            requestFor(KJ_ASSERT_NONNULL(route->auctioneer), method, params.targetSize());
+        request.set(params);
+        auto answered =
+            request.send().then([call](capnp::Response<capnp::AnyPointer>&& response) mutable {
+              call.getResults(response.targetSize()).set(response);
+            });
+        auto done = route->calls.wrap(kj::mv(answered));
+        return done
+            .catch_([call, method, name = route->name](kj::Exception&& exception) mutable {
+              if (exception.getType() != Type::DISCONNECTED)
+                kj::throwFatalException(kj::mv(exception));
+              auto detail = kj::str("lost ", name.c_str(),
+                                    ", which this was passed on to, before it answered");
+              writeFailure(method, call.getParams(), call.getResults(), PassFailure::outcomeUnknown,
+                           detail);
+            })
+            .attach(kj::mv(route));
+      },
+      [call, method](kj::Exception&& exception) mutable {
+        if (exception.getType() != Type::OVERLOADED) kj::throwFatalException(kj::mv(exception));
+        writeFailure(method, call.getParams(), call.getResults(), PassFailure::nothingRan,
+                     exception.getDescription());
+        return kj::Promise<void>(kj::READY_NOW);
+      });
+}
+
+kj::Promise<kj::Own<Forwarder::Route>> Forwarder::to(const Member* member) {
   if (member == nullptr) {
     return KJ_EXCEPTION(OVERLOADED, "no chain has been formed yet: try again later");
   }
@@ -20,13 +65,11 @@ kj::Promise<schema::Auctioneer::Client> Forwarder::to(const Member* member) {
   }
   auto& route = routes[member->incarnation];
   if (route.get() == nullptr || route->broken) {
-    route = kj::refcounted<Route>();
+    route = kj::refcounted<Route>(member->name);
     route->opening = open(*route, *member).fork();
   }
   return route->opening.addBranch().then(
-      [route = kj::addRef(*route)]() mutable -> schema::Auctioneer::Client {
-        return KJ_ASSERT_NONNULL(route->auctioneer);
-      });
+      [route = kj::addRef(*route)]() mutable { return kj::mv(route); });
 }
 
 kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
@@ -78,8 +121,15 @@ void Forwarder::taskFailed(kj::Exception&& exception) {
              {{"error", exception.getDescription()}});
 }
 
-void Forwarder::forget() {
-  routes.clear();
+void Forwarder::adopted() {
+  for (auto it = routes.begin(); it != routes.end();) {
+    if (replica.newest().contains(it->first)) {
+      ++it;
+      continue;
+    }
+    it->second->calls.cancel(KJ_EXCEPTION(DISCONNECTED, "the member was removed"));
+    it = routes.erase(it);
+  }
 }
 
 }  // namespace gavel::node

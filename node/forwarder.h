@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include <capnp/schema.h>
 #include <kj/async-io.h>
 #include <kj/timer.h>
 
@@ -10,40 +11,51 @@
 
 namespace gavel::node {
 
-// Passes a client's call on to the member whose job it is in the newest configuration.  It has one
-// connection per member and epoch, opened when first needed.  All of them end with the epoch, so
-// that no call hangs on a node that was removed.
+// Passes a client's call on to the member whose job it is in the newest configuration.  Calls of
+// all methods are passed on alike and whole, with fields that this node's schema does not know.
+//
+// It has one connection per member, opened when first needed.  The connection ends when the member
+// leaves the chain, so that no call hangs on a node that was removed.
+//
+// A call that nobody has got fails as `unavailable`.  If the connection is lost after that, what
+// became of a bid is not known, and its outcome says so; a query may be asked again.
 class Forwarder final: private kj::TaskSet::ErrorHandler {
 public:
+  using Call = capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer>;
+
   Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer)
       : replica(replica), network(network), timer(timer), tasks(*this) {}
   KJ_DISALLOW_COPY(Forwarder);
 
-  // Resolves to the member's Auctioneer, which never forwards again.  Fails with OVERLOADED if
-  // there is nobody to forward to now; then nothing has left this node.
-  kj::Promise<schema::Auctioneer::Client> to(const Member* member);
-
-  // Drops all connections, because the configuration changes.
-  void forget();
+  // `method` is one of Auctioneer's.  The member answers the call itself, or refuses it: it never
+  // forwards again.
+  kj::Promise<void> pass(capnp::InterfaceSchema::Method method, Call call, const Member* member);
+  // Drops the connections to nodes that are no members any more.
+  void adopted();
 
 private:
-  // A connection, shared by the calls that wait for it.
+  // A connection, shared by the calls that use it.
   struct Route: public kj::Refcounted {
+    explicit Route(std::string name): name(std::move(name)) {}
+
+    const std::string name;
     kj::Maybe<kj::Own<Connection>> connection;
     kj::Maybe<schema::Auctioneer::Client> auctioneer;
     kj::ForkedPromise<void> opening = nullptr;
     bool broken = false;
     kj::Promise<void> watching = nullptr;
+    kj::Canceler calls;
   };
 
   chain::Replica& replica;
   kj::Network& network;
   kj::Timer& timer;
   std::map<std::uint64_t, kj::Own<Route>> routes;  // By incarnation.
-
   kj::Canceler canceler;
   kj::TaskSet tasks;
 
+  // Fails with OVERLOADED if there is nobody to forward to now.
+  kj::Promise<kj::Own<Route>> to(const Member* member);
   kj::Promise<void> open(Route& route, const Member& member);
   [[noreturn]] void heed(schema::Rejection::Reader rejection);
   void taskFailed(kj::Exception&& exception) override;

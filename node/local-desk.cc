@@ -25,6 +25,16 @@ std::size_t bytesOf(const auto& params) {
          params.totalSize().wordCount * sizeof(capnp::word);
 }
 
+// Writes that there is no answer now, as the results of a query.
+template <typename Results>
+void writeUnavailable(Results results, kj::StringPtr detail) {
+  if constexpr (requires { results.initAnswer(); }) {
+    tail::writeUnavailable(results.initAnswer().initFailure(), detail);
+  } else {
+    tail::writeUnavailable(results.initFailure(), detail);
+  }
+}
+
 // Writes an answer that has no outcomes.
 void writeRefusal(const head::Answer& answer, schema::Outcome::Builder builder) {
   wire::writeException(answer.kind == head::Answer::Kind::unknown
@@ -38,13 +48,6 @@ void writeRefusal(const head::Answer& answer, schema::Outcome::Builder builder) 
 void checkCount(schema::Auctioneer::BidsParams::Reader params) {
   auto count = params.getRequests().size();
   KJ_REQUIRE(count <= MAX_BIDS_PER_CALL, "too many bids in one call: send them in several", count);
-}
-
-void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
-                      schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail) {
-  for (auto outcome: results.initOutcomes(params.getRequests().size())) {
-    wire::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail, outcome);
-  }
 }
 
 Node& LocalDesk::node() {

@@ -51,21 +51,4 @@ private:
   kj::Promise<void> query(Context context, Read read);
 };
 
-// Writes "nothing was run: try again" as the results of any method but `bids`.
-template <typename Results>
-void writeUnavailable(Results results, kj::StringPtr detail) {
-  if constexpr (requires { results.initOutcome(); }) {
-    wire::writeException(schema::Outcome::Exception::Reason::UNAVAILABLE, detail,
-                         results.initOutcome());
-  } else if constexpr (requires { results.initAnswer(); }) {
-    tail::writeUnavailable(results.initAnswer().initFailure(), detail);
-  } else {
-    tail::writeUnavailable(results.initFailure(), detail);
-  }
-}
-
-// The same for `bids`: one outcome per request.
-void writeUnavailable(schema::Auctioneer::BidsParams::Reader params,
-                      schema::Auctioneer::BidsResults::Builder results, kj::StringPtr detail);
-
 }  // namespace gavel::node

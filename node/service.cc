@@ -4,6 +4,7 @@
 
 #include "chain/snapshot-sender.h"
 #include "node/node.h"
+#include "node/results.h"
 
 namespace gavel::node {
 
@@ -14,161 +15,23 @@ Node& Service::node() {
   kj::throwFatalException(KJ_EXCEPTION(DISCONNECTED, "this node is stopping"));
 }
 
-// -- forwarding
+// -- calls of Auctioneer
 
-template <typename Context, typename Copy>
-kj::Promise<void> Service::toHead(Context context, Copy copy) {
-  return pass(context, node().replica().newest().head(), kj::mv(copy));
-}
-
-template <typename Context, typename Copy>
-kj::Promise<void> Service::toTail(Context context, Copy copy) {
-  context.allowCancellation();
-  return pass(context, node().replica().newest().tail(), kj::mv(copy));
-}
-
-template <typename Context, typename Copy>
-kj::Promise<void> Service::pass(Context context, const Member* member, Copy copy) {
-  return node().forwarder().to(member).then(
-      [context, copy = kj::mv(copy)](schema::Auctioneer::Client target) mutable {
-        // From here on, a failure means that nobody knows the outcome.  It goes to the caller as it
-        // is.
-        return context.tailCall(copy(target, context.getParams()));
-      },
-      [context](kj::Exception&& exception) mutable -> kj::Promise<void> {
-        if (exception.getType() != kj::Exception::Type::OVERLOADED) return kj::mv(exception);
-        if constexpr (requires { context.getResults().initOutcomes(0u); }) {
-          writeUnavailable(context.getParams(), context.getResults(), exception.getDescription());
-        } else {
-          writeUnavailable(context.getResults(), exception.getDescription());
-        }
-        return kj::READY_NOW;
-      });
-}
-
-// -- bids, by the head
-
-kj::Promise<void> Service::openSession(OpenSessionContext context) {
-  if (node().admission().takesCalls()) return desk.openSession(context);
-  return toHead(context, [](auto& target, auto) { return target.openSessionRequest(); });
-}
-
-kj::Promise<void> Service::bid(BidContext context) {
-  if (node().admission().takesCalls()) return desk.bid(context);
-  return toHead(context, [](auto& target, auto params) {
-    auto request = target.bidRequest(params.totalSize());
-    request.setRequest(params.getRequest());
-    request.setBid(params.getBid());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::bids(BidsContext context) {
-  checkCount(context.getParams());
-  if (node().admission().takesCalls()) return desk.bids(context);
-  return toHead(context, [](auto& target, auto params) {
-    auto request = target.bidsRequest(params.totalSize());
-    request.setRequests(params.getRequests());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::create(CreateContext context) {
-  if (node().admission().takesCalls()) return desk.create(context);
-  return toHead(context, [](auto& target, auto params) {
-    auto request = target.createRequest(params.totalSize());
-    request.setRequest(params.getRequest());
-    request.setAuction(params.getAuction());
-    request.setOwner(params.getOwner());
-    request.setTerms(params.getTerms());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::close(CloseContext context) {
-  if (node().admission().takesCalls()) return desk.close(context);
-  return toHead(context, [](auto& target, auto params) {
-    auto request = target.closeRequest(params.totalSize());
-    request.setRequest(params.getRequest());
-    request.setAuction(params.getAuction());
-    request.setOwner(params.getOwner());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::cancel(CancelContext context) {
-  if (node().admission().takesCalls()) return desk.cancel(context);
-  return toHead(context, [](auto& target, auto params) {
-    auto request = target.cancelRequest(params.totalSize());
-    request.setRequest(params.getRequest());
-    request.setAuction(params.getAuction());
-    request.setOwner(params.getOwner());
-    return request;
-  });
-}
-
-// -- queries, by any serving member (R10)
-
-kj::Promise<void> Service::result(ResultContext context) {
-  if (isServing(node().replica().role())) return desk.result(context);
-  return toTail(context, [](auto& target, auto params) {
-    auto request = target.resultRequest();
-    request.setAuction(params.getAuction());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::show(ShowContext context) {
-  if (isServing(node().replica().role())) return desk.show(context);
-  return toTail(context, [](auto& target, auto params) {
-    auto request = target.showRequest();
-    request.setAuction(params.getAuction());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::list(ListContext context) {
-  if (isServing(node().replica().role())) return desk.list(context);
-  return toTail(context, [](auto& target, auto params) {
-    auto request = target.listRequest();
-    request.setAfter(params.getAfter());
-    request.setLimit(params.getLimit());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::history(HistoryContext context) {
-  if (isServing(node().replica().role())) return desk.history(context);
-  return toTail(context, [](auto& target, auto params) {
-    auto request = target.historyRequest();
-    request.setAuction(params.getAuction());
-    request.setFromVersion(params.getFromVersion());
-    request.setLimit(params.getLimit());
-    return request;
-  });
-}
-
-// -- watches, by any serving member
-
-kj::Promise<void> Service::watch(WatchContext context) {
-  if (isServing(node().replica().role())) return desk.watch(context);
-  return toTail(context, [](auto& target, auto params) {
-    auto request = target.watchRequest();
-    request.setAuction(params.getAuction());
-    request.setFromVersion(params.getFromVersion());
-    request.setLimit(params.getLimit());
-    return request;
-  });
-}
-
-kj::Promise<void> Service::watchAll(WatchAllContext context) {
-  if (isServing(node().replica().role())) return desk.watchAll(context);
-  return toTail(context, [](auto& target, auto params) {
-    auto request = target.watchAllRequest();
-    request.setAfter(params.getAfter());
-    request.setLimit(params.getLimit());
-    return request;
-  });
+capnp::Capability::Server::DispatchCallResult Service::dispatchCall(std::uint64_t interface,
+                                                                    std::uint16_t ordinal,
+                                                                    Forwarder::Call call) {
+  auto auctioneer = capnp::Schema::from<schema::Auctioneer>();
+  if (interface != auctioneer.getProto().getId() || ordinal >= auctioneer.getMethods().size()) {
+    return schema::NodeService::Server::dispatchCall(interface, ordinal, call);
+  }
+  auto method = auctioneer.getMethods()[ordinal];
+  bool write = isWrite(method);
+  auto& replica = node().replica();
+  bool ours = write ? node().admission().takesCalls() : isServing(replica.role());
+  if (ours) return desk.dispatchCall(interface, ordinal, call);
+  if (!write) call.allowCancellation();
+  auto& newest = replica.newest();
+  return {node().forwarder().pass(method, call, write ? newest.head() : newest.tail()), false};
 }
 
 // -- topology

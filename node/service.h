@@ -3,6 +3,7 @@
 #include "base/handshake.h"
 #include "base/weak.h"
 #include "chain/header.h"
+#include "node/forwarder.h"
 #include "node/local-desk.h"
 #include "schema/peer.capnp.h"
 
@@ -18,18 +19,9 @@ public:
   Service(kj::Own<Weak<Node>> node, Access access)
       : weak(kj::mv(node)), access(access), desk(weak->addRef()) {}
 
-  kj::Promise<void> openSession(OpenSessionContext context) override;
-  kj::Promise<void> bid(BidContext context) override;
-  kj::Promise<void> bids(BidsContext context) override;
-  kj::Promise<void> create(CreateContext context) override;
-  kj::Promise<void> close(CloseContext context) override;
-  kj::Promise<void> cancel(CancelContext context) override;
-  kj::Promise<void> result(ResultContext context) override;
-  kj::Promise<void> show(ShowContext context) override;
-  kj::Promise<void> list(ListContext context) override;
-  kj::Promise<void> history(HistoryContext context) override;
-  kj::Promise<void> watch(WatchContext context) override;
-  kj::Promise<void> watchAll(WatchAllContext context) override;
+  // Calls of Auctioneer, of any method.
+  DispatchCallResult dispatchCall(std::uint64_t interface, std::uint16_t ordinal,
+                                  Forwarder::Call call) override;
 
   kj::Promise<void> configuration(ConfigurationContext context) override;
   kj::Promise<void> status(StatusContext context) override;
@@ -48,13 +40,6 @@ private:
   LocalDesk desk;
 
   Node& node();
-  // Pass a call on to the head or the tail.  `copy` makes the request out of the parameters.
-  template <typename Context, typename Copy>
-  kj::Promise<void> toHead(Context context, Copy copy);
-  template <typename Context, typename Copy>
-  kj::Promise<void> toTail(Context context, Copy copy);
-  template <typename Context, typename Copy>
-  kj::Promise<void> pass(Context context, const Member* member, Copy copy);
 };
 
 }  // namespace gavel::node
