@@ -22,7 +22,7 @@ void Announcer::add(std::uint64_t incarnation, schema::NodeControl::Client contr
   auto& reference = *target;
   targets.insert_or_assign(incarnation, kj::mv(target));
   acknowledge(reference, epoch);
-  // Last in this turn: the answer to its registration goes first.
+  // The push is last in this turn, so that the answer to the registration goes first.
   tasks.add(kj::evalLast([this, target = kj::addRef(reference)]() mutable { push(*target); }));
 }
 

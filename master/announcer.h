@@ -13,14 +13,14 @@
 
 namespace gavel::master {
 
-// Tells every registered node, member or not, the configuration in force, until it has
-// acknowledged.
+// Sends the configuration in force to every registered node, member or not, until the node has
+// acknowledged it.
 //
-// A call that fails or is late is made again at the node's next heartbeat: nothing is sent to a
-// node that is connected but silent, where it would only pile up.
+// A call that fails or is late is made again at the node's next heartbeat.  A node that is
+// connected but silent is sent nothing more, as calls would only pile up there.
 class Announcer final: private kj::TaskSet::ErrorHandler {
 public:
-  // Calls `acknowledged` whenever a node has acted in a newer epoch than known before.
+  // Calls `acknowledged` whenever a node acts in a newer epoch than was known of it.
   Announcer(kj::Timer& timer, kj::Duration deadline,
             kj::Function<void(std::uint64_t incarnation, std::uint64_t epoch)> acknowledged);
   KJ_DISALLOW_COPY(Announcer);
@@ -31,12 +31,12 @@ public:
   // incarnation.
   void add(std::uint64_t incarnation, schema::NodeControl::Client control, std::uint64_t epoch);
   void remove(std::uint64_t incarnation);
-  // How to reach a node that has registered; null if it has not, or is gone.
+  // Returns how to reach a registered node; null if it has not registered, or is gone.
   kj::Maybe<schema::NodeControl::Client> control(std::uint64_t incarnation);
-  // A heartbeat came, from a node that acts in `epoch`.
+  // A node that acts in `epoch` has sent a heartbeat.
   void heard(std::uint64_t incarnation, std::uint64_t epoch);
 
-  // The newest epoch that a registered node has acted in; 0 if none is known.
+  // Returns the newest epoch in which a registered node has acted; 0 if none is known.
   std::uint64_t newestEpochOf(std::uint64_t incarnation) const {
     auto found = targets.find(incarnation);
     return found == targets.end() ? 0 : found->second->acknowledged;

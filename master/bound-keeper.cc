@@ -27,7 +27,7 @@ void BoundKeeper::heard(const Configuration& current, const Bound& bound) {
   tasks.add(record(current.clusterId));
 }
 
-// What comes while it is written, and for the rest of the second, is in the next record.
+// A bound that arrives during the write, or in the rest of the second, is in the next record.
 kj::Promise<void> BoundKeeper::record(std::uint64_t clusterId) {
   auto written = heard_;
   return store.putNote(encodeBound(clusterId, written))

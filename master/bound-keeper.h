@@ -8,32 +8,32 @@
 
 namespace gavel::master {
 
-// The highest position that this master has heard of as committed (R11), and its record beside the
-// document: written each time it has risen, at most once a second.  No decision waits for that.
+// Keeps the highest position that this master has heard to be committed (R11), and records it
+// beside the document whenever it has risen, at most once a second.  No decision waits for that.
 class BoundKeeper final: private kj::TaskSet::ErrorHandler {
 public:
   // References outlive this object.
   BoundKeeper(kj::Timer& timer, ConfigStore& store);
   KJ_DISALLOW_COPY(BoundKeeper);
 
-  // Takes what is recorded beside the document of that cluster, as of the last second before the
-  // master that wrote it ended.
+  // Reads what is recorded beside the document of that cluster.  The record may lack the last
+  // second of the master that wrote it.
   kj::Promise<void> load(std::uint64_t clusterId);
 
-  // Rejects when the store failed (R12).  Never resolves.
+  // Rejects when the store fails (R12).  Never resolves.
   kj::Promise<void> failure() { return kj::mv(failed.promise); }
 
-  // A serving member of `current`, the configuration in force, told that.
+  // A serving member of `current`, the configuration in force, has reported `bound`.
   void heard(const Configuration& current, const Bound& bound);
 
-  // What has to be in any log that goes on from `document`.
+  // Returns the position that any log which goes on from `document` has to hold.
   Bound highest(const Document& document) const;
 
 private:
   kj::Timer& timer;
   ConfigStore& store;
   Bound heard_;
-  bool due = false;  // It is about to be recorded.
+  bool due = false;  // A record is under way.
   kj::PromiseFulfillerPair<void> failed;
   kj::TaskSet tasks;
 

@@ -5,7 +5,7 @@
 namespace gavel::master {
 namespace {
 
-// Whether it said what it holds: a member that has not registered since the master started has not.
+// Whether it has said what it holds.  A member that has not registered with this master has not.
 bool isKnown(const Candidate& candidate) {
   return candidate.generation != 0;
 }

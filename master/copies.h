@@ -13,27 +13,27 @@
 // Processes that run on copies of one data directory (R11).  Pure: no clock, I/O or promises.
 namespace gavel::master {
 
-// Processes that ask to be let in while another one has their data directory and is not known to
-// have ended.  They are told to try again, and are forgotten when they do not.
+// The processes that ask to be let in while another one has their data directory and is not known
+// to have ended.  They are asked to try again, and are forgotten when they do not.
 class Copies {
 public:
   struct Claim {
     Candidate candidate;
-    kj::TimePoint
-        since;  // Of its first attempt: what was heard of the other one before says nothing.
-    kj::TimePoint last;
+    // When it first asked.  That the other process was heard before this proves nothing.
+    kj::TimePoint since;
+    kj::TimePoint last;  // When it last asked.
   };
 
-  // A claim is forgotten when it was not made anew for so long.
+  // A claim is forgotten when it has not been made anew for `kept`.
   explicit Copies(kj::Duration kept): kept(kept) {}
 
-  // It asks, again perhaps.
+  // `candidate` asks to be let in, for the first time or again.
   const Claim& ask(const Candidate& candidate, kj::TimePoint now);
-  // It was let in.  What asked before at its address has ended.
+  // `member` is let in.  Whatever asked before at its address, with its data directory, has ended.
   void settle(const Member& member);
-  // The newest claim to the data directory of `holder`; null if there is none.
+  // Returns the newest claim to the data directory of `holder`; null if there is none.
   const Claim* against(const Member& holder, kj::TimePoint now) const;
-  // All of them.
+  // Returns all claims that are not forgotten.
   std::vector<const Claim*> all(kj::TimePoint now) const;
 
 private:
@@ -44,8 +44,9 @@ private:
   std::map<std::uint64_t, Claim> claims;  // By incarnation.
 };
 
-// For people: that `holder` and `claimant` run on copies of one data directory, where, and which is
-// the one to keep: the one whose log holds `bound`, or else the longer one, or else `holder`'s.
+// Says, for people, that `holder` and `claimant` run on copies of one data directory, where they
+// run, and which one to keep.  That is the one whose log holds `bound`, else the one with the
+// longer log, else `holder`.  A `holder` that has not said what it holds is kept in any case.
 std::string describeCopies(const Candidate& holder, const Candidate& claimant, const Bound& bound);
 
 }  // namespace gavel::master

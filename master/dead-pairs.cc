@@ -6,16 +6,16 @@
 namespace gavel::master {
 namespace {
 
-constexpr std::int64_t MOST = 60;  // Times the first wait.
+constexpr std::int64_t MOST = 60;  // The longest wait, in multiples of the first.
 constexpr unsigned DOUBLINGS = 6;  // 2^6 is above MOST.
 
 // A sub-sequence that begins at a position.
 struct Choice {
   std::vector<std::size_t> kept;
-  std::size_t deadPairs = 0;  // Of those kept, all together.
+  std::size_t deadPairs = 0;  // The sum over the nodes kept.
   bool heard = false;
 
-  // Whether it is to be taken rather than `other`.  One that keeps the head comes first in order.
+  // Whether this choice is preferred to `other`.  One that keeps the head is first in order.
   bool isBefore(const Choice& other) const {
     if (kept.size() != other.kept.size()) return kept.size() > other.kept.size();
     if (deadPairs != other.deadPairs) return deadPairs < other.deadPairs;
@@ -27,19 +27,19 @@ void take(std::optional<Choice>& best, Choice choice) {
   if (!best || choice.isBefore(*best)) best = std::move(choice);
 }
 
-// What is left of members when those are taken out who stand in the way of the others.
+// What remains when the members that stand in the way of the others are taken out.
 struct Apart {
-  std::vector<Member> kept;       // None, if nobody who serves is heard.
-  std::vector<std::string> left;  // Names.
-  std::string between;            // Which neighbours.
-  bool serving = false;           // Some of those both serve.
+  std::vector<Member> kept;       // Empty if no serving member is heard.
+  std::vector<std::string> left;  // The names of those taken out.
+  std::string between;            // The neighbours that are dead pairs, for people.
+  bool serving = false;           // Whether both members of some such pair serve.
 
   std::string cause() const {
     return between + " cannot talk to each other: " + listNames(left) + " taken out";
   }
 };
 
-// `isDead` tells of an earlier member and a later one.
+// `isDead` gets two members, the earlier one first, and returns whether they are a dead pair.
 template <typename IsDead>
 Apart partMembers(const std::vector<Member>& members, const std::set<std::uint64_t>& heard,
                   IsDead isDead) {
@@ -136,11 +136,11 @@ bool DeadPairs::areDead(const std::string& a, const std::string& b, kj::TimePoin
   return found != records.end() && now < found->second.retryAt;
 }
 
-// Backwards: the best that begins at a position is that position and the best that may follow it.
+// Works backwards: the best choice from a position is that position and the best that may follow.
 std::vector<std::size_t> longestWithout(const std::vector<std::vector<bool>>& dead,
                                         const std::vector<bool>& heard) {
   auto count = heard.size();
-  // By whether somebody in it is heard.
+  // Indexed by whether somebody in the choice is heard.
   std::vector<std::optional<Choice>> best[2];
   for (auto& each: best) each.resize(count);
   std::optional<Choice> result;

@@ -13,8 +13,8 @@
 namespace gavel::master {
 namespace {
 
-// Version 1 had neither stores nor drained nodes, version 2 no bound, which reads as none, version
-// 3 no reign, likewise.
+// Version 1 lacks stores and drained nodes, version 2 the bound, and version 3 the reign.  What is
+// missing reads as none.
 constexpr std::uint32_t FORMAT_VERSION = 4;
 constexpr std::uint32_t OLDEST_FORMAT_VERSION = 1;
 

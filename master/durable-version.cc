@@ -30,7 +30,7 @@ DurableVersion::DurableVersion(std::string path, FileSystem& files)
     auto bytes = kj::arrayPtr(reinterpret_cast<kj::byte*>(&slot), sizeof(slot));
     auto size = file->read(i * SLOT_BYTES, bytes);
     static constexpr std::array<char, sizeof(Slot)> NOTHING{};
-    // A crash while the file was made, or a disk without room, leaves it short, or full of zeros.
+    // A crash while the file is made, or a disk without room, leaves it short or full of zeros.
     if (std::memcmp(&slot, NOTHING.data(), size) == 0) continue;
     if (size < sizeof(slot) || slot.format != FORMAT || slot.checksum != slot.actualChecksum()) {
       ++damagedSlots_;
@@ -42,7 +42,7 @@ DurableVersion::DurableVersion(std::string path, FileSystem& files)
     nextSlot = (i + 1) % SLOTS;
   }
   if (auto size = file->size(); size < SLOTS * SLOT_BYTES) {
-    // In full, so that later writes need no room and change no size.
+    // The file gets its full size, so that later writes need no room and change no size.
     std::string zeros(static_cast<std::size_t>(SLOTS * SLOT_BYTES - size), '\0');
     file->write(size, bytesOfText(zeros));
     file->sync();
@@ -69,7 +69,7 @@ void DurableVersion::note(std::uint64_t version) {
 }
 
 void DurableVersion::noteAnew(std::uint64_t version) {
-  // One after the other, so that a crash leaves one of them whole.
+  // One slot is synced before the other is written, so that a crash leaves one of them whole.
   for (unsigned i = 0; i < SLOTS; ++i) note(version);
 }
 

@@ -26,7 +26,7 @@ struct Frame {
 constexpr char FORMAT[] = "gavelmd1";
 constexpr std::size_t UNCHECKED = offsetof(Frame, version);
 
-// Without file and line: the text is for the operator.
+// The exception has no file and line, as the text is for the operator.
 [[noreturn]] void fail(kj::String text) {
   kj::throwFatalException(
       kj::Exception(kj::Exception::Type::FAILED, __FILE__, __LINE__, kj::mv(text)));
@@ -36,14 +36,14 @@ rocksdb::Options optionsFor(FileSystem& files) {
   rocksdb::Options options;
   options.OptimizeForSmallDb();
   if (auto* environment = files.environment()) options.env = environment;
-  // What follows a record that is not sound is dropped: it is usually what a crash left
-  // half-written, and what was noted as durable tells it from damage.
+  // What follows a record that is not sound is dropped.  Usually a crash has left that record
+  // half-written; the version that is noted as durable tells this from damage.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  // What was read of that log, and may be in the page cache only, goes into new tables, synced,
-  // before it counts (R2).
+  // What is read of that log may be in the page cache only.  It goes into new tables, which are
+  // synced before it counts (R2).
   options.avoid_flush_during_recovery = false;
   options.paranoid_checks = true;
-  // Of each table as a whole, as its parts that are not data have no checksum that is looked at.
+  // Each table gets a checksum as a whole, as nothing checks those of its parts that are not data.
   options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options.info_log = std::make_shared<RocksLog>();
   options.stats_dump_period_sec = 0;
@@ -63,7 +63,7 @@ EmbeddedStore::EmbeddedStore(kj::StringPtr directory, FileSystem& files)
     : directory(kj::str(directory)), files(files) {
   prepareDirectory();
   openVersions();
-  // RocksDB makes this name last.
+  // RocksDB makes this file last.
   if (files.exists(file("CURRENT"))) {
     verify();
   } else if (durableDocument->known() || durableDocument->damagedSlots() > 0) {
@@ -115,7 +115,7 @@ void EmbeddedStore::openVersions() {
   }
 }
 
-// Changes nothing.
+// Changes nothing in the directory.
 void EmbeddedStore::verify() {
   rocksdb::DB* opened = nullptr;
   auto status = rocksdb::DB::OpenForReadOnly(optionsFor(files), directory.cStr(), &opened);
@@ -238,8 +238,9 @@ void EmbeddedStore::write(const char* key, std::uint64_t version,
   }
 }
 
-// Only once it is durable: the other way round, a crash between the two would look like damage. The
-// swap does not wait for the note's own sync, as the chain waits for the swap.
+// Called once the document is durable.  In the other order, a crash between the two would look like
+// damage.  The swap does not wait for the sync of the noted version, as the chain waits for the
+// swap.
 void EmbeddedStore::noteDocument(std::uint64_t version) {
   if (versionUnsynced) fail(kj::str("cannot sync ", durableDocument->path().c_str()));
   durableDocument->write(version);

@@ -18,31 +18,33 @@ class Status;
 
 namespace gavel::master {
 
-// The document on this machine's disk, in a RocksDB database behind a thread of its own.  Every
-// swap is fsynced before it resolves.  For a single master.
+// The document on this machine's disk, in a RocksDB database that a thread of its own uses.  Every
+// swap is fsynced before it resolves.  One master uses it, as a process locks the directory.
 //
 // The directory:
 //
 //   lock              is locked for as long as a process uses the directory
 //   durable-document  the newest version of the document that is durable (durable-version.h)
-//   durable-note      the same of the note
+//   durable-note      the newest version of the note that is durable
 //   all else          RocksDB's
 //
-// Two keys, "document" and "note".  A value: 8 bytes that name the format, 8 bytes XXH3-64 of all
-// that follows, 8 bytes version, the content; numbers little-endian.  The checksum is over the
-// value as a whole, on top of RocksDB's per block, so that a value from another place or time is
-// noticed too.  The note is written on a thread of its own, so that no swap waits in line after it.
+// The database has two keys, "document" and "note".  A value is 8 bytes that name the format, 8
+// bytes XXH3-64 of all that follows, 8 bytes version, and the content; numbers are little-endian.
+// The checksum is over the value as a whole.  RocksDB has one per block as well, but only this one
+// shows a value from another place or time.  The note is written on a second thread, so that no
+// swap waits in line after it.
 //
-// A start reads and checks all that RocksDB needs, before anything is changed: each table as a
-// whole, by the checksum that is noted of it; its list of tables; its own log as far as that is
-// sound.  Where that ends nobody can tell what a crash has cut off from what has rotted, but by the
-// versions that were noted: one that is older than its note is damage.  Whatever else is in the
-// directory (RocksDB's LOG, OPTIONS, IDENTITY) is not read, or made anew.
+// A start reads and checks all that RocksDB needs before it changes anything: each table as a
+// whole, by the checksum that is noted of it; the list of tables; RocksDB's own log, as far as that
+// is sound.  Where the log ends, only the noted versions show whether a crash has cut it off or it
+// has rotted: a version that is older than its note means damage.  Whatever else is in the
+// directory (RocksDB's LOG, OPTIONS, IDENTITY) is either not read or made anew.
 class EmbeddedStore final: public ConfigStore {
 public:
-  // Opens `directory`, making it if it is missing.  Blocks.  Throws FAILED with a text for the
-  // operator that names the directory: in use by another process, not a directory, no permission,
-  // no space, damaged.  A directory that is damaged is left as it was.
+  // Opens `directory`, and makes it if it is missing.  Blocks.  Throws FAILED if the directory is
+  // in use by another process, is not a directory, is damaged, or if permission or space is
+  // missing.  The text is for the operator and names the directory.  A damaged directory is left as
+  // it was.
   explicit EmbeddedStore(kj::StringPtr directory, FileSystem& files = machineFiles());
   ~EmbeddedStore() noexcept(false) override;
   KJ_DISALLOW_COPY(EmbeddedStore);
@@ -60,13 +62,13 @@ private:
   std::unique_ptr<File> lock;
   std::unique_ptr<DurableVersion> durableDocument, durableNote;
   std::unique_ptr<rocksdb::DB> db;
-  std::uint64_t newest = 0;  // The version last read or written, as far as this thread knows.
-  std::atomic<bool> versionUnsynced = false;  // A sync has failed: nothing may be told any more.
-  std::uint64_t newestNote = 0;               // On its thread.
+  std::uint64_t newest = 0;  // The version last read or written, as the event loop knows.
+  std::atomic<bool> versionUnsynced = false;  // A sync has failed: nothing may be reported.
+  std::uint64_t newestNote = 0;               // Used by noteThread.
   Watchers watchers;
+  // The threads are last: their jobs use the database until they have ended.
   WorkerThread noteThread;
-  WorkerThread
-      thread;  // Last, as the one before: their jobs use the database until they have ended.
+  WorkerThread thread;
 
   std::string file(const char* name) const;
   void prepareDirectory();
@@ -81,7 +83,7 @@ private:
   [[noreturn]] void refuse(const rocksdb::Status& status, kj::StringPtr doing) const;
   [[noreturn]] void refuseDamaged(kj::StringPtr what) const;
 
-  // On a thread.
+  // These run on one of the two threads.
   Stored read(const char* key) const;
   void write(const char* key, std::uint64_t version, kj::ArrayPtr<const kj::byte> content);
   void noteDocument(std::uint64_t version);

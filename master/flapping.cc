@@ -5,7 +5,7 @@
 namespace gavel::master {
 namespace {
 
-constexpr std::int64_t MOST = 60;  // Times the first delay.
+constexpr std::int64_t MOST = 60;  // The longest wait, in multiples of the delay.
 
 }  // namespace
 

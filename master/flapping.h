@@ -10,15 +10,16 @@
 
 namespace gavel::master {
 
-// Makes nodes wait that are lost again and again soon after they have joined, as each join costs
-// the chain work and two changes of configuration.
+// Makes a node wait that is lost again and again soon after it has joined.  Each join costs the
+// chain work and two changes of configuration.
 //
-// A node that was a member for `forgive` without a loss has a clean record.  Each loss before that
-// counts.  After the first one it may join again at once: a crash is no habit.  After the second it
-// waits for `delay` from the loss on, after each further one twice as long, up to 60 times `delay`.
+// A node that was a member for `forgive` without a loss has a clean record.  Each earlier loss
+// counts.  After the first one the node may join again at once: a crash is no habit.  After the
+// second it waits for `delay`, counted from the loss.  Each further loss doubles that, up to 60
+// times `delay`.
 //
-// Nodes are known by name, since a restarted process is another incarnation and a replaced disk
-// another store.  Kept in memory: a restarted master begins with clean records.
+// Nodes are known by name, since a restarted process is another incarnation and a replaced disk is
+// another store.  The records are in memory: a restarted master begins with clean ones.
 //
 // Pure: no clock, I/O or promises.  `now` never goes backwards.
 class Flapping {
@@ -26,20 +27,20 @@ public:
   // How many names are remembered; those lost the longest ago are forgotten first.
   static constexpr std::size_t LIMIT = 1000;
 
-  // A `delay` of more than a day is taken for one of a day.
+  // A `delay` of more than a day counts as a day.
   Flapping(kj::Duration delay, kj::Duration forgive)
       : delay(kj::min(delay, 1 * kj::DAYS)), forgive(forgive) {}
 
-  // It is a member from now on, be it syncing or serving.  Nothing changes if it was one before.
+  // The node is a member from now on, syncing or serving.  Nothing changes if it already is one.
   void joined(const std::string& name, kj::TimePoint now);
-  // It is no member any more, as it was lost.
+  // The node has left the chain, because it was lost.
   void lost(const std::string& name, kj::TimePoint now);
-  // It is no member any more, for another reason.
+  // The node has left the chain for another reason.
   void left(const std::string& name) { members.erase(name); }
-  // An operator vouches for it.
+  // An operator vouches for the node.
   void reset(const std::string& name) { records.erase(name); }
 
-  // How long it has to wait from now on before it may join again.
+  // Returns how long the node still has to wait before it may join again.
   kj::Duration wait(const std::string& name, kj::TimePoint now) const;
 
 private:

@@ -20,7 +20,7 @@ kj::Promise<void> Ledger::replace(const Document& next) {
   writing = done.promise.fork();
   return store.compareAndSwap(version, next.encode())
       .then([this](kj::Maybe<std::uint64_t>&&) {
-        // Won or lost, what counts is what can be read now.
+        // Whether the swap has succeeded or not, what counts is what can be read now.
         return store.get();
       })
       .then([this](Stored&& stored) { adopt(kj::mv(stored)); })
@@ -38,11 +38,11 @@ kj::Promise<void> Ledger::follow(kj::Function<void()> changed) {
 kj::Promise<void> Ledger::watch() {
   return store.watch(version)
       .then([this](Stored&& stored) -> kj::Promise<void> {
-        // Our own change: replace() reads it back.
+        // This may be our own change, which replace() reads back.
         KJ_IF_MAYBE (write, writing) {
           return write->addBranch();
         }
-        // An answer may have been on its way while replace() has read something newer.
+        // This answer may have been on its way while replace() has read something newer.
         if (stored.version > version && adopt(kj::mv(stored))) {
           KJ_IF_MAYBE (callback, changed) {
             (*callback)();

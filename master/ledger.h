@@ -8,11 +8,11 @@
 
 namespace gavel::master {
 
-// This master's view of the document in the store: always something that was read back from there
-// (R3).
+// This master's view of the document in the store.  It is always something that was read back from
+// the store (R3).
 //
-// A failure of the store, or a document in it that cannot follow what was there before, fails the
-// promise; the process should end then (R12).
+// If the store fails, or holds a document that cannot follow the one before, the promise is
+// rejected; the process should end then (R12).
 class Ledger {
 public:
   // Reads what is stored.  `store` must outlive this object.
@@ -24,8 +24,8 @@ public:
   const Document& document() const { return newest; }
   const Configuration& current() const { return newest.current(); }
 
-  // Stores `next` if nobody has changed the document since document() was read.  When it resolves,
-  // document() is what is stored, be that `next` or somebody else's.  One call at a time: see
+  // Stores `next` if nobody has changed the document since document() was read.  When the promise
+  // resolves, document() is what is stored: `next` or another master's.  One call at a time: see
   // busy().
   kj::Promise<void> replace(const Document& next);
   bool busy() const { return writing != nullptr; }
@@ -42,7 +42,7 @@ private:
   kj::Maybe<kj::Function<void()>> changed;
 
   kj::Promise<void> watch();
-  // Returns whether the document is another than before.
+  // Returns whether the document differs from the one before.
   bool adopt(Stored&& stored);
 };
 

@@ -7,7 +7,7 @@
 namespace gavel::master {
 namespace {
 
-// What is not told any more does not last.
+// A report that is not repeated expires, but not before this.
 constexpr auto LEAST_EXPIRY = 1 * kj::SECONDS;
 
 std::string describe(const LinkReport& report, const Member& reporter, const Member& peer) {

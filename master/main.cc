@@ -31,14 +31,14 @@ namespace gavel::master {
 namespace {
 
 constexpr int USAGE = 2;
-// Files this process needs besides the connections it serves: its store, probes, standard streams.
+// How many files this process needs besides its connections: its store, probes, standard streams.
 constexpr unsigned OTHER_FILES = 160;
-// Below this a heartbeat that the scheduler delays would cost a replica.
+// Below this, a heartbeat that the scheduler delays would cost a replica.
 constexpr auto LEAST_SUSPECT_AFTER = 20 * kj::MILLISECONDS;
-// Below this a pair that is taken apart would be put together at once.
+// Below this, a pair that is taken apart would be put together again at once.
 constexpr auto LEAST_LINK_RETRY = 100 * kj::MILLISECONDS;
 constexpr unsigned MOST_REPLICAS = 64;
-// Connections for nodes, masters and operators only.
+// How many connections are for nodes, masters and operators only, at most.
 constexpr unsigned MOST_RESERVED = 64;
 
 struct Options {
@@ -156,7 +156,7 @@ void define(CLI::App& app, Options& options) {
   declareProtection(app, options.protection);
 }
 
-// Connections must not use up the files that the store needs.
+// Returns how many connections there may be, so that they do not use up the files of the store.
 unsigned boundConnections(unsigned wanted) {
   unsigned files = raiseFileLimit();
   unsigned possible = files > OTHER_FILES ? files - OTHER_FILES : 1;
@@ -216,14 +216,14 @@ void run(const Options& options) {
   tellReady();
 
   auto failure = master->failure().catch_([](kj::Exception&& exception) {
-    // What is stored, or decided, is not what this process thinks: nothing it says may be trusted.
+    // What is stored or decided differs from what this process assumes, so it must not go on.
     die("this master cannot go on", {{"error", exception.getDescription()}});
   });
   auto stop = onStopSignal(io.unixEventPort).then([](int signal) {
     logInfo("stopping", {{"signal", signal}});
     tellStopping();
   });
-  TurnMeter turns(timer);  // Warns of long ones.
+  TurnMeter turns(timer);  // Warns of long turns.
   server.listen(*listener)
       .exclusiveJoin(kj::mv(failure))
       .exclusiveJoin(kj::mv(stop))
@@ -239,7 +239,7 @@ int start(int argc, char** argv) {
   addManualPage(app);
   try {
     parseConfigured(app, "GAVEL_MASTER", argc, argv);
-  } catch (const CLI::Success& help) {  // Or for the manual page.
+  } catch (const CLI::Success& help) {  // A success is a request for help or for the manual page.
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "gavel-master: %s (see gavel-master --help)\n", error.what());

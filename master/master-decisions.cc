@@ -6,23 +6,24 @@
 #include "base/logging.h"
 #include "master/master.h"
 
-// The decisions of a master: what is known is put together, the pure functions judge, the outcome
-// is stored.
+// The decisions of a master.  Each gathers what is known, has it judged by pure functions, and
+// stores the outcome.
 namespace gavel::master {
 namespace {
 
-// How long a removal waits for probes of other members that are under way, so that nodes that fail
-// together are removed together.  Most take a millisecond.
+// How long a removal waits for the probes of other members that are under way, so that nodes that
+// fail together are removed together.  Most probes take a millisecond.
 constexpr auto GATHER = 10 * kj::MILLISECONDS;
-// A head has to commit an entry before it answers.
+// The deadline includes a commit: the head commits an entry before it answers.
 constexpr auto ACCEPT_DEADLINE = 5 * kj::SECONDS;
 // How many orders of operators may wait for their turn.
 constexpr std::size_t MAX_ORDERS = 100;
-// How long after the first member the last one says so whose disk hangs since the same moment:
-// nodes probe idle disks once a second, look twice a second, and tell it with a heartbeat (R12).
+// How much later than the first member the last one reports that its disk hangs, if all disks hang
+// at the same moment (R12).  Nodes probe idle disks once a second, look twice a second, and report
+// with a heartbeat.
 constexpr auto HANGS_FOR_SURE = 2 * kj::SECONDS;
-// So many have to serve after a slow member was taken out, so that what is acknowledged still is on
-// more than one disk (R12).
+// How many members have to serve after a slow one is taken out, so that what is acknowledged is
+// still on more than one disk (R12).
 constexpr std::size_t LEFT_BY_SLOW = 2;
 
 }  // namespace
@@ -49,8 +50,8 @@ void Master::considerForming() {
   forming = why;
 }
 
-// Before removals: where the tail was the only serving member and is lost, its gate, which binds it
-// for as long as it acts in this epoch, is what lets the joiner go on.
+// This comes before removals.  If the tail was the only serving member and is lost, only its gate
+// lets the joiner go on.  The gate binds the tail for as long as it acts in this epoch.
 bool Master::considerGate() {
   KJ_IF_MAYBE (gate, gated) {
     auto decision = withJoined(current(), gate->epoch, gate->reporter, gate->joiner);
@@ -73,7 +74,7 @@ bool Master::considerRemoving() {
   std::vector<Loss> losses;
   std::set<std::uint64_t> heard, hanging;
   auto since = timer.now();
-  bool running = false;  // Perhaps, somebody who serves.
+  bool running = false;  // Some serving member is not lost.
   for (auto& member: current().members) {
     if (suspicion.isHeard(member.incarnation, timer.now())) heard.insert(member.incarnation);
     auto* node = roster.find(member.incarnation);
@@ -110,13 +111,13 @@ bool Master::considerRemoving() {
   return false;
 }
 
-// Nothing can be decided without the members that are lost.  Of several masters, they may have
+// Without the lost members nothing can be decided.  If there are several masters, they may have
 // registered with another one meanwhile, which has nothing to decide.
 void Master::askLostAgain() {
   for (auto& member: current().members) suspicion.askAgain(member.incarnation, timer.now());
 }
 
-// For long enough for all others to have said so of theirs.
+// Whether its disk has hung for so long that all others would have reported theirs.
 bool Master::hangsForSure(const Node& node) const {
   KJ_IF_MAYBE (since, node.diskHangsSince) {
     return timer.now() - *since >= HANGS_FOR_SURE;
@@ -124,7 +125,7 @@ bool Master::hangsForSure(const Node& node) const {
   return false;
 }
 
-// What nodes said last of how long things take them; of those that are heard.
+// Compares how long things take the nodes that are heard, by their last reports.
 void Master::comparePace() {
   std::vector<Measured> members, others;
   for (auto& [incarnation, node]: roster.all()) {
@@ -142,7 +143,7 @@ void Master::comparePace() {
       members.push_back(std::move(measured));
     }
   }
-  // While somebody is not heard, it is not known whether that one is as slow.
+  // A member that is not heard may be as slow, so nothing is compared.
   if (members.size() < current().servingCount()) members.clear();
   slowness.check(members, others, timer.now());
 }
@@ -161,7 +162,8 @@ bool Master::considerSlow() {
     auto decision = withoutLost(current(), {*loss}, heard);
     auto* next = std::get_if<Configuration>(&decision);
     if (next == nullptr) return false;
-    // Slow is better than short: it is what lets its neighbours talk.
+    // A slow member stays if its neighbours are a dead pair: a slow chain is better than a short
+    // one.
     if (withoutNewDeadPairs(current(), *next, deadPairs, heard, timer.now()) != *next) return false;
     logWarning("taking a member out that makes all others wait",
                {{"node", member->name}, {"reason", loss->cause}});
@@ -172,7 +174,7 @@ bool Master::considerSlow() {
   return false;
 }
 
-// No serving member runs any more (R11).
+// Called when every serving member is lost (R11).
 bool Master::considerOutage() {
   auto now = timer.now();
   std::vector<Returned> returned;
@@ -194,7 +196,7 @@ bool Master::considerOutage() {
     put(std::get<Configuration>(std::move(decision)), sourceSince.orDefault(now));
     return true;
   }
-  // Whether old processes have ended is known in a moment, unless they have not.
+  // It is known in a moment that old processes have ended, unless one answers.
   bool undead = std::any_of(
       current().members.begin(), current().members.end(),
       [this](const Member& member) { return suspicion.answersStill(member.incarnation); });
@@ -231,8 +233,8 @@ std::vector<Newcomer> Master::newcomers() const {
 void Master::considerJoining() {
   if (current().members.size() >= settings.replicas && orders.wanted.empty()) return;
   if (current().joiner() != nullptr) return;
-  // A chain that is about to change in another way, or whose tail could not take anybody in, does
-  // so first.
+  // Nobody joins while another change may be about to come, or while the tail is not heard and
+  // could take nobody in.
   for (auto& member: current().members) {
     bool unsure = suspicion.inDoubt(member.incarnation);
     if (unsure || suspicion.lost(member.incarnation) != nullptr) return;
@@ -243,7 +245,7 @@ void Master::considerJoining() {
   if (auto* next = std::get_if<Configuration>(&decision)) put(std::move(*next), timer.now());
 }
 
-// A master that was started with another --min-members than the one before (R18).
+// Puts the --min-members of this process into the configuration, if they differ (R18).
 void Master::considerRules() {
   if (current().epoch == 0 || rulesSeen) return;
   rulesSeen = true;
@@ -349,7 +351,7 @@ void Master::carryOut(Ruling ruling, kj::Maybe<kj::Own<kj::PromiseFulfiller<Answ
         if (ruling.next) {
           written(document.current(), since);
         } else {
-          configurationChanged(By::others);  // If it is another: this one was to stay.
+          configurationChanged(By::others);  // This swap keeps it: a new one is theirs.
           evaluateSoon();
         }
       }));

@@ -6,7 +6,7 @@
 #include "base/planted.h"
 #include "master/master.h"
 
-// Links between members that do not work (R6): what members say of them, and what a master does.
+// Links between members that do not work (R6): what members report, and what the master does.
 namespace gavel::master {
 
 void Master::link(const LinkReport& report) {
@@ -33,7 +33,7 @@ std::set<std::uint64_t> Master::lostMembers() const {
   return lost;
 }
 
-// Before each decision.
+// Called before each decision.
 void Master::noteLinks() {
   auto now = timer.now();
   links.prune(current(), lostMembers(), now);
@@ -61,7 +61,7 @@ void Master::noteLinks() {
   deadPairs.linked(linked, now);
 }
 
-// Heard, and in the epoch in force.
+// Whether the member is heard, and is in the epoch in force.
 bool Master::actsNow(const Member& member) const {
   auto* node = roster.find(member.incarnation);
   return node != nullptr && node->session != 0 &&
@@ -69,7 +69,7 @@ bool Master::actsNow(const Member& member) const {
          node->status->getEpoch() == current().epoch;
 }
 
-// The tail cannot talk to who joins after it: what it says of the gate is not to be built upon.
+// Whether a live tail cannot talk to its joiner: then its gate does not count.
 bool Master::gateIsOverDeadPair() const {
   auto* tail = current().tail();
   auto* joiner = current().joiner();
@@ -141,7 +141,8 @@ std::vector<Master::BrokenLink> Master::brokenLinks() const {
   return all;
 }
 
-// Of those that matter now: of neighbours, and of nodes that are missing.
+// Describes the broken links that matter now: those of neighbours, and dead pairs while the chain
+// is short.
 std::string Master::linkNotice() const {
   bool isShort = current().servingCount() < settings.replicas;
   std::string text;

@@ -14,12 +14,13 @@ namespace {
 constexpr std::int64_t ALARMING_SKEW = 500'000'000;  // R15
 // How many nodes that are neither members nor connected are remembered, for the operator.
 constexpr std::size_t GONE_KEPT = 32;
-// A node that is refused for its clock tries again within this, also where it has to wait for other
+// A node that is refused for its clock tries again within this time, even if it waits for other
 // masters in between.
 constexpr auto TRIES_AGAIN = 10 * kj::SECONDS;
-// The words that refuse a clock tell the time, which differs each time.
+// Stands for the words that refuse a clock, as these say the time and differ each time.
 constexpr const char* CLOCK = "clock";
-// Of an address before its node is let in.  Well within what a node waits for the answer.
+// The longest check of an address before its node is registered.  Nodes wait much longer for an
+// answer.
 constexpr auto LONGEST_CHECK = 500 * kj::MILLISECONDS;
 
 }  // namespace
@@ -34,7 +35,7 @@ kj::Promise<Master::Admission> Master::registerNode(Application application,
   auto* known = roster.find(member.incarnation);
   bool found = known != nullptr && known->member().address == member.address;
   if (found || current().contains(member.incarnation)) {
-    // A member whom this master does not reach may serve well: that is for suspicion to judge.
+    // A member that this master cannot reach may serve well, so suspicion is to judge it.
     return Admission(letIn(application, status, kj::mv(control)));
   }
   auto patience = kj::min(suspicion.probeTimeout(), LONGEST_CHECK);
@@ -47,7 +48,7 @@ kj::Promise<Master::Admission> Master::registerNode(Application application,
           sayRefused(application.candidate.member, words->cStr(), words->cStr());
           return Refused{kj::mv(*words), false};
         }
-        // Much may have happened meanwhile.
+        // The state may have changed during the check.
         KJ_IF_MAYBE (refused, whyNot(application, status)) {
           return kj::mv(*refused);
         }
@@ -64,11 +65,11 @@ kj::Maybe<Master::Refused> Master::whyNot(const Application& application,
         KJ_EXCEPTION(OVERLOADED, "this master stands by, as another one leads: ask that one"));
   }
   if (justWoke() && application.skew < 0 && magnitude(application.skew) > settings.maxSkew) {
-    // Its clock may be right, and its message old: it must not be refused for good.
+    // Its clock may be right, and its message old, so it has to try again.
     kj::throwFatalException(KJ_EXCEPTION(OVERLOADED, "this master was paused: try again"));
   }
   if (current().epoch == 0) noteForeign(application.candidate);
-  // Also of one that is refused for the master that it follows.
+  // A node that is refused for the master that it follows counts here as well.
   noteShown(member, application.candidate.clusterId, status);
   kj::Maybe<StoreRecord> newest;
   if (auto* record = ledger->document().findStore(member.storeId)) newest = *record;
@@ -113,7 +114,7 @@ Master::Registered Master::letIn(const Application& application, schema::NodeSta
   suspicion.registered(member.incarnation, timer.now());
   announcer.add(member.incarnation, kj::mv(control), status.getEpoch());
   evaluateSoon();
-  // For the day when no name resolves (base/remembering-network.h).
+  // The network remembers the result for when names do not resolve (base/remembering-network.h).
   tasks.add(kj::evalNow([&]() { return network.parseAddress(member.address.c_str()); })
                 .ignoreResult()
                 .catch_([](kj::Exception&&) {}));
@@ -124,13 +125,13 @@ Master::Registered Master::letIn(const Application& application, schema::NodeSta
   return Registered{entry.session};
 }
 
-// A node that is a member of its chain asks again and again: one line for each reason.
+// Logs each reason once, as a node that is a member of its chain asks again and again.
 void Master::sayRefused(const Member& member, const std::string& why, const std::string& about) {
   if (!refusals.note(member, why, about, timer.now())) return;
   logWarning("refused a node", {{"node", member.name}, {"reason", why}});
 }
 
-// A newly started process tells what has become of those it follows (R2).
+// A newly started process shows what has happened to the processes that it follows (R2).
 void Master::noteSuccessions(const Member& newcomer) {
   supersede(newcomer);
   std::vector<std::uint64_t> replaced;
@@ -156,7 +157,7 @@ void Master::supersede(const Member& newcomer) {
         suspicion.superseded(member.incarnation, now);
         break;
       case Succession::sameName:
-        // Not proof by itself: that member may be well, and just not have registered yet.
+        // This alone proves nothing: that member may be well, and not have registered yet.
         suspicion.doubt(member.incarnation, "another process registered under its name", now);
         break;
     }
@@ -196,7 +197,7 @@ void Master::heartbeat(std::uint64_t incarnation, std::uint64_t session,
 void Master::noteStatus(Node& node, schema::NodeStatus::Reader status, std::int64_t skew) {
   node.status = capnp::clone(status);
   auto& candidate = node.candidate;
-  // Who it is, and what it came with, it has told when it registered.
+  // Who it is, and what it held at first, stays as it was when it registered.
   auto told = readCandidate(status);
   told.member = candidate.member;
   told.clusterId = candidate.clusterId;
@@ -230,8 +231,8 @@ void Master::warnOfSkew(Node& node) {
              {{"node", node.member().name}, {"ahead-ms", node.skew / 1'000'000}});
 }
 
-// Only from the epoch in force: what a member said before it was cut to size by joining (R9) is of
-// no account, and may come in late.
+// Only reports from the epoch in force count.  A report from before a member joined, which may have
+// cut its log (R9), may arrive late.
 void Master::noteTold(const Candidate& candidate, schema::NodeStatus::Reader status) {
   auto* member = current().find(candidate.member.incarnation);
   if (member == nullptr || !member->serving) return;
@@ -249,7 +250,7 @@ void Master::report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t s
   auto* by = current().find(reporter);
   if (epoch != current().epoch || by == nullptr || !current().contains(suspect) ||
       suspect == reporter) {
-    return;  // About a chain that is no more.
+    return;  // It is about a chain that is not in force.
   }
   auto cause = "reported by " + by->name;
   if (reason.size() > 0) {
@@ -276,7 +277,7 @@ void Master::gate(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t joi
 }
 
 void Master::dropped(std::uint64_t incarnation, std::uint64_t session) {
-  // Not right here: this may be the middle of the connection's own end.
+  // This is done later, as the connection may be in the middle of its own end.
   tasks.add(kj::evalLater([this, incarnation, session]() {
     wake();
     auto* node = roster.find(incarnation);
@@ -296,7 +297,7 @@ void Master::forget(std::uint64_t incarnation) {
   roster.erase(incarnation);
 }
 
-// On order.  A process of that name that was started meanwhile is none that was meant.
+// Carries out an order.  A live process of that name stays: the order does not mean that one.
 void Master::forgetNamed(const std::string& name) {
   refusals.forget(name);
   flapping.reset(name);
@@ -309,8 +310,8 @@ void Master::forgetNamed(const std::string& name) {
   for (auto incarnation: gone) forget(incarnation);
 }
 
-// Nothing is decided any more by a process that is no member and gone, if another one has come
-// after it: on the same data directory, or under the same name.
+// Forgets the processes that are gone, are not members, and are followed by a connected one on the
+// same data directory or under the same name.  No decision depends on them.
 void Master::forgetPredecessors() {
   std::vector<std::uint64_t> over;
   for (auto& [incarnation, node]: roster.all()) {
@@ -325,7 +326,7 @@ void Master::forgetPredecessors() {
   for (auto incarnation: over) forget(incarnation);
 }
 
-// Forgets the nodes that nothing is decided by: of those that are gone, all but the last few.
+// Forgets nodes on which no decision depends: of those that are gone, all but the last GONE_KEPT.
 void Master::prune() {
   forgetPredecessors();
   std::vector<std::uint64_t> gone;
@@ -370,12 +371,12 @@ std::vector<Master::KnownNode> Master::nodes() const {
   return all;
 }
 
-// What was refused lately is told of the node that it is about, if that has no process here, or
-// else by itself.
+// Adds the recent refusals to `all`.  A refusal becomes the note of its node if no process of that
+// name is connected, else it gets a row of its own.
 void Master::mergeRefusals(std::vector<KnownNode>& all) const {
   using Standing = schema::NodeEntry::Standing;
   for (auto& [name, refused]: refusals.all()) {
-    // Its clock is looked at again and again, as long as it runs.
+    // A node that runs has its clock checked again and again, so an old refusal does not hold.
     if (refused.about == CLOCK && timer.now() - refused.at > TRIES_AGAIN) continue;
     auto note = "refused: " + refused.why;
     auto found = std::find_if(all.begin(), all.end(), [&](const KnownNode& each) {
@@ -392,7 +393,7 @@ void Master::mergeRefusals(std::vector<KnownNode>& all) const {
   }
 }
 
-// Those who serve, as far as is known, and are not heard; empty if all are.
+// Returns the names of the serving members that are not heard; empty if all are heard.
 std::string Master::unheardMembers() const {
   std::vector<std::string> names;
   for (auto& member: current().members) {
@@ -402,7 +403,7 @@ std::string Master::unheardMembers() const {
   return listNames(names);
 }
 
-// Of a node that is no member.
+// The standing of a node that is not a member.
 Master::Standing Master::standingOf(const Node& node) const {
   using Kind = schema::NodeEntry::Standing;
   auto newcomer = describe(node);

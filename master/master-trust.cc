@@ -8,16 +8,16 @@
 #include "master/master.h"
 #include "master/probe.h"
 
-// Which stores and which processes a master may go by (R11): its own store may be an older copy, or
-// an empty one in the place of another; and a process may run on a copy of a data directory.
+// Which stores and which processes a master may go by (R11).  Its own store may be an older copy,
+// or an empty one in the place of another, and a process may run on a copy of a data directory.
 namespace gavel::master {
 
 // -- this master's own store
 
 bool Master::mayDecide() {
   if (isAhead()) {
-    // Mostly it is another master's, which this one is about to read.  Else its store is an old
-    // copy, and going on from there would give epochs out twice.
+    // Usually that epoch is another master's, and this one is about to read it.  Otherwise this
+    // store is an old copy, and going on from it would make epochs twice.
     bool lasts = timer.now() - newestShown.since > settings.suspectAfter;
     if (lasts && !newestShown.said) {
       newestShown.said = true;
@@ -29,7 +29,7 @@ bool Master::mayDecide() {
     return false;
   }
   if (auto* member = memberWithPromise()) {
-    // Nothing that this master could decide would come into force there.
+    // That member would adopt nothing that this master decides.
     if (saidPromised != member->promised) {
       logWarning("a member has promised a master that is being rebuilt to adopt nothing else",
                  {{"node", member->member.name},
@@ -46,7 +46,7 @@ bool Master::mayDecide() {
   return false;
 }
 
-// What answers at the address of a member says which epoch it knows, whoever it is.
+// Asks at the members' addresses.  Whatever answers there reports the epoch that it knows.
 void Master::askMembers() {
   for (auto& member: start.takeQuestions()) {
     kj::Function<void(schema::NodeStatus::Reader)> told = [this](auto status) {
@@ -67,7 +67,7 @@ void Master::askMembers() {
         case ProbeResult::unreachable:
         case ProbeResult::silent:
         case ProbeResult::inconclusive:
-          // Asked again with the next tick.
+          // It is asked again with the next tick.
           start.silent(incarnation);
           return;
       }
@@ -98,8 +98,8 @@ void Master::noteForeign(const Candidate& candidate) {
             "node, or give it another master, and start this master again.";
 }
 
-// A member of the configuration in force that does not adopt what this master makes, as another one
-// is being rebuilt (R3); null if there is none.
+// Returns a member of the configuration in force that adopts nothing from this master, because it
+// has promised another one that is being rebuilt (R3); null if there is none.
 const Candidate* Master::memberWithPromise() const {
   for (auto& [incarnation, node]: roster.all()) {
     if (node.session == 0 || node.candidate.promised <= current().epoch) continue;
@@ -143,7 +143,7 @@ std::string Master::noticeOfTrust() const {
   std::string text;
   for (auto* claim: copies.all(timer.now())) {
     for (auto& holder: holdersOf(claim->candidate)) {
-      // Else it is still being found out whether that one has ended.
+      // A holder that was not heard since may have ended: a probe will show it.
       if (!livesSince(holder.member.incarnation, claim->since)) continue;
       text += (text.empty() ? "" : "  ") + describeCopies(holder, claim->candidate, bound()) + ".";
     }
@@ -160,7 +160,7 @@ void Master::refuseOrders(const std::string& why) {
 
 // -- copies of data directories
 
-// Those who have its data directory, and are not known to have ended.
+// Returns the other processes that have its data directory and are not known to have ended.
 std::vector<Candidate> Master::holdersOf(const Candidate& candidate) const {
   auto storeId = candidate.member.storeId;
   auto runs = [&](const Member& member) {
@@ -186,9 +186,9 @@ bool Master::livesSince(std::uint64_t incarnation, kj::TimePoint since) const {
   return false;
 }
 
-// A process whose data directory another one has that lives is a copy, or what it was copied from:
-// neither may shut the other out.  Why it is refused; null if there is no other.  Throws OVERLOADED
-// while that is being found out.
+// If two live processes have one data directory, one runs on a copy of the other's, and neither may
+// shut the other out.  Returns why `candidate` is refused; null if there is no other process.
+// Throws OVERLOADED while it is unknown whether the other one lives.
 kj::Maybe<kj::String> Master::whyCopy(const Candidate& candidate) {
   auto holders = holdersOf(candidate);
   if (holders.empty()) return nullptr;
@@ -199,7 +199,7 @@ kj::Maybe<kj::String> Master::whyCopy(const Candidate& candidate) {
     bool lives = livesSince(incarnation, since);
     auto words = describeCopies(holder, candidate, bound());
     if (lives && candidate.clusterId != 0) return kj::str(words.c_str());
-    // Nobody has heard it since: its address says whether it is still there.
+    // It was not heard since, or the claimant has no cluster: a probe of its address decides.
     suspicion.doubt(incarnation, "restarted", now);
     evaluateSoon();
     kj::throwFatalException(kj::Exception(
@@ -209,7 +209,7 @@ kj::Maybe<kj::String> Master::whyCopy(const Candidate& candidate) {
   return nullptr;
 }
 
-// What is said of another process that asks for the node's data directory; empty: there is none.
+// Describes another process that asks for the node's data directory; empty: there is none.
 std::string Master::copyOf(const Node& node) const {
   auto* claim = copies.against(node.member(), timer.now());
   return claim == nullptr ? "" : describeCopies(node.candidate, claim->candidate, bound());

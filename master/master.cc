@@ -12,7 +12,7 @@
 namespace gavel::master {
 namespace {
 
-// A node syncs a configuration to its disk before it confirms it.
+// The deadline includes a sync: a node confirms a configuration only once that is on its disk.
 constexpr auto CONFIGURE_DEADLINE = 2 * kj::SECONDS;
 
 std::string milliseconds(std::int64_t nanoseconds) {
@@ -99,7 +99,7 @@ kj::Promise<void> Master::tick() {
   });
 }
 
-// Everything that happens in a turn of the event loop is judged together, at its end.
+// All that happens in one turn of the event loop is judged together, at its end.
 void Master::evaluateSoon() {
   if (evaluating) return;
   evaluating = true;
@@ -117,11 +117,11 @@ void Master::evaluate() {
   noteLinks();
   startProbes();
   if (standsBy()) return;
-  if (ledger->busy() || !mayDecide()) return;  // written() comes back here.
+  if (ledger->busy() || !mayDecide()) return;  // written() calls this again.
   if (current().epoch == 0) {
     considerForming();
   } else if (!considerGate() && !considerRemoving() && !considerLinks() && !considerSlow()) {
-    // Nobody is waiting to be removed, or nobody can be.
+    // No member is to be removed, or none can be.
     considerJoining();
   }
   if (!ledger->busy()) considerRules();
@@ -184,7 +184,7 @@ void Master::written(const Configuration& mine, kj::TimePoint since) {
   configurationChanged(stored ? By::us : By::others);
 }
 
-// To be called whenever ledger->current() may be another than before.
+// Called whenever ledger->current() may have changed.
 void Master::configurationChanged(By by) {
   if (by == By::others && current().epoch != lastSeen.epoch) standBy();
   noteMemberships();
@@ -192,11 +192,11 @@ void Master::configurationChanged(By by) {
   for (auto& [incarnation, node]: roster.all()) known.insert(incarnation);
   for (auto& member: current().members) {
     known.insert(member.incarnation);
-    suspicion.expect(member.incarnation, timer.now());  // Unless it has been heard of already.
+    suspicion.expect(member.incarnation, timer.now());  // Nothing if it is known already.
   }
   suspicion.retain(known);
   for (auto& [incarnation, node]: roster.all()) {
-    // It may have been restarted while the configuration was being stored.
+    // A member may have been restarted while the configuration was being stored.
     if (node.session != 0) supersede(node.member());
   }
   timing.inForce(current().epoch);
@@ -205,8 +205,8 @@ void Master::configurationChanged(By by) {
   prune();
 }
 
-// Nodes find that they are not registered any more at their next heartbeat, and register elsewhere.
-// For how long differs, or masters that overtake each other would stand by in step.
+// At their next heartbeat nodes learn that they are not registered, and register elsewhere.  The
+// duration is random, or masters that overtake each other would stand by in step.
 void Master::standBy() {
   logInfo("another master has changed the configuration",
           {{"epoch", current().epoch}, {"members", current().describe()}});
@@ -219,7 +219,7 @@ void Master::standBy() {
     announcer.remove(incarnation);
     suspicion.forget(incarnation);
   }
-  if (!leads) return;  // There is nobody whom it could tell anything else.
+  if (!leads) return;  // It has no nodes to send away.
   auto permille = 1000 + static_cast<std::int64_t>(random.next() % 1000);
   auto duration = settings.suspectAfter * permille / 1000;
   standbyUntil = timer.now() + duration;
@@ -235,7 +235,7 @@ bool Master::standsBy() const {
   return false;
 }
 
-// What follows from who is a member now and who was before.
+// Notes what follows from the difference between the members now and those before.
 void Master::noteMemberships() {
   auto now = timer.now();
   for (auto& member: lastSeen.members) {
@@ -276,7 +276,7 @@ void Master::acknowledged(std::uint64_t incarnation, std::uint64_t epoch) {
                           {"cause", current().cause},
                           {"members", current().describe()},
                           {"ms", milliseconds(*duration)}});
-    // Later, as it must not be in the way of the next re-link.
+    // The duration is stored later, so that it does not delay the next re-link.
     storeDurationsAt = timer.now() + settings.suspectAfter / 4;
     evaluateAt(timer.now() + settings.suspectAfter / 4);
   }
@@ -297,7 +297,7 @@ void Master::storeDurations() {
     auto document = ledger->document();
     document.relinks = relinks();
     tasks.add(ledger->replace(document).then([this]() {
-      configurationChanged(By::others);  // If it is another: this one was to stay.
+      configurationChanged(By::others);  // This swap keeps the configuration: a new one is theirs.
       evaluateSoon();
     }));
   }

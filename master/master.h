@@ -41,29 +41,31 @@ struct Settings {
   kj::Duration maxSkew = 2 * kj::SECONDS;
   kj::Duration flapDelay = 1 * kj::SECONDS;  // See flapping.h.
   kj::Duration flapForgive = 60 * kj::SECONDS;
-  // How long restarted members wait for the others after a total outage (R11).
-  // Likewise, how long a master that has started asks members that do not answer.
+  // How long restarted members wait for the others after a total outage (R11).  Also how long a
+  // master that has started asks members that do not answer.
   kj::Duration outageWait = 3 * kj::SECONDS;
-  // How long nodes that cannot talk to each other are kept apart at first (dead-pairs.h).
+  // How long nodes that cannot talk to each other are kept apart the first time (dead-pairs.h).
   kj::Duration linkRetry = 10 * kj::SECONDS;
   unsigned minMembers = 1;  // While fewer serve, nothing new is logged (R18).
 };
 
-// The configuration master: takes in what nodes say (service.h), suspects them (Suspicion), decides
-// (membership.h, joining.h, outage.h, orders.h), stores the decision (Ledger) and tells everybody
-// (Announcer).  This class only joins those, and measures how long a re-link takes.
+// The configuration master.  It takes in what nodes report (service.h), suspects them (Suspicion),
+// decides (membership.h, joining.h, outage.h, orders.h), stores the decision (Ledger) and announces
+// it (Announcer).  This class only joins those, and has re-links measured (RelinkTiming).
 //
-// master.cc: time and the store; master-nodes.cc: what nodes say and what is said of them;
-// master-decisions.cc: what is decided when; master-links.cc: links that do not work;
-// master-trust.cc: which stores and processes it may go by (R11).
+//   master.cc            time and the store
+//   master-nodes.cc      what nodes report, and what is known of them
+//   master-decisions.cc  when each decision is made
+//   master-links.cc      links that do not work
+//   master-trust.cc      which stores and processes the master may go by (R11)
 //
 // One decision is under way at a time.  What is learnt meanwhile is part of the next one.
 //
-// Of several masters on one store each may hear other nodes than the rest, and undo what those did
-// for theirs.  So one whose configuration was replaced by another's stands by for a while: it sends
-// its nodes away and decides nothing, until they have met at the other one.  And whichever of them
-// has something to decide is able to: it goes by the answers of members that have not registered
-// with it.
+// If there are several masters on one store, each may hear other nodes than the rest, and undo what
+// those have decided for theirs.  So a master whose configuration was replaced by another's stands
+// by for a while: it sends its nodes away and decides nothing, until they have met at the other
+// master.  A master that has something to decide can decide it, as it also goes by the answers of
+// members that have not registered with it.
 class Master final: private kj::TaskSet::ErrorHandler {
 public:
   // All references must outlive the master.
@@ -75,48 +77,50 @@ public:
          Settings settings, kj::Own<Ledger> ledger, kj::Own<BoundKeeper> bounds);
   KJ_DISALLOW_COPY(Master);
 
-  // Rejects once this master cannot go on, as its store failed or a rule of its own is broken.  It
-  // does nothing any more then, and the process should end (R12).  Never resolves otherwise.
+  // Rejects once this master cannot go on, because its store failed or one of its own rules is
+  // broken.  The master then does nothing more, and the process should end (R12).  Never resolves.
   kj::Promise<void> failure() { return kj::mv(failed.promise); }
 
   kj::Own<Weak<Master>> ref() { return anchor.ref(); }
 
-  // For service.h.  A registration is named by its incarnation and a session, which tells it from
-  // one on another connection.
+  // The following methods are for service.h.  A registration is named by its incarnation and a
+  // session, which distinguishes it from one on another connection.
 
   struct Registered {
     std::uint64_t session;
   };
   struct Refused {
     kj::String why;
-    bool forGood = true;  // Else it may be otherwise in a moment.
+    bool forGood = true;  // False: the node should ask again, as the reason may pass.
   };
   using Admission = std::variant<Registered, Refused>;
-  // Rejects with OVERLOADED if the node should try again later.  A node that is no member has to
-  // be found at its address first.  `status` must stay valid until it is known.
+  // Rejects with OVERLOADED if the node should try again later.  A node that is not a member is
+  // registered only once it is found at its address.  `status` must stay valid until the promise
+  // resolves.
   kj::Promise<Admission> registerNode(Application application, schema::NodeStatus::Reader status,
                                       schema::NodeControl::Client control);
-  // Throws DISCONNECTED if the registration is not in force any more: register again.
+  // Throws DISCONNECTED if the registration is not in force: the node has to register again.
   void heartbeat(std::uint64_t incarnation, std::uint64_t session,
                  schema::NodeStatus::Reader status);
   void report(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t suspect,
               kj::StringPtr reason);
-  // A member says whether a link to a neighbour works (R6).
+  // A member reports whether a link to a neighbour works (R6).
   void link(const LinkReport& report);
-  // `reporter` tells that it gates `joiner` in `epoch` (R9).
+  // `reporter` reports that it gates `joiner` in `epoch` (R9).
   void gate(std::uint64_t reporter, std::uint64_t epoch, std::uint64_t joiner);
   void dropped(std::uint64_t incarnation, std::uint64_t session);
 
-  // An order of an operator: what the rule says of the state in which its turn comes.  Resolves
-  // when that is stored.  Rejects with OVERLOADED if too many orders wait already.
+  // Takes an operator's order.  The rule is applied to the state of the moment at which the order's
+  // turn comes.  Resolves when the ruling is stored.  Rejects with OVERLOADED if too many orders
+  // wait.
   struct Answer {
     bool refused;
     std::string words;
   };
   kj::Promise<Answer> order(kj::Function<Ruling(const View&)> rule);
 
-  // An operator says that the head's clock is right, unless it is above `limit` (R15).  Rejects if
-  // the head does not answer, which may or may not have done it.
+  // An operator vouches for the head's clock, unless that is above `limit` (R15).  Rejects if the
+  // head does not answer; the head may have accepted it all the same.
   kj::Promise<Answer> acceptClock(std::int64_t limit);
 
   const Configuration& current() const { return ledger->current(); }
@@ -126,27 +130,27 @@ public:
 
   struct KnownNode {
     Member member;
-    const Node* node;        // Null for a member that has not registered since this master started.
+    const Node* node;        // Null if it has not registered since this master started.
     std::int64_t lastHeard;  // Nanoseconds ago; -1: never.
     schema::NodeEntry::Standing standing;
-    std::string note;  // Why it is no member; empty for members, unless a new process was refused.
-    bool acts;         // A member that has adopted the configuration in force.
+    std::string note;  // Why it is not a member; for a member, why a new process was refused.
+    bool acts;         // It is a member that has adopted the configuration in force.
   };
-  // Members in chain order, then the others by name.
+  // Returns members in chain order, then the others by name.
   std::vector<KnownNode> nodes() const;
-  // Two nodes that cannot talk to each other, and since how long.
+  // Two nodes that cannot talk to each other, and for how long.
   struct BrokenLink {
     std::string a, b;
     kj::Duration lasting;
     std::string cause;
-    bool dead;           // Confirmed; else only reported.
-    kj::Duration retry;  // Until they may be neighbours again.
+    bool dead;           // It is confirmed; false: it is only reported.
+    kj::Duration retry;  // The time until they may be neighbours again.
   };
   std::vector<BrokenLink> brokenLinks() const;
   const LinkReports& linkReports() const { return links; }
-  // What this master waits for and what the operator can do; empty: all is well.
+  // Returns what this master waits for and what the operator can do; empty: all is well.
   std::string notice() const;
-  // Oldest first, with durations that are known but not stored yet.
+  // Returns the re-links, oldest first, with durations that are known but not stored yet.
   std::vector<Relink> relinks() const;
 
 private:
@@ -175,25 +179,26 @@ private:
   Slowness slowness;
   LinkReports links;
   DeadPairs deadPairs;
-  kj::Maybe<kj::TimePoint> lastTakenApart;  // Serving members, for a dead pair.
-  Configuration lastSeen;                   // By noteMemberships().
+  kj::Maybe<kj::TimePoint> lastTakenApart;  // When serving members were, for a dead pair.
+  Configuration lastSeen;                   // The one that noteMemberships() saw last.
   std::map<std::uint64_t, Told> told;       // By the incarnation of a serving member.
-  kj::Maybe<Gate> gated;                    // The newest one that was in order when it came.
+  kj::Maybe<Gate> gated;                    // The newest gate that was valid when it came.
   Orders orders;
   std::deque<Order> waiting;  // Orders whose turn has not come.
-  std::string abandoned;      // The order that came to nothing last.
+  std::string abandoned;      // Says which replacement was abandoned last, and why.
   std::uint64_t lastSession = 0;
-  kj::Maybe<kj::TimePoint> wokeAt;  // From the last pause.
-  bool stopped = false;             // After a failure.
+  kj::Maybe<kj::TimePoint> wokeAt;  // When this process woke from its last pause.
+  bool stopped = false;             // The master has failed.
   bool evaluating = false;          // evaluate() is about to run.
   kj::Maybe<kj::TimePoint> standbyUntil;
   kj::Maybe<kj::TimePoint> gatherUntil;
-  kj::Maybe<Outage> outage;              // While no serving member runs.
-  kj::Maybe<kj::TimePoint> sourceSince;  // Since when somebody could go on.
+  kj::Maybe<Outage> outage;              // Set while no serving member runs.
+  kj::Maybe<kj::TimePoint> sourceSince;  // Since when a source is there.
   std::string forming;                   // What is awaited before the first configuration.
-  std::string complaint;                 // Why nothing is decided, as last told to the operator.
+  std::string complaint;                 // Why lost members stay, as last logged.
   Refusals refusals;
-  // Of all processes that have shown an epoch of this cluster, the one with the highest.
+  // The highest epoch of this cluster above this master's that a process has shown, and which
+  // process that was.
   struct Shown {
     std::uint64_t epoch = 0;
     std::uint64_t reign = 0;
@@ -202,20 +207,20 @@ private:
     bool said = false;
   };
   Shown newestShown;
-  std::uint64_t saidPromised = 0;  // The operator was told that a member has promised this epoch.
-  std::string foreign;             // A node with a cluster's data that came to this empty master.
-  bool rulesSeen = false;          // The configuration has had the min-members of this process.
+  std::uint64_t saidPromised = 0;  // The log says that a member has promised this epoch.
+  std::string foreign;             // Names a node of a cluster that asked this empty master.
+  bool rulesSeen = false;          // considerRules() has compared --min-members.
   RelinkTiming timing;
   kj::Maybe<kj::TimePoint> storeDurationsAt;
   kj::PromiseFulfillerPair<void> failed;
   Announcer announcer;
   WeakAnchor<Master> anchor;
-  kj::Canceler canceler;  // Of what callers keep alive: a call goes on when its server is gone.
+  kj::Canceler canceler;  // Ends what callers keep alive: a call goes on when its server is gone.
   kj::TaskSet tasks;      // Last: no task outlives what it uses.
 
   // Time.
   void wake();
-  // Whether what comes in now may have been waiting while this process slept.
+  // Whether what arrives now may have waited while this process was paused.
   bool justWoke() const;
   kj::Promise<void> tick();
   void evaluateSoon();
@@ -225,7 +230,7 @@ private:
   void evaluate();
   void startProbes();
   void considerForming();
-  // These return whether something was decided, or is about to be.
+  // These return whether a decision is made, or is about to be made.
   bool considerGate();
   bool considerRemoving();
   void askLostAgain();

@@ -11,7 +11,7 @@ bool isDigit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// Cuts the number at the start of `text` off, without its leading zeros.
+// Removes the number at the start of `text`, and returns it without its leading zeros.
 std::string_view takeNumber(std::string_view& text) {
   std::size_t end = 0;
   while (end < text.size() && isDigit(text[end])) ++end;
@@ -25,7 +25,7 @@ std::string number(std::size_t value, std::string_view noun) {
   return std::to_string(value) + " " + std::string(noun) + (value == 1 ? "" : "s");
 }
 
-// Not how members of a chain are ordered: they keep the order that they have (R3).
+// This is not the order of a chain, whose members keep the order that they have (R3).
 [[maybe_unused]] bool isBefore(const Member& left, const Member& right) {
   if (left.serving != right.serving) return left.serving;
   return naturalLess(left.name, right.name);
@@ -41,7 +41,7 @@ Decision form(const Configuration& current, const std::vector<Candidate>& candid
   std::vector<Member> restored;
   for (auto& candidate: candidates) {
     if (candidate.clusterId != 0) continue;
-    // A node that has just restarted may be here twice: one place for each name and store.
+    // A node that has just restarted may be here twice: each name and each store gets one place.
     auto& among = candidate.restored() ? restored : members;
     bool twice = std::any_of(among.begin(), among.end(), [&](const Member& member) {
       return member.name == candidate.member.name || member.storeId == candidate.member.storeId;
@@ -225,7 +225,7 @@ bool naturalLess(std::string_view left, std::string_view right) {
     }
   }
   if (a.empty() != b.empty()) return a.empty();
-  return left < right;  // Equal but for leading zeros.
+  return left < right;  // They differ in leading zeros only.
 }
 
 }  // namespace gavel::master

@@ -15,7 +15,7 @@ Ruling refuse(std::string words) {
 }
 
 const Newcomer* findNewcomer(const View& view, std::string_view name) {
-  // A process that is heard before one of the same name that is gone.
+  // A process that is heard is preferred to one of the same name that is gone.
   const Newcomer* found = nullptr;
   for (auto& newcomer: view.newcomers) {
     if (newcomer.candidate.member.name != name) continue;
@@ -39,7 +39,7 @@ std::vector<std::string> with(std::vector<std::string> names, const std::string&
   return names;
 }
 
-// Why the node may not join even when its operator vouches for it; empty if it may.
+// Says why the node may not join even if an operator vouches for it; empty if it may.
 std::string whyNotOnOrder(const View& view, Newcomer newcomer) {
   newcomer.drained = false;
   newcomer.wait = 0 * kj::SECONDS;
@@ -48,7 +48,7 @@ std::string whyNotOnOrder(const View& view, Newcomer newcomer) {
   return whyNotEligible(view.current, newcomer);
 }
 
-// Either may be about to join, so that `name` cannot be both.
+// Says why `name` cannot be part of another order: it takes part in a replacement.
 std::string whyBusy(const View& view, const std::string& name) {
   if (!view.orders.replacement) return "";
   auto& running = *view.orders.replacement;
@@ -63,7 +63,7 @@ std::string whyTooShort(const Configuration& next) {
          " do (--min-members): let another node join first";
 }
 
-// What add and replace have in common: `name` may join, whatever was before.
+// The common part of add and replace: `name` may join, whatever happened before.
 Ruling admit(const View& view, const std::string& name) {
   if (view.current.epoch == 0) return refuse("the chain has not formed yet");
   auto* member = view.current.named(name);
@@ -198,9 +198,9 @@ std::optional<Ruling> continueReplacement(const View& view) {
   ruling.words = successor + " has replaced " + old;
   if (view.current.named(old) == nullptr) return ruling;  // It was lost meanwhile.
   auto decision = withoutDrained(view.current, old, view.heard);
-  if (std::holds_alternative<Unchanged>(decision)) return std::nullopt;  // Not now.
+  if (std::holds_alternative<Unchanged>(decision)) return std::nullopt;  // It cannot leave now.
   ruling.next = std::get<Configuration>(std::move(decision));
-  // Others were lost meanwhile: not before enough serve.
+  // Others were lost meanwhile: it stays until enough members serve.
   if (ruling.next->isShort()) return std::nullopt;
   return ruling;
 }

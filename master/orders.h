@@ -10,12 +10,13 @@
 #include "master/joining.h"
 #include "master/membership.h"
 
-// What operators order, and what comes of it (master.capnp's Operator).  Pure: no clock, I/O or
-// promises; the caller stores what a ruling says, and tells the operator its words then.
+// The orders of operators, and the rulings on them (Operator in master.capnp).  Pure: no clock, I/O
+// or promises; the caller stores what a ruling asks for, and then answers the operator with its
+// words.
 namespace gavel::master {
 
-// What has been ordered and not come to its end.  In memory: a restarted master knows nothing of
-// it, and the operator finds that in nodes().
+// The orders that are under way.  They are in memory: a restarted master knows nothing of them,
+// which the operator sees in nodes().
 struct Orders {
   // `old` leaves as soon as `successor` serves.
   struct Replacement {
@@ -23,19 +24,19 @@ struct Orders {
     std::string successor;
   };
 
-  std::set<std::string> wanted;  // They may join whatever the target length.
+  std::set<std::string> wanted;  // Nodes that may join whatever the target length is.
   std::optional<Replacement> replacement;
 };
 
-// What rulings rest on.
+// The state on which rulings rest.
 struct View {
   const Configuration& current;
   const std::vector<std::string>& drained;
   const Orders& orders;
-  std::vector<Newcomer> newcomers;  // Registered nodes that are no members.
+  std::vector<Newcomer> newcomers;  // Registered nodes that are not members.
   std::set<std::uint64_t> heard;    // Members that are heard now.
   std::set<std::uint64_t> lost;     // Members that are lost.
-  std::set<std::string> refused;    // Names of nodes that were not let in.
+  std::set<std::string> refused;    // Names of nodes that were refused registration.
   Bound bound;                      // What is known to be committed (R11).
 };
 
@@ -43,25 +44,27 @@ struct Ruling {
   bool refused = false;
   std::string words;  // For the operator.
 
-  // To be done if it was not refused.
-  std::optional<Configuration> next;                // To be stored,
-  std::optional<std::vector<std::string>> drained;  // and this with it.
-  std::optional<Orders> orders;                     // In force once that is stored.
-  // The node that an operator vouches for: that it flapped, or was slow, is forgotten.
+  // The caller carries these out; a refused ruling has `orders` at most.
+  std::optional<Configuration> next;                // The configuration to store.
+  std::optional<std::vector<std::string>> drained;  // The drained names to store with it.
+  std::optional<Orders> orders;                     // In force once these are stored.
+  // The node that an operator vouches for: its flapping, slowness and dead pairs are forgotten.
   std::string vouched;
-  std::string forgotten;  // The node that nodes() is to tell no more.
+  std::string forgotten;  // The node that nodes() is to leave out.
 };
 
 Ruling ruleAdd(const View& view, const std::string& name);
 Ruling ruleDrain(const View& view, const std::string& name);
 Ruling ruleReplace(const View& view, const std::string& old, const std::string& successor);
-// Of a node that is gone for good.
+// Rules on forgetting a node that is gone for good.
 Ruling ruleForget(const View& view, const std::string& name);
-// See outage.h.  `epoch` is the newest one that the operator has seen.
+// Rules on going on with one node alone: see outage.h.  `epoch` is the newest one that the operator
+// has seen.
 Ruling ruleRecover(const View& view, const std::string& name, std::uint64_t epoch);
 
-// How the replacement that is under way goes on: nothing to say while its successor is joining; a
-// refused ruling if it has to be abandoned, with `orders` that are without it.
+// Rules on how the replacement that is under way goes on.  Returns nothing while its successor is
+// joining.  Returns a refused ruling, whose `orders` lack the replacement, if it is to be
+// abandoned.
 std::optional<Ruling> continueReplacement(const View& view);
 
 // How many names of drained nodes are kept.

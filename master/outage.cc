@@ -14,11 +14,11 @@ std::size_t placeOf(const Configuration& current, const Member& member) {
   return current.members.size();
 }
 
-// The lowest log end with which the disk of `old` can have kept everything.
+// Returns the lowest index at which the log of `old` can end if its disk has kept everything.
 std::uint64_t leastEnd(const Member& old, const std::map<std::uint64_t, Told>& told) {
   std::uint64_t least = 0;
   for (auto& [incarnation, each]: told) {
-    // What is committed is durable on all.
+    // What is committed is durable on all serving members.
     least = std::max(
         least, incarnation == old.incarnation ? std::max(each.durable, each.commit) : each.commit);
   }
@@ -35,8 +35,8 @@ Outage::Unfit judge(const Configuration& current, const Returned& returned,
     if (planted(joining ? Bug::joinerAsSource : Bug::formerMemberAsSource)) return {member, ""};
     return {member, "it was not serving in epoch " + std::to_string(current.epoch)};
   }
-  // One that belongs to none ended before it had adopted a configuration, and nothing was committed
-  // with it.
+  // A directory of no cluster is of a node that ended before it adopted a configuration.  Nothing
+  // was committed with it.
   if (candidate.clusterId != 0 && candidate.clusterId != current.clusterId) {
     return {member, "its data directory belongs to another cluster"};
   }

@@ -14,7 +14,7 @@ ProbeResult judge(const kj::Exception& exception) {
   switch (exception.getType()) {
     case kj::Exception::Type::DISCONNECTED:
       return ProbeResult::refused;
-    // Out of file descriptors or memory, here: it says nothing about the node.
+    // This process is out of file descriptors or memory, which says nothing about the node.
     case kj::Exception::Type::OVERLOADED:
       return ProbeResult::inconclusive;
     case kj::Exception::Type::UNIMPLEMENTED:
@@ -32,7 +32,7 @@ struct State {
   bool closed = false;
 };
 
-// Asks on a connection that has been made.  Null if that closed before the answer came.
+// Asks on a connection that is made.  Resolves with null if it closes before the answer comes.
 kj::Promise<kj::Maybe<ProbeResult>> ask(kj::Own<Connection> connection, State& state) {
   auto request = connection->bootstrap<schema::Topology>().statusRequest();
   return request.send()
@@ -44,14 +44,14 @@ kj::Promise<kj::Maybe<ProbeResult>> ask(kj::Own<Connection> connection, State& s
           },
           [](kj::Exception&& exception) -> kj::Maybe<ProbeResult> {
             if (exception.getType() == kj::Exception::Type::DISCONNECTED) return nullptr;
-            // It answers, but is no node.
+            // Something answers that is not a node.
             return ProbeResult::other;
           })
       .attach(kj::mv(connection));
 }
 
-// A process that ends may still accept a connection and close it a moment later, and so does a live
-// one at its limit of connections: ask again until it is refused or answers.
+// A process that ends may still accept a connection and close it a moment later.  So does a live
+// one at its limit of connections.  So this asks again until the connection is refused or answered.
 kj::Promise<ProbeResult> attempt(kj::Network& network, kj::Timer& timer, State& state,
                                  kj::Duration timeout) {
   return Connection::open(network, timer, state.address, timeout)
@@ -77,7 +77,7 @@ kj::Promise<ProbeResult> probe(kj::Network& network, kj::Timer& timer, kj::Strin
                                std::uint64_t incarnation, kj::Duration timeout,
                                kj::Maybe<kj::Function<void(schema::NodeStatus::Reader)>> told) {
   auto state = kj::heap<State>(State{kj::str(address), incarnation, kj::mv(told)});
-  // Connection::open() gets a later deadline, so that it cannot be taken for a lack of resources.
+  // Connection::open() gets a later deadline, as its timeout would look like a lack of resources.
   auto answer = attempt(network, timer, *state, 2 * timeout);
   auto deadline = timer.afterDelay(timeout).then([state = state.get()]() {
     return state->closed ? ProbeResult::inconclusive : ProbeResult::silent;

@@ -11,10 +11,10 @@
 
 namespace gavel::master {
 
-// Asks whoever answers at `address` whether it is `incarnation`, on a connection of its own.
-// Resolves within `timeout`, and at once when nobody listens there.  Never fails.
+// Asks the process that answers at `address` whether it is `incarnation`, on a connection of its
+// own.  Resolves within `timeout`, and at once if nobody listens there.  Never fails.
 //
-// `told` is called with what that process says of itself, whoever it is.
+// `told` is called with the status of that process, whoever it is.
 //
 // `network` and `timer` must outlive the promise; dropping it ends the probe.
 kj::Promise<ProbeResult> probe(

@@ -10,7 +10,7 @@ namespace {
 
 using Why = kj::Maybe<kj::String>;
 
-// What an attempt to connect fails with, for people; a probe only tells that it does.
+// Resolves with the error of an attempt to connect, for people; a probe only says that it failed.
 kj::Promise<kj::String> errorOf(kj::Network& network, kj::Timer& timer, kj::StringPtr address,
                                 kj::Duration timeout) {
   return Connection::open(network, timer, address, timeout)
@@ -29,7 +29,7 @@ bool namesNoPlace(const std::string& address) {
     host = host.substr(1, host.size() - 2);
   }
   bool noPort = !port.empty() && port.find_first_not_of('0') == std::string::npos;
-  // Of zeros alone: 0.0.0.0, 0, ::, 0:0:0:0:0:0:0:0.
+  // A host of zeros alone is any of 0.0.0.0, 0, ::, 0:0:0:0:0:0:0:0.
   bool noHost = host.empty() || host == "*" || host.find_first_not_of("0.:") == std::string::npos;
   return noHost || noPort;
 }

@@ -15,7 +15,7 @@ bool hasStore(const Configuration& configuration, std::uint64_t storeId) {
                      [&](const Member& member) { return member.storeId == storeId; });
 }
 
-// The process that runs on the member's data directory; the very member before others.
+// Returns the process that runs on the member's data directory, preferably the very member.
 const Heard* findHeard(const std::vector<Heard>& heard, const Member& member) {
   const Heard* found = nullptr;
   for (auto& each: heard) {
@@ -26,13 +26,13 @@ const Heard* findHeard(const std::vector<Heard>& heard, const Member& member) {
   return found;
 }
 
-// Whether it has promised not to adopt `configuration`, which is newer than its own.
+// Whether the node has promised not to adopt `configuration`, which is newer than its own.
 bool isHeld(const Heard& heard, const Configuration& configuration) {
   return heard.newest.epoch < configuration.epoch && heard.candidate.promised > configuration.epoch;
 }
 
-// Whether a member of the configuration that it promised at is in a later one, below the epoch that
-// it promised: then not all have promised.
+// Whether a member of the configuration at which `held` promised is in a later epoch, below the
+// promised one.  If so, not all have promised.
 bool isReleased(const std::vector<Heard>& heard, const Heard& held) {
   return std::any_of(heard.begin(), heard.end(), [&](const Heard& each) {
     return hasStore(held.newest, each.candidate.member.storeId) &&
@@ -40,7 +40,7 @@ bool isReleased(const std::vector<Heard>& heard, const Heard& held) {
   });
 }
 
-// The newest configuration that all of its members can say to be theirs.
+// Returns the newest configuration of which all members can say that it is their newest.
 const Configuration& baseOf(const std::vector<Heard>& heard, const Configuration& newest) {
   const Configuration* base = &newest;
   for (;;) {
@@ -67,7 +67,7 @@ RebuildPlan wait(std::string why) {
   return plan;
 }
 
-// The other one, if two processes run on copies of the member's data directory.
+// Returns the other process, if two run on copies of one data directory; else null.
 const Heard* findCopy(const std::vector<Heard>& heard, const Heard& found) {
   auto& member = found.candidate.member;
   for (auto& each: heard) {
@@ -198,7 +198,7 @@ Rebuilt rebuiltDocument(const RebuildPlan& plan, const std::vector<Candidate>& p
   result.document.relinks.push_back({std::move(next), 0});
   for (auto& member: result.document.current().members) {
     auto* candidate = find(member);
-    // Of another process nothing is known but that its directory is the member's.
+    // Of another process it is only known that its directory is the member's.
     if (candidate == nullptr || candidate->member.incarnation != member.incarnation) continue;
     result.document.remember({member.storeId, candidate->generation, member.incarnation});
   }

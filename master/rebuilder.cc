@@ -13,9 +13,9 @@ namespace {
 
 constexpr auto TRY_AGAIN = 500 * kj::MILLISECONDS;
 constexpr auto LOOK_TIMEOUT = 1 * kj::SECONDS;
-// A node syncs the promise, and perhaps a configuration before it.
+// Within this time a node syncs the promise, and perhaps a configuration before it.
 constexpr auto PROMISE_TIMEOUT = 5 * kj::SECONDS;
-// Of addresses: those of one cluster, and some that have changed.
+// How many addresses are asked: those of one cluster, and some that have changed.
 constexpr std::size_t MOST_ADDRESSES = 200;
 
 std::string textOf(const kj::Exception& exception) {
@@ -64,7 +64,7 @@ kj::Promise<bool> Rebuilder::attempt() {
   });
 }
 
-// Whoever answers names others.
+// Each process that answers names others, which are asked as well.
 kj::Promise<void> Rebuilder::survey() {
   kj::Vector<kj::Promise<void>> looks;
   auto begin = [&](const std::string& address) {
@@ -83,7 +83,7 @@ kj::Promise<void> Rebuilder::look(std::string address) {
                     .then([this, address](kj::Own<Connection> connection) {
                       auto node = connection->bootstrap<schema::Topology>();
                       auto status = node.statusRequest().send();
-                      // Asked after it, so that it is no older.
+                      // The status is asked for later, so that it is not older.
                       return status
                           .then([this, node, address](auto&& response) mutable {
                             auto told = response.getStatus();
@@ -94,7 +94,7 @@ kj::Promise<void> Rebuilder::look(std::string address) {
                             return node.configurationRequest().send().then(
                                 [this, found = std::move(found)](auto&& response) mutable {
                                   found.newest = Configuration::read(response.getConfiguration());
-                                  // One process at two addresses.
+                                  // One process may answer at two addresses.
                                   for (auto& each: heard) {
                                     auto& member = each.candidate.member;
                                     if (member.incarnation == found.candidate.member.incarnation)
@@ -173,7 +173,7 @@ kj::Promise<bool> Rebuilder::put() {
   say(rebuilt.refused);
   if (!rebuilt.refused.empty()) return false;
   rebuilt.document.relinks.back().configuration.stamp = clock.wall();
-  // Won or lost, what counts is what can be read now.
+  // Whether the swap has succeeded or not, what counts is what can be read now.
   return store.compareAndSwap(0, rebuilt.document.encode()).then([this](auto&&) {
     for (auto& member: plan.givenUp) {
       logWarning("a member was given up: what only it had is lost", {{"node", member.name}});

@@ -15,13 +15,13 @@
 
 namespace gavel::master {
 
-// Makes the store of a master that is lost for good anew, from what the nodes say and promise
-// (rebuild.h): asks whom it can find, again and again, until all that is needed is there.  The
-// chain serves on meanwhile.
+// Makes the store of a master that is lost for good anew, from what the nodes report and promise
+// (rebuild.h).  It asks the processes that it finds, again and again, until it has all that it
+// needs.  The chain serves on meanwhile.
 class Rebuilder {
 public:
   struct Options {
-    std::vector<std::string> nodes;    // Addresses to begin with: any of the cluster's.
+    std::vector<std::string> nodes;    // Addresses of any of the cluster's nodes, to begin with.
     std::vector<std::string> without;  // Names of members that the operator gives up.
   };
 
@@ -30,11 +30,11 @@ public:
             ConfigStore& store, Options options);
   KJ_DISALLOW_COPY(Rebuilder);
 
-  // Resolves with the document once it is stored.  Fails at once, with words for the operator, if
-  // the store holds one already.
+  // Resolves with the document once it is stored.  Fails at once, with a text for the operator, if
+  // the store already holds one.
   kj::Promise<Document> run();
 
-  // What is awaited, for people; empty: nothing.
+  // Returns what is awaited, for people; empty: nothing.
   const std::string& awaited() const { return awaited_; }
 
 private:
@@ -47,14 +47,14 @@ private:
   std::uint64_t reign;
   std::string awaited_;
 
-  // Of one attempt.
+  // The state of one attempt.
   std::set<std::string> asked;
   std::vector<Heard> heard;
   std::map<std::string, std::string> unheard;
   RebuildPlan plan;
   std::vector<Candidate> promised;
 
-  // Each resolves with whether the document is stored; if not, awaited() says why.
+  // Each resolves with whether the document is stored; if it is not, awaited() says why.
   kj::Promise<bool> attempt();
   kj::Promise<bool> askForPromises();
   kj::Promise<bool> put();

@@ -22,7 +22,7 @@ kj::Maybe<std::int64_t> RelinkTiming::acknowledged(std::uint64_t incarnation, st
     if (epoch < current->epoch) return nullptr;
     current->awaited.erase(incarnation);
     if (!current->awaited.empty()) return nullptr;
-    // 0 would say that it was not seen.
+    // 0 would mean that it was not measured.
     auto duration = kj::max((now - current->since) / kj::NANOSECONDS, std::int64_t{1});
     unstored[current->epoch] = duration;
     running = nullptr;

@@ -13,28 +13,30 @@
 
 namespace gavel::master {
 
-// Measures how long a re-link takes: from the suspicion that caused it until every member has acted
-// in the new configuration.  The newest one counts; one that is overtaken has no duration.
+// Measures how long a re-link takes: from the suspicion that caused it until every member acts in
+// the new configuration.  Only the newest re-link is measured; one that is overtaken has no
+// duration.
 //
 // Keeps the durations until they are stored.  Pure: no clock, I/O or promises.
 class RelinkTiming {
 public:
-  // Returns whether an earlier re-link was still being measured.
+  // Returns whether an earlier re-link is overtaken: its measurement has not ended.
   bool begin(const Configuration& configuration, kj::TimePoint since);
-  // `epoch` is in force.  If it is another master's, nobody knows since when it was needed.
+  // `epoch` is in force.  If another master made it, its duration is unknown, and nothing is
+  // measured.
   void inForce(std::uint64_t epoch);
 
   // A member acts in `epoch`.  Returns the duration in nanoseconds if it was the last one awaited.
   kj::Maybe<std::int64_t> acknowledged(std::uint64_t incarnation, std::uint64_t epoch,
                                        kj::TimePoint now);
 
-  // The names of the members that have kept everybody waiting for `limit`, for people.  Empty if
-  // there are none, or they were named before.
+  // Returns the names of the members that have not acted in the new configuration for `limit`, for
+  // people.  Returns none if there are no such members, or if they were returned before.
   std::string slow(const Configuration& configuration, kj::TimePoint now, kj::Duration limit);
 
   // Writes the durations that are not stored yet into `relinks`.
   void fill(std::vector<Relink>& relinks) const;
-  // This is what is stored; durations of older re-links are of no use any more.
+  // `relinks` is stored.  Their durations, and those of older re-links, are dropped.
   void stored(const std::vector<Relink>& relinks);
 
 private:

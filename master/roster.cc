@@ -14,7 +14,7 @@ namespace gavel::master {
 namespace {
 
 constexpr std::size_t MAX_NAME = 64;
-constexpr std::size_t MAX_ADDRESS = 280;  // A host name of 253, and some.
+constexpr std::size_t MAX_ADDRESS = 280;  // A host name has 253 at most; a port follows.
 
 bool isPrintable(const std::string& text) {
   for (char c: text) {
@@ -46,7 +46,7 @@ kj::Maybe<kj::String> whyMalformed(const Member& member) {
 
 bool isOlderCopy(const Candidate& candidate, const StoreRecord& newest) {
   if (candidate.member.incarnation == newest.incarnation) return false;
-  // 0 on both sides: a node that does not count its starts.
+  // If both are 0, the node does not count its starts.
   return candidate.generation < newest.generation ||
          (candidate.generation == newest.generation && newest.generation != 0);
 }
@@ -93,7 +93,7 @@ kj::Maybe<kj::String> whyRefused(const Application& application, const Configura
                    kj::hex(current.clusterId),
                    ": connect the node to its own master, or start it with an empty directory");
   }
-  // One in a lower epoch is brought into this reign by the configuration that it is told.
+  // A node in a lower epoch adopts this reign with the configuration that is announced to it.
   if (application.epoch >= current.epoch && application.reign != current.reign &&
       current.epoch != 0) {
     return kj::str("node ", member.name.c_str(), " follows the master of reign ",

@@ -15,28 +15,28 @@
 
 namespace gavel::master {
 
-// What a node says when it registers.
+// What a node reports when it registers.
 struct Application {
   std::uint32_t protocolVersion = 0;
   Candidate candidate;
-  std::uint64_t epoch = 0;  // Of the newest configuration that it has stored,
-  std::uint64_t reign = 0;  // and of the newest that it knows (R3).
-  std::int64_t clock = 0;   // Nanoseconds since the Unix epoch,
-  std::int64_t skew = 0;    // and that minus the master's.
+  std::uint64_t epoch = 0;  // The newest configuration that it has stored.
+  std::uint64_t reign = 0;  // The reign of the newest configuration that it knows (R3).
+  std::int64_t clock = 0;   // Its wall clock, in nanoseconds since the Unix epoch.
+  std::int64_t skew = 0;    // Its wall clock minus the master's, in nanoseconds.
 };
 
 // A node that has registered since this master started.
 struct Node {
   Candidate candidate;
-  std::uint64_t session = 0;  // Of its registration in force; 0: its connection is gone.
-  std::int64_t skew = 0;
-  // Since when each of its heartbeats has shown a wrong clock, and whether the operator was warned.
+  std::uint64_t session = 0;  // Its registration in force; 0: its connection is gone.
+  std::int64_t skew = 0;      // As in Application, at its last status.
+  // Since when each of its heartbeats has shown a wrong clock, and whether the log has a warning.
   kj::Maybe<kj::TimePoint> skewedSince = nullptr;
   bool warnedOfSkew = false;
   kj::Maybe<kj::TimePoint> diskHangsSince = nullptr;  // R12
   Pace syncs;
   Pace turns;
-  kj::Own<schema::NodeStatus::Reader> status;  // As last heard.
+  kj::Own<schema::NodeStatus::Reader> status;  // The last one.
 
   const Member& member() const { return candidate.member; }
 };
@@ -44,7 +44,8 @@ struct Node {
 // The nodes that have registered, by incarnation.  Plain data.
 class Roster {
 public:
-  // How many may be known at a time.  A cluster has a handful; this bounds what strangers can do.
+  // How many nodes may be known at a time.  A cluster has a handful; this bounds what strangers can
+  // do.
   static constexpr std::size_t LIMIT = 1000;
 
   Node& insert(Node&& node);
@@ -58,28 +59,28 @@ private:
   std::map<std::uint64_t, Node> nodes;
 };
 
-// Why a node may not register, for its operator; null if it may.
+// Says why a node may not register, for its operator; null if it may.
 //
-// `namesake` is a live process of the same name with another data directory, if there is one.  A
-// `newest` is the newest start of its data directory that is known: one that is not newer, and not
-// the very same process, runs on an older copy of the directory (R11).  `bound` is what is known to
-// be committed: nobody is told to empty a directory whose log holds that.
+// `namesake` is a live process of the same name with another data directory, if there is one.
+// `newest` is the newest known start of the node's data directory.  A process that is not newer
+// than that, and is not the very same one, runs on an older copy of the directory (R11).  `bound`
+// is what is known to be committed: no operator is asked to empty a directory whose log reaches it.
 kj::Maybe<kj::String> whyRefused(const Application& application, const Configuration& current,
                                  const Member* namesake, kj::Maybe<StoreRecord> newest,
                                  const Bound& bound);
 
-// The same of its clock, where the master's says `ours` (R15).  That may be right any moment, so
-// the node is to try again.  A member of `current` registers whatever its clock says, as it was
-// admitted before: refusing it would only take a working replica away.
+// Says why a node may not register because of its clock, when the master's shows `ours` (R15); null
+// if it may.  The clock may be right a moment later, so the node is to try again.  A member of
+// `current` registers whatever its clock shows: refusing it would only take a working replica away.
 kj::Maybe<kj::String> whyClockRefused(const Application& application, const Configuration& current,
                                       std::int64_t ours, kj::Duration maxSkew);
 
-// What a node says that it measured; never negative.
+// Reads what a node has measured.  No duration is negative.
 Pace readPace(schema::Pace::Reader reader);
 
-// `clock` is what a node says its wall clock shows.  Never overflows, whatever that is.
+// Returns `clock`, which a node reports, minus `reference`.  Never overflows, whatever it reports.
 std::int64_t skewOf(std::int64_t clock, std::int64_t reference);
-// The distance from the right time, whichever way.
+// Returns the distance from the right time, in either direction.
 kj::Duration magnitude(std::int64_t skew);
 
 }  // namespace gavel::master

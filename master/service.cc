@@ -9,7 +9,7 @@
 namespace gavel::master {
 namespace {
 
-// Statuses are kept; a node that says more than this is none of ours.
+// Statuses are kept in memory, and those of our nodes are all smaller than this.
 constexpr std::uint64_t MAX_STATUS_WORDS = 4096;
 
 Master& alive(Weak<Master>& weak) {
@@ -42,7 +42,7 @@ public:
   RegistrationServer(kj::Own<Weak<Master>> master, std::uint64_t incarnation, std::uint64_t session)
       : master(kj::mv(master)), incarnation(incarnation), session(session) {}
 
-  // The node has dropped it, or the connection is gone.
+  // The node has dropped the capability, or the connection is gone.
   ~RegistrationServer() noexcept(false) {
     KJ_IF_MAYBE (target, master->get()) {
       target->dropped(incarnation, session);
@@ -120,7 +120,7 @@ public:
     application.epoch = status.getEpoch();
     application.reign = status.getReign();
 
-    // The continuation holds the context, and with it the status.
+    // The continuation holds the context, which keeps the status valid.
     return target.registerNode(kj::mv(application), status, params.getControl())
         .then([this, context](Master::Admission&& answer) mutable {
           writeAdmission(context.getParams().getStatus().getIncarnation(), answer,
@@ -229,7 +229,7 @@ private:
               }
             },
             [this](kj::Exception&& exception) {
-              alive(*master);  // It ended with the order's fate unknown.
+              alive(*master);  // Throws if the master has ended: the order's fate is unknown.
               kj::throwFatalException(kj::mv(exception));
             });
   }
@@ -259,7 +259,7 @@ private:
     entry.setStanding(known.standing);
     if (known.node != nullptr) {
       entry.setStatus(*known.node->status);
-      // It may have said that it waits right before it took its place, and nothing since.
+      // Its last status may be from right before it took its place, and say that it waits.
       auto status = entry.getStatus();
       if (known.acts && status.getRole() == schema::NodeStatus::Role::WAITING) {
         status.setEpoch(alive(*master).current().epoch);

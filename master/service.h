@@ -6,8 +6,8 @@
 
 namespace gavel::master {
 
-// The bootstrap interface of a master.  The capability, and those got through it, may outlive
-// `master`: their calls fail with DISCONNECTED then.
+// Returns the bootstrap interface of a master.  This capability, and those obtained through it, may
+// outlive `master`: their calls then fail with DISCONNECTED.
 schema::MasterService::Client serve(Master& master, Access access = {});
 
 }  // namespace gavel::master

@@ -8,19 +8,19 @@ namespace gavel::master {
 namespace {
 
 constexpr auto NONE = 0 * kj::SECONDS;
-// A median is one of at least so many, or of some that took long together.
+// A median counts if it is of at least ENOUGH, or of some that together took long.
 constexpr std::uint64_t ENOUGH = 20;
 constexpr std::uint64_t ENOUGH_LONG_ONES = 3;
 constexpr auto LONG_TOGETHER = 5 * kj::SECONDS;
-// To be slow is to take so many times as long as any other, and so long at least.
+// A member is slow if it takes this many times as long as any other, and at least SLOW.
 constexpr std::int64_t TIMES_SLOWER = 20;
 constexpr auto SLOW = 200 * kj::MILLISECONDS;
 constexpr auto SLOW_FOR = 10 * kj::SECONDS;
 constexpr auto BETWEEN_REMOVALS = 60 * kj::SECONDS;
-// To be well again.
+// These are the conditions for coming back.
 constexpr std::int64_t TIMES_GOOD = 5;
 constexpr auto GOOD_FOR = 30 * kj::SECONDS;
-// How many nodes are remembered that were removed; the bound is for names that never come back.
+// How many removed nodes are remembered.  The bound is for names that never come back.
 constexpr std::size_t LIMIT = 1000;
 
 bool tells(const Pace& pace) {
@@ -50,7 +50,7 @@ void Slowness::check(const std::vector<Measured>& members, const std::vector<Mea
     auto found = out.find(node.name);
     if (found == out.end() || found->second.good) continue;
     auto& record = found->second;
-    // Nothing measured says nothing.
+    // A node that has measured nothing is not known to be good.
     bool good = node.syncs.count > 0 && node.syncs.median < worstSync &&
                 node.turns.median < worstTurn && !node.skewed;
     if (!good) {
@@ -77,7 +77,7 @@ void Slowness::compare(const std::vector<Measured>& members, Pace Measured::*pac
   const Measured* worst = nullptr;
   auto second = NONE;
   for (auto& member: members) {
-    // Of the others nobody must be unknown: it may be as slow.
+    // A member that has measured nothing may be as slow, so nothing is compared.
     if ((member.*pace).count == 0) return;
     if (worst == nullptr || (member.*pace).median > (worst->*pace).median) {
       if (worst != nullptr) second = (worst->*pace).median;
@@ -101,7 +101,7 @@ void Slowness::compareClocks(const std::vector<Measured>& members, kj::TimePoint
   for (auto& member: members) {
     if (!member.skewed) continue;
     auto others = members.size() - 1;
-    if ((others - (wrong - 1)) * 2 <= others) continue;  // Rather the master's is wrong.
+    if ((others - (wrong - 1)) * 2 <= others) continue;  // Then the master's is rather wrong.
     suspect(member, "its clock is wrong, and most others' are right", now);
   }
 }

@@ -7,7 +7,7 @@
 namespace gavel::master {
 namespace {
 
-// What a failed probe adds to the reason for it.
+// What a failed probe adds to the reason for the probe.
 kj::StringPtr describe(ProbeResult result) {
   switch (result) {
     case ProbeResult::alive:
@@ -31,8 +31,8 @@ kj::StringPtr describe(ProbeResult result) {
 Suspicion::Suspicion(kj::Duration suspectAfter): suspectAfter(suspectAfter) {}
 
 bool Suspicion::awake(kj::TimePoint now, std::int64_t sinceBoot) {
-  // Five missed checks: well above what a busy machine does to a timer, and well below what the
-  // nodes are allowed.
+  // Five missed checks are well above what a busy machine does to a timer, and well below the
+  // silence that nodes are allowed.
   std::int64_t limit = 5 * (checkEvery() / kj::NANOSECONDS);
   bool paused = false;
   KJ_IF_MAYBE (last, lastAwake) {
@@ -59,7 +59,7 @@ void Suspicion::registered(std::uint64_t incarnation, kj::TimePoint now) {
 void Suspicion::heard(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
   if (node == nullptr || node->link == Link::dropped) return;
-  node->link = Link::connected;  // Perhaps again: see askAgain().
+  node->link = Link::connected;  // It may have been expected: see askAgain().
   node->heard = now;
   node->grace = now;
   if (!node->superseded) node->loss = nullptr;
@@ -70,7 +70,7 @@ void Suspicion::dropped(std::uint64_t incarnation, kj::TimePoint now) {
   if (node == nullptr || node->superseded) return;
   node->link = Link::dropped;
   node->grace = now;
-  node->nextProbe = now;  // At once, whenever the last one was.
+  node->nextProbe = now;  // At once, whenever the last probe was.
   node->doubt = "connection closed";
   node->doubtedSince = now;
 }
@@ -96,7 +96,7 @@ void Suspicion::askAgain(std::uint64_t incarnation, kj::TimePoint now) {
 void Suspicion::reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now) {
   auto* node = find(incarnation);
   if (node == nullptr) return;
-  // They come every second while it lasts.
+  // Reports come every second while the fault lasts.
   auto pause = 3 * kj::max(suspectAfter, kj::Duration(1 * kj::SECONDS));
   bool goesOn =
       node->lastReport.map([&](auto last) { return now - last <= pause; }).orDefault(false);
@@ -120,7 +120,7 @@ void Suspicion::superseded(std::uint64_t incarnation, kj::TimePoint now) {
   auto* node = find(incarnation);
   if (node == nullptr || node->superseded) return;
   node->superseded = true;
-  node->probing = 0;  // What is asked now was asked before.
+  node->probing = 0;  // A probe under way began before this.
   node->nextProbe = now;
   if (node->loss == nullptr) node->loss = Loss{"restarted", now};
 }
@@ -150,7 +150,7 @@ void Suspicion::checkSilence(Node& node, kj::TimePoint now) {
       if (silent) {
         lose(node, "connection closed, then not registered again", now);
       } else if (node.probing == 0 && node.nextProbe == nullptr) {
-        // It answered, but may be on its way out.
+        // It has answered a probe, but may be about to end.
         wantProbe(node, node.doubt, node.doubtedSince, now);
       }
       break;
@@ -162,14 +162,14 @@ void Suspicion::checkSilence(Node& node, kj::TimePoint now) {
   }
 }
 
-// What is being asked was asked before, and its answer changes nothing any more.
+// A probe under way began before the loss, so that its answer counts for nothing.
 void Suspicion::lose(Node& node, std::string cause, kj::TimePoint since) {
   node.loss = Loss{std::move(cause), since};
   node.probing = 0;
   node.nextProbe = nullptr;
 }
 
-// Probes of one node keep a distance: reports may come in at any rate.
+// Probes of one node are apart by checkEvery() at least, as reports may come at any rate.
 void Suspicion::wantProbe(Node& node, std::string why, kj::TimePoint since, kj::TimePoint now) {
   node.doubt = std::move(why);
   node.doubtedSince = since;
@@ -196,7 +196,7 @@ std::vector<Suspicion::Probe> Suspicion::takeProbes(kj::TimePoint now) {
 
 void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now) {
   auto* node = find(probe.incarnation);
-  // A node that has registered meanwhile starts afresh: the answer is about its past.
+  // A node that has registered meanwhile starts afresh: the answer is about the time before.
   if (node == nullptr || node->probing != probe.id) return;
   node->probing = 0;
   if (node->superseded) {
@@ -216,24 +216,25 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
   switch (result) {
     case ProbeResult::alive:
       node->heard = now;
-      // One that was expected only has to answer.  One that has dropped has to register again, and
-      // one that is connected to send heartbeats, whatever else it answers.
+      // An expected node only has to answer.  A dropped one has to register again, and a connected
+      // one has to send heartbeats, even if it answers.
       if (node->link == Link::expected) node->grace = now;
       return;
     case ProbeResult::inconclusive:
       return;
     case ProbeResult::unreachable:
-      // Its name does not resolve, say: as long as it speaks to us, that tells nothing about it.
+      // Its name does not resolve, say.  As long as it speaks to us, that proves nothing about it.
       if (node->link == Link::connected) return;
       break;
     case ProbeResult::silent:
       if (node->disturbed) {
-        // The deadline may have passed while this process slept, with the answer in its socket.
+        // The deadline may have passed while this process was paused, with the answer in its
+        // socket.
         wantProbe(*node, node->doubt, node->doubtedSince, now);
         return;
       }
       KJ_IF_MAYBE (heard, node->heard) {
-        // It speaks to us on its own connection, so it can be reached (c).
+        // It speaks to us on its own connection, so it can be reached (case 3 in suspicion.h).
         KJ_IF_MAYBE (asked, node->lastProbe) {
           if (*heard > *asked) return;
         }

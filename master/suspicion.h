@@ -11,31 +11,32 @@
 
 namespace gavel::master {
 
-// What came of asking a node's address who answers there.
+// The result of asking at a node's address which process answers there.
 enum class ProbeResult : std::uint8_t {
-  alive,         // The incarnation that was asked for.
+  alive,         // The incarnation that was asked for answers.
   refused,       // Nobody listens there.
   unreachable,   // The address does not resolve, or there is no way to it.
   other,         // Another process answers there.
   silent,        // No answer within the deadline.
-  inconclusive,  // It tells nothing about the node (this process is out of file descriptors, say).
+  inconclusive,  // It says nothing about the node: this process is out of file descriptors, say.
 };
 
-// Which nodes are suspected, and of what (design.md §5).  A node is lost
-//  (a) when its connection has dropped, and it cannot be reached again at once, or does not
-//  register
-//      again within `suspectAfter`;
-//  (b) when it is connected, and has not been heard for `suspectAfter`;
-//  (c) when a neighbour reports it, and it cannot be reached from here either;
-//  (d) when a newer process has taken its data directory over (R2).
-//  (e) when it is syncing, and the tail has reported it again and again for `patience()`, wherever
-//      else it can be reached from: it stands in the way of others, and, gated, of every bid.
-// Suspicion may be wrong: it costs a rejoin, and safety does not depend on it.  Hearing from a lost
-// node again makes it a live one.  So does its answer, where a lost node has to stay a member, and
-// is asked again: of several masters, it may have registered with another one meanwhile.
+// Which nodes are suspected, and of what (docs/design.md, "Suspicion").  A node is lost
+//
+// 1. when its connection has dropped, and it cannot be reached again at once, or does not register
+//    again within `suspectAfter`;
+// 2. when it is connected, and has not been heard for `suspectAfter`;
+// 3. when a neighbour reports it, and it cannot be reached from here either;
+// 4. when a newer process has taken its data directory over (R2);
+// 5. when it is syncing, and the tail has reported it again and again for `patience()`, even if it
+//    can be reached from elsewhere: it stands in the way of others, and, once gated, of every bid.
+//
+// Suspicion may be wrong.  That costs a rejoin, and safety does not depend on it.  A lost node that
+// is heard again is live.  A lost node that has to stay a member is asked again, and is live if it
+// answers: if there are several masters, it may have registered with another one.
 //
 // This process may itself have been paused, and must not take its own silence for that of the
-// nodes: a gap in the series of calls gives all of them a fresh grace.
+// nodes.  So a gap in the series of calls gives all of them a fresh grace.
 //
 // Pure: no clock, I/O or promises.  `now` never goes backwards.  Nodes are named by incarnation;
 // calls about unknown ones do nothing.
@@ -46,7 +47,7 @@ public:
     kj::TimePoint since;  // When the suspicion arose.
   };
 
-  // One question to a node's address.  `id` is never used again.
+  // One question to a node's address.  Each has an `id` of its own.
   struct Probe {
     std::uint64_t incarnation;
     std::uint64_t id;
@@ -54,60 +55,63 @@ public:
 
   explicit Suspicion(kj::Duration suspectAfter);
 
-  // How often check() wants to be called.
+  // Returns the interval at which check() is to be called.
   kj::Duration checkEvery() const { return suspectAfter / 20; }
-  // How long a tail may go without its syncing member.
+  // Returns how long a tail may report its syncing member before that is lost.
   kj::Duration patience() const { return 5 * suspectAfter; }
-  // The deadline of a probe.
+  // Returns the deadline of a probe.
   kj::Duration probeTimeout() const { return suspectAfter / 4; }
 
-  // To be called before any other method in each turn of the event loop, with nanoseconds since
-  // boot. Returns whether this process has just woken from a pause.
+  // Called before any other method in each turn of the event loop, with nanoseconds since boot.
+  // Returns whether this process has just woken from a pause.
   bool awake(kj::TimePoint now, std::int64_t sinceBoot);
 
-  // A member of the stored configuration, not heard yet since this process started.  It gets
-  // `suspectAfter` to register; then it is probed until it does, and stays as long as it answers.
+  // A member of the stored configuration is not heard yet.  It gets `suspectAfter` to register.
+  // Then it is probed until it registers, and stays as long as it answers.
   void expect(std::uint64_t incarnation, kj::TimePoint now);
   void registered(std::uint64_t incarnation, kj::TimePoint now);
   void heard(std::uint64_t incarnation, kj::TimePoint now);
   void dropped(std::uint64_t incarnation, kj::TimePoint now);
-  // `why` ("reported by n1") is the beginning of the cause if the probe confirms it.
+  // Asks for a probe.  `why` ("reported by n1") begins the cause of the loss if the probe confirms
+  // it.
   void doubt(std::uint64_t incarnation, std::string why, kj::TimePoint now);
-  // A lost node has to stay a member.  It is asked whether it lives after all, at most once in
-  // `suspectAfter`; if it answers, it is expected, as after expect().
+  // A lost node has to stay a member.  It is asked whether it is alive after all, at most once in
+  // `suspectAfter`.  If it answers, it is expected, as after expect().
   void askAgain(std::uint64_t incarnation, kj::TimePoint now);
   // The tail cannot reach the syncing member, for the reason `why`.
   void reportedByTail(std::uint64_t incarnation, std::string why, kj::TimePoint now);
-  // Another epoch is in force: what was reported in the one before counts no more.
+  // Another epoch is in force: the tail's reports in the one before do not count in it.
   void forgetReports();
-  // Final: what is still heard of the old process was said before its end.  Its address is probed
-  // nevertheless, until it is certain that it has ended(): its data directory may have been copied.
+  // The node is lost for good: what is still heard of the old process is from before its end.  Its
+  // address is probed all the same until it is certain that it has ended(), as its data directory
+  // may have been copied.
   void superseded(std::uint64_t incarnation, kj::TimePoint now);
   void forget(std::uint64_t incarnation) { nodes.erase(incarnation); }
-  // Forgets all but `known`.
+  // Forgets all nodes but `known`.
   void retain(const std::set<std::uint64_t>& known);
 
-  // Time has passed.
+  // Judges silence at `now`.
   void check(kj::TimePoint now);
 
-  // The probes to be made now.  The caller starts them, and tells of each by probed().
+  // Returns the probes to be made now.  The caller starts them, and reports each result by
+  // probed().
   std::vector<Probe> takeProbes(kj::TimePoint now);
   void probed(const Probe& probe, ProbeResult result, kj::TimePoint now);
 
-  // Null while the node is not lost.
+  // Returns the loss of the node; null while it is not lost.
   kj::Maybe<const Loss&> lost(std::uint64_t incarnation) const;
-  // Whether it was superseded, and was not found at its address since.
+  // Whether it is superseded, and a later probe did not find it at its address.
   bool ended(std::uint64_t incarnation) const;
-  // Whether it was superseded, and has answered at its address since: two processes run on copies
-  // of one data directory.
+  // Whether it is superseded, and has answered the last probe at its address: two processes run on
+  // copies of one data directory.
   bool answersStill(std::uint64_t incarnation) const;
-  // Whether an answer to a probe of it is awaited.
+  // Whether a probe of it is under way.
   bool inDoubt(std::uint64_t incarnation) const;
-  // Whether it has not registered with this master, and is not lost: it only has to answer.
+  // Whether it is not registered with this master, and is not lost: it only has to answer.
   bool isExpected(std::uint64_t incarnation) const;
-  // Heard within `suspectAfter`, and not lost.
+  // Whether it was heard within `suspectAfter`, and is not lost.
   bool isHeard(std::uint64_t incarnation, kj::TimePoint now) const;
-  // Null if it was never heard.
+  // Returns null if it was never heard.
   kj::Maybe<kj::TimePoint> lastHeard(std::uint64_t incarnation) const;
 
 private:
@@ -115,16 +119,16 @@ private:
 
   struct Node {
     Link link;
-    kj::TimePoint grace;  // Silence counts from here on.
+    kj::TimePoint grace;  // Silence counts from this time on.
     kj::Maybe<kj::TimePoint> heard;
-    kj::Maybe<kj::TimePoint> nextProbe;  // Wanted, and not before this.
+    kj::Maybe<kj::TimePoint> nextProbe;  // A probe is wanted, not before this.
     kj::Maybe<kj::TimePoint> lastProbe;  // When the last one was started.
     std::uint64_t probing = 0;           // Id of the probe under way.
     bool disturbed = false;              // This process was paused during that probe.
     bool superseded = false;
-    bool ended = false;                      // Superseded, and a probe did not find it.
-    bool answersStill = false;               // Superseded, and the last probe found it.
-    kj::Maybe<kj::TimePoint> reportedSince;  // By the tail, without a pause.
+    bool ended = false;                      // It is superseded, and a probe did not find it.
+    bool answersStill = false;               // It is superseded, and the last probe found it.
+    kj::Maybe<kj::TimePoint> reportedSince;  // When the tail's reports began.
     kj::Maybe<kj::TimePoint> lastReport;
     std::string doubt;  // Why it is probed.
     kj::TimePoint doubtedSince;
