@@ -216,9 +216,10 @@ TEST_F(DeadPairsTest, LeavesNoDeadPairWhereALossMakesNeighbours) {
   EXPECT_EQ(after("n3"), "n1 > n2 > n4 > n5 (syncing) (n3 lost: refused)")
       << "who are neighbours already may work: nothing is reported of them";
   found("n2", "n4");
-  EXPECT_EQ(after("n3"),
-            "n1 > n2 > n5 (syncing) (n3 lost: refused; n2 and n4 cannot talk to each other: n4 taken "
-            "out)");
+  EXPECT_EQ(
+      after("n3"),
+      "n1 > n2 > n5 (syncing) (n3 lost: refused; n2 and n4 cannot talk to each other: n4 taken "
+      "out)");
   EXPECT_EQ(after("n1"), "n2 > n3 > n4 > n5 (syncing) (n1 lost: refused)");
   found("n3", "n5");
   EXPECT_EQ(after("n4"),
@@ -258,7 +259,7 @@ TEST_F(DeadPairsTest, ALossGoesOnWithTheLongestThatTalks) {
     }
     std::string wanted;
     for (auto kept: bySearch(rest, std::vector<bool>(left.size(), true))) {
-      wanted += (wanted.empty() ? "" : " ") + current.members[left[kept]].name;
+      wanted += (wanted.empty() ? "" : " > ") + current.members[left[kept]].name;
     }
     EXPECT_EQ(withoutNewDeadPairs(current, *next, found, heard, now).describe(), wanted);
   });

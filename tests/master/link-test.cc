@@ -156,7 +156,8 @@ TEST_F(LinkTest, AGateIsNotTakenWhileTheTailCannotTalkToTheJoiner) {
   world.runFor(1 * MS);
   node(2).gate(epoch, joiner.incarnation);
   world.runFor(2 * kj::SECONDS);
-  EXPECT_EQ(world.members(), "n1 > n2 > n3 (syncing)") << "neither let in nor, not gated, taken out yet";
+  EXPECT_EQ(world.members(), "n1 > n2 > n3 (syncing)")
+      << "neither let in nor, not gated, taken out yet";
   stopReports();
   world.wait(node(2).reportLink(joiner, false, false));
   world.runUntil(chainIs("n1 > n2 > n3"));

@@ -23,7 +23,7 @@ TEST_F(MasterTest, FormsTheChainOnceEnoughNodesHaveRegistered) {
   EXPECT_EQ(world.epoch(), 0u);
   auto& n1 = world.startNode("n1");
   world.runUntil([&]() { return world.epoch() == 1 && world.adoptedBy({&n1, &n2, &n10}); });
-  EXPECT_EQ(world.members(), "n1 n2 n10");
+  EXPECT_EQ(world.members(), "n1 > n2 > n10");
   EXPECT_NE(world.master->current().clusterId, 0u);
   EXPECT_EQ(world.master->current().stamp, world.clock.wall());
   checkHistory();

@@ -228,7 +228,7 @@ TEST_F(OutageTest, DoesNotGoOnFromACopyWhileTheOriginalRuns) {
 
 TEST_F(OperatorTest, DrainsAndAddsANode) {
   world.startChain(3);
-  EXPECT_THAT(drain("n2"), HasSubstr("done: n2 has left the chain, which is now n1 n3"));
+  EXPECT_THAT(drain("n2"), HasSubstr("done: n2 has left the chain, which is now n1 > n3"));
   EXPECT_EQ(world.members(), "n1 > n3");
   EXPECT_EQ(cause(), "n2 drained");
   world.runFor(2 * kj::SECONDS);
@@ -335,7 +335,8 @@ TEST_F(OperatorTest, ReplacesANode) {
   EXPECT_THAT(replace("n2", "n4"), HasSubstr("refused: the replacement of n1 by n4 is under way"));
   EXPECT_THAT(drain("n1"), HasSubstr("refused: the replacement of n1 by n4 is under way"));
   EXPECT_THAT(world.master->notice(), HasSubstr("until n4 serves, to replace n1"));
-  world.runUntil([&]() { return world.members() == "n2 > n3 > n4" && world.adoptedBy({&successor}); });
+  world.runUntil(
+      [&]() { return world.members() == "n2 > n3 > n4" && world.adoptedBy({&successor}); });
   EXPECT_EQ(cause(), "n1 drained");
   world.runFor(3 * kj::SECONDS);
   EXPECT_EQ(world.members(), "n2 > n3 > n4");

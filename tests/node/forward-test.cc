@@ -3,6 +3,7 @@
 #include <capnp/dynamic.h>
 #include <gmock/gmock.h>
 
+#include "node/local-desk.h"
 #include "node/results.h"
 #include "tests/node/chain-fixture.h"
 

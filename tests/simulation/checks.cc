@@ -199,7 +199,7 @@ void Checks::changed(const master::Document& before, const master::Document& aft
   cluster.engine.note(
       fmt::format("stored epoch {}: {} ({})", next.epoch, next.describe(), next.cause));
   stored[next.epoch] = next;
-  if (next.restartedIn == next.epoch) gaveUp(next.restartedFrom);
+  if (next.restartedIn == next.epoch) gaveUp(next);
   ++counts["epochs"];
   if (next.cause.find("total outage") != std::string::npos) ++counts["outages survived"];
   if (next.cause.find("has joined") != std::string::npos) ++counts["joined"];
@@ -354,10 +354,19 @@ void Checks::checkBound(NodeMachine& machine, const Bound& bound) {
   }
 }
 
-void Checks::gaveUp(const Position& end) {
+// The source's log is what the chain goes on with.  It may be older than where it has left the
+// committed one, as that of a member which was restarted on an older copy of its directory.
+void Checks::gaveUp(const Configuration& next) {
   auto before = committed.size();
-  std::erase_if(committed, [&](auto& each) { return each.end.index > end.index; });
-  hashes.erase(hashes.upper_bound(end.index), hashes.end());
+  auto* source = cluster.nodeWithStore(next.members.front().storeId);
+  while (!committed.empty()) {
+    auto& last = committed.back().end;
+    bool kept = last.index <= next.restartedFrom.index &&
+                (source == nullptr || holds(source->disk().store(), last) != false);
+    if (kept) break;
+    committed.pop_back();
+  }
+  hashes.erase(hashes.upper_bound(highest()), hashes.end());
   ++counts["orders that gave up"];
   if (committed.size() < before) {
     lossy_ = true;

@@ -49,7 +49,7 @@ public:
   void takingApart();
 
   // An operator's order has given up what follows `end`, which is promised no more.
-  void gaveUp(const Position& end);
+  void gaveUp(const Configuration& next);
   // Whether something was given up.  Bidders then know of something that is not there any more.
   bool lossy() const { return lossy_; }
 

@@ -150,5 +150,11 @@ TEST(Found, MasterHoldsAMemberForLostThatIsAtAnother) {
   EXPECT_EQ(failureOf(700858), "");
 }
 
+// An operator's order went on from a node with an older copy of its directory, in which it had an
+// entry that no other node ever got (Checks::gaveUp).
+TEST(Found, OrderGoesOnFromALogThatHadLeftTheCommittedOne) {
+  EXPECT_EQ(failureOf(1795937923020), "");
+}
+
 }  // namespace
 }  // namespace gavel::simulation
