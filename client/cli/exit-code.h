@@ -6,7 +6,7 @@
 
 namespace gavel::client::cli {
 
-// The exit codes, which scripts rely on.  docs/operations.md documents them; they are never
+// The exit codes, which scripts rely on.  docs/cli.md documents them; they are never
 // renumbered.
 enum ExitCode : int {
   DONE = 0,
