@@ -6,8 +6,7 @@
 
 namespace gavel::client::cli {
 
-// The exit codes, which scripts rely on.  docs/cli.md documents them; they are never
-// renumbered.
+// The exit codes, which scripts rely on and docs/cli.md documents.  They are never renumbered.
 enum ExitCode : int {
   DONE = 0,
   INTERNAL_ERROR = 1,
