@@ -108,6 +108,7 @@ bool Master::considerRemoving() {
   }
   complain(std::get<Unchanged>(decision).why);
   askLostAgain();
+  gatherUntil = nullptr;
   return false;
 }
 
@@ -202,6 +203,7 @@ bool Master::considerOutage() {
       [this](const Member& member) { return suspicion.answersStill(member.incarnation); });
   if (undead || !found.pending()) complain(master::describe(current(), found));
   if (!ready) askLostAgain();
+  gatherUntil = nullptr;
   outage = kj::mv(found);
   return false;
 }
@@ -256,12 +258,12 @@ void Master::considerRules() {
   put(std::move(next), timer.now());
 }
 
+// Members that are lost and asked again count as well.  Or the first one that answers, when a cut of
+// all heals, would have the others removed.
 bool Master::awaitOtherProbes() {
   bool others =
-      std::any_of(current().members.begin(), current().members.end(), [this](const Member& member) {
-        return suspicion.inDoubt(member.incarnation) &&
-               suspicion.lost(member.incarnation) == nullptr;
-      });
+      std::any_of(current().members.begin(), current().members.end(),
+                  [this](const Member& member) { return suspicion.inDoubt(member.incarnation); });
   if (!others) return false;
   KJ_IF_MAYBE (until, gatherUntil) {
     return timer.now() < *until;

@@ -224,7 +224,8 @@ void Master::warnOfSkew(Node& node) {
     return;
   }
   if (node.skewedSince == nullptr) node.skewedSince = timer.now();
-  bool lasts = timer.now() - KJ_ASSERT_NONNULL(node.skewedSince) >= settings.suspectAfter;
+  bool lasts =
+      !justWoke() && timer.now() - KJ_ASSERT_NONNULL(node.skewedSince) >= settings.suspectAfter;
   if (node.warnedOfSkew || (node.skew < 0 && !lasts)) return;
   node.warnedOfSkew = true;
   logWarning("the clock of a node is wrong: synchronize it with the master's (NTP)",

@@ -206,7 +206,8 @@ void Suspicion::probed(const Probe& probe, ProbeResult result, kj::TimePoint now
     return;
   }
   if (node->loss != nullptr) {
-    if (result != ProbeResult::alive) return;
+    // An answer that waited while this process was paused says nothing of now.
+    if (result != ProbeResult::alive || node->disturbed) return;
     node->link = Link::expected;
     node->heard = now;
     node->grace = now;
@@ -265,7 +266,7 @@ bool Suspicion::answersStill(std::uint64_t incarnation) const {
 
 bool Suspicion::inDoubt(std::uint64_t incarnation) const {
   auto* node = find(incarnation);
-  return node != nullptr && node->probing != 0;
+  return node != nullptr && node->probing != 0 && !node->superseded;
 }
 
 bool Suspicion::isExpected(std::uint64_t incarnation) const {

@@ -8,7 +8,14 @@
 namespace gavel::node {
 namespace {
 
+using Type = kj::Exception::Type;
+
 constexpr auto OPEN_TIMEOUT = 500 * kj::MILLISECONDS;
+// Longer than a chain takes to be re-linked and to answer what has waited for that.
+constexpr auto ANSWER_TIMEOUT = 5 * kj::SECONDS;
+// The most that calls under way to one member may take, and what each takes besides its message.
+constexpr std::size_t MOST_HELD = 64 << 20;
+constexpr std::size_t BYTES_PER_CALL = 4096;
 
 capnp::Request<capnp::AnyPointer, capnp::AnyPointer> requestFor(
     schema::Auctioneer::Client& target, capnp::InterfaceSchema::Method method,
@@ -25,35 +32,51 @@ capnp::Request<capnp::AnyPointer, capnp::AnyPointer> requestFor(
 
 kj::Promise<void> Forwarder::pass(capnp::InterfaceSchema::Method method, Call call,
                                   const Member* member) {
-  using Type = kj::Exception::Type;
-  return to(member).then(
-      [call, method](kj::Own<Route> route) mutable {
-        auto params = call.getParams();
-        auto request =
-            requestFor(KJ_ASSERT_NONNULL(route->auctioneer), method, params.targetSize());
-        request.set(params);
-        auto answered =
-            request.send().then([call](capnp::Response<capnp::AnyPointer>&& response) mutable {
-              call.getResults(response.targetSize()).set(response);
-            });
-        auto done = route->calls.wrap(kj::mv(answered));
-        return done
-            .catch_([call, method, name = route->name](kj::Exception&& exception) mutable {
-              if (exception.getType() != Type::DISCONNECTED)
-                kj::throwFatalException(kj::mv(exception));
-              auto detail = kj::str("lost ", name.c_str(),
-                                    ", which this was passed on to, before it answered");
-              writeFailure(method, call.getParams(), call.getResults(), PassFailure::outcomeUnknown,
-                           detail);
-            })
-            .attach(kj::mv(route));
+  // Calls that cannot be cancelled outlive the connection that they came by, and this object.
+  return canceler.wrap(to(member).then(
+      [this, call, method](kj::Own<Route> route) mutable {
+        return send(method, call, *route).attach(kj::mv(route));
       },
       [call, method](kj::Exception&& exception) mutable {
         if (exception.getType() != Type::OVERLOADED) kj::throwFatalException(kj::mv(exception));
         writeFailure(method, call.getParams(), call.getResults(), PassFailure::nothingRan,
                      exception.getDescription());
         return kj::Promise<void>(kj::READY_NOW);
+      }));
+}
+
+kj::Promise<void> Forwarder::send(capnp::InterfaceSchema::Method method, Call call, Route& route) {
+  auto params = call.getParams();
+  // What its pointers lead to may be more than the message has.
+  auto size = params.targetSize();
+  KJ_REQUIRE(size.capCount == 0, "no method takes capabilities");
+  auto bytes = BYTES_PER_CALL + size.wordCount * sizeof(capnp::word);
+  if (route.held + bytes > MOST_HELD) {
+    writeFailure(method, params, call.getResults(), PassFailure::nothingRan,
+                 "overloaded: too many calls are being passed on; try again later");
+    return kj::READY_NOW;
+  }
+  route.held += bytes;
+  auto request = requestFor(KJ_ASSERT_NONNULL(route.auctioneer), method, size);
+  request.set(params);
+  auto answered =
+      request.send().then([call](capnp::Response<capnp::AnyPointer>&& response) mutable {
+        call.getResults(response.targetSize()).set(response);
       });
+  // Where a path dies in silence, the kernel would go on trying for a quarter of an hour.
+  auto late = timer.afterDelay(ANSWER_TIMEOUT).then([]() -> kj::Promise<void> {
+    return KJ_EXCEPTION(DISCONNECTED, "no answer in time");
+  });
+  return route.calls.wrap(answered.exclusiveJoin(kj::mv(late)))
+      .catch_([call, method, &route](kj::Exception&& exception) mutable {
+        if (exception.getType() != Type::DISCONNECTED) kj::throwFatalException(kj::mv(exception));
+        route.broken = true;
+        auto detail = kj::str("lost ", route.name.c_str(),
+                              ", to which this was passed on, before it answered");
+        writeFailure(method, call.getParams(), call.getResults(), PassFailure::outcomeUnknown,
+                     detail);
+      })
+      .attach(kj::defer([&route, bytes]() { route.held -= bytes; }));
 }
 
 kj::Promise<kj::Own<Forwarder::Route>> Forwarder::to(const Member* member) {
@@ -68,8 +91,12 @@ kj::Promise<kj::Own<Forwarder::Route>> Forwarder::to(const Member* member) {
     route = kj::refcounted<Route>(member->name);
     route->opening = open(*route, *member).fork();
   }
-  return route->opening.addBranch().then(
-      [route = kj::addRef(*route)]() mutable { return kj::mv(route); });
+  return route->opening.addBranch().then([route = kj::addRef(*route)]() mutable {
+    KJ_IF_MAYBE (why, route->removed) {
+      kj::throwFatalException(kj::cp(*why));
+    }
+    return kj::mv(route);
+  });
 }
 
 kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
@@ -128,6 +155,7 @@ void Forwarder::adopted() {
       continue;
     }
     it->second->calls.cancel(KJ_EXCEPTION(DISCONNECTED, "the member was removed"));
+    it->second->removed = KJ_EXCEPTION(OVERLOADED, "the chain was re-linked: try again");
     it = routes.erase(it);
   }
 }

@@ -17,8 +17,11 @@ namespace gavel::node {
 // It has one connection per member, opened when first needed.  The connection ends when the member
 // leaves the chain, so that no call hangs on a node that was removed.
 //
-// A call that nobody has got fails as `unavailable`.  If the connection is lost after that, what
-// became of a bid is not known, and its outcome says so; a query may be asked again.
+// A call that nobody has got fails as `unavailable`.  If the connection is lost after that, or no
+// answer comes for long, what became of a bid is not known, and its outcome says so; a query may be
+// asked again.
+//
+// Calls under way take a bounded number of bytes.  One more is refused as `unavailable` (R13).
 class Forwarder final: private kj::TaskSet::ErrorHandler {
 public:
   using Call = capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer>;
@@ -42,7 +45,10 @@ private:
     kj::Maybe<kj::Own<Connection>> connection;
     kj::Maybe<schema::Auctioneer::Client> auctioneer;
     kj::ForkedPromise<void> opening = nullptr;
-    bool broken = false;
+    bool broken = false;   // The next call opens another one.
+    std::size_t held = 0;  // Bytes of the calls under way.
+    // Set when the member has left the chain: calls that waited for the connection are refused.
+    kj::Maybe<kj::Exception> removed = nullptr;
     kj::Promise<void> watching = nullptr;
     kj::Canceler calls;
   };
@@ -57,6 +63,8 @@ private:
   // Fails with OVERLOADED if there is nobody to forward to now.
   kj::Promise<kj::Own<Route>> to(const Member* member);
   kj::Promise<void> open(Route& route, const Member& member);
+  // `route` outlives the promise.
+  kj::Promise<void> send(capnp::InterfaceSchema::Method method, Call call, Route& route);
   [[noreturn]] void heed(schema::Rejection::Reader rejection);
   void taskFailed(kj::Exception&& exception) override;
 };

@@ -145,6 +145,26 @@ TEST_F(SplitTest, LetsNodesJoinALastMemberThatHasFallenSilent) {
   checkHistory();
 }
 
+// A cut of all members heals.  The first one that answers does not have the others removed, whose
+// answers are on their way.
+TEST_F(SplitTest, RemovesNobodyWhileOthersAreAskedAgain) {
+  world.startChain(3);
+  for (auto& each: world.nodes) each->reconnects = false;
+  world.killMaster();
+  for (auto& each: world.nodes) each->paused = true;
+  world.startMaster();
+  world.runUntil([this]() { return sees("no serving member of epoch 1 runs"); });
+  world.runFor(3 * kj::SECONDS);
+  for (unsigned i: {3, 1, 2}) {
+    node(i).paused = false;
+    world.runFor(2 * MS);
+  }
+  world.runFor(5 * kj::SECONDS);
+  EXPECT_EQ(world.members(), "n1 > n2 > n3");
+  EXPECT_EQ(world.epoch(), 1u);
+  checkHistory();
+}
+
 // Nobody is sent away, and nothing is begun anew, however long it lasts.
 TEST_F(SplitTest, AwaitsTheLastMemberOfATotalOutageAllTheSame) {
   world.startChain(2);

@@ -256,6 +256,20 @@ TEST_F(SuspicionTest, KeepsAnExpectedMemberAsLongAsItAnswers) {
   EXPECT_EQ(cause(N1), "not registered with this master, then refused");
 }
 
+// An answer that has waited in a socket while this process did not run says nothing of now.
+TEST_F(SuspicionTest, DoesNotTakeALostNodeBackForAnAnswerFromBeforeAPause) {
+  suspicion.expect(N1, now);
+  passInSteps(1 * kj::SECONDS);
+  suspicion.probed(takeProbe(), ProbeResult::silent, now);
+  passInSteps(1 * kj::SECONDS);
+  suspicion.askAgain(N1, now);
+  auto probe = takeProbe();
+  EXPECT_TRUE(suspicion.inDoubt(N1)) << "what it answers decides";
+  pass(60 * kj::SECONDS);
+  suspicion.probed(probe, ProbeResult::alive, now);
+  EXPECT_EQ(cause(N1), "not registered with this master, then no answer");
+}
+
 // It may have registered with another master since.
 TEST_F(SuspicionTest, AsksALostMemberAgainThatHasToStay) {
   suspicion.expect(N1, now);

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <optional>
 
 #include <capnp/dynamic.h>
 #include <gmock/gmock.h>
@@ -26,6 +27,17 @@ void fill(capnp::AnyStruct::Builder builder, kj::StringPtr text) {
   for (auto pointer: builder.getPointerSection()) pointer.setAs<capnp::Text>(text);
 }
 
+// Takes calls, and never answers.
+class NeverAnswers final: public capnp::Capability::Server {
+public:
+  DispatchCallResult dispatchCall(std::uint64_t, std::uint16_t, Call) override {
+    ++calls;
+    return {kj::NEVER_DONE, false};
+  }
+
+  unsigned calls = 0;
+};
+
 // Keeps the parameters of the last call of any method, and answers with a struct that no schema
 // knows.
 class Recorder final: public capnp::Capability::Server {
@@ -46,20 +58,47 @@ public:
 // A member that only takes calls that are passed on to it.
 class OnlyForwarded final: public schema::NodeService::Server {
 public:
-  explicit OnlyForwarded(capnp::Capability::Client target): target(kj::mv(target)) {}
+  explicit OnlyForwarded(capnp::Capability::Client target, kj::Promise<void> opened = kj::READY_NOW)
+      : target(kj::mv(target)), opened(opened.fork()) {}
 
   kj::Promise<void> forward(ForwardContext context) override {
-    context.getResults().initResult().setAuctioneer(target.castAs<schema::Auctioneer>());
-    return kj::READY_NOW;
+    asked = true;
+    return opened.addBranch().then([this, context]() mutable {
+      context.getResults().initResult().setAuctioneer(target.castAs<schema::Auctioneer>());
+    });
   }
+
+  bool asked = false;
 
 private:
   capnp::Capability::Client target;
+  kj::ForkedPromise<void> opened;
 };
 
 class Forward: public ChainFixture {
 protected:
   ~Forward() noexcept override = default;
+
+  // Node 0 goes on in a chain of another node, which is served by `member`.
+  void leadTo(kj::Own<OnlyForwarded> member) {
+    startChain(1);
+    listener = io.provider->getNetwork()
+                   .parseAddress(gavel::testing::ownAddress())
+                   .wait(io.waitScope)
+                   ->listen();
+    server.emplace(capnp::Capability::Client(kj::mv(member)), io.provider->getTimer(), 100);
+    serving = server->listen(*listener).eagerlyEvaluate(nullptr);
+    leadTo(gavel::testing::ownHost() + ":" + std::to_string(listener->getPort()));
+  }
+  void leadTo(std::string address) {
+    auto id = ++configuration.epoch + 1000;
+    configuration.members = {{"n9", address, id, id, true}};
+    within(replica(0).adopt(configuration), "a chain of another node");
+  }
+
+  kj::Own<kj::ConnectionReceiver> listener;
+  std::optional<Server> server;
+  kj::Promise<void> serving = nullptr;
 
   // Asks for `method` with a struct that is larger than the method's own.
   capnp::RemotePromise<capnp::AnyPointer> ask(capnp::Capability::Client client,
@@ -76,20 +115,9 @@ protected:
 };
 
 TEST_F(Forward, PassesEachMethodOnWholeWithFieldsThatItDoesNotKnow) {
-  startChain(1);
   auto owned = kj::heap<Recorder>();
   auto& recorder = *owned;
-  auto listener = io.provider->getNetwork()
-                      .parseAddress(gavel::testing::ownAddress())
-                      .wait(io.waitScope)
-                      ->listen();
-  Server server(capnp::Capability::Client(kj::heap<OnlyForwarded>(kj::mv(owned))),
-                io.provider->getTimer(), 100);
-  auto serving = server.listen(*listener).eagerlyEvaluate(nullptr);
-  ++configuration.epoch;
-  auto address = gavel::testing::ownHost() + ":" + std::to_string(listener->getPort());
-  configuration.members = {{"n9", address, 999, 999, true}};
-  within(replica(0).adopt(configuration), "a chain of another node");
+  leadTo(kj::heap<OnlyForwarded>(kj::mv(owned)));
 
   auto client = connect(0);
   capnp::MallocMessageBuilder sent;
@@ -111,9 +139,7 @@ TEST_F(Forward, PassesEachMethodOnWholeWithFieldsThatItDoesNotKnow) {
 // Or a method would be added whose failures nobody can read.
 TEST_F(Forward, SaysForEachMethodWhyItWasNotPassedOn) {
   startChain(1);
-  ++configuration.epoch;
-  configuration.members = {{"n9", gavel::testing::ownHost() + ":1", 999, 999, true}};
-  within(replica(0).adopt(configuration), "a chain of a node that does not run");
+  leadTo(gavel::testing::ownHost() + ":1");  // Nobody listens there.
   auto client = connect(0);
   for (auto method: methods()) {
     auto request =
@@ -130,9 +156,7 @@ TEST_F(Forward, SaysForEachMethodWhyItWasNotPassedOn) {
 
 TEST_F(Forward, MoreBidsThanACallMayHaveAreRefused) {
   startChain(1);
-  ++configuration.epoch;
-  configuration.members = {{"n9", gavel::testing::ownHost() + ":1", 999, 999, true}};
-  within(replica(0).adopt(configuration), "a chain of a node that does not run");
+  leadTo(gavel::testing::ownHost() + ":1");  // Nobody listens there.
   auto request = connect(0).bidsRequest();
   request.initRequests(MAX_BIDS_PER_CALL + 1);
   auto refusal =
@@ -140,6 +164,53 @@ TEST_F(Forward, MoreBidsThanACallMayHaveAreRefused) {
                                  [](kj::Exception&& e) { return kj::str(e.getDescription()); }),
              "a refusal");
   EXPECT_THAT(refusal.cStr(), HasSubstr("too many bids in one call"));
+}
+
+// A stranger who leaves many large calls cannot make the node grow (R13).
+TEST_F(Forward, CallsThatTakeMuchTogetherAreRefused) {
+  leadTo(kj::heap<OnlyForwarded>(kj::heap<NeverAnswers>()));
+  auto name = kj::heapString(7 << 20);
+  memset(name.begin(), 'x', name.size());
+  kj::Vector<kj::Promise<BidResponse>> pending;
+  for (int i = 0; i < 10; ++i) {
+    auto client = connect(0);
+    pending.add(bid(client, 1, 1, 100, "ann", "0123456789abcdef", name).dropPipeline());
+  }
+  kj::Promise<BidResponse>* refused = nullptr;
+  until("one of them to be refused", [&]() {
+    for (auto& each: pending) {
+      if (refused == nullptr && each.poll(io.waitScope)) refused = &each;
+    }
+    return refused != nullptr;
+  });
+  auto response = within(kj::mv(*refused), "a refusal");
+  EXPECT_EQ(response.getOutcome().getException().getReason(), Reason::UNAVAILABLE);
+  EXPECT_THAT(response.getOutcome().getException().getDetail().cStr(), HasSubstr("overloaded"));
+}
+
+TEST_F(Forward, ACallIsUnknownThatAMemberNeverAnswers) {
+  leadTo(kj::heap<OnlyForwarded>(kj::heap<NeverAnswers>()));
+  auto client = connect(0);
+  auto response = within(bid(client, 1, 1, 100), "an outcome");
+  EXPECT_EQ(response.getOutcome().getException().getReason(), Reason::OUTCOME_UNKNOWN);
+}
+
+// The member leaves the chain while the connection to it is being opened.
+TEST_F(Forward, NothingIsSentToAMemberThatHasLeftMeanwhile) {
+  auto owned = kj::heap<NeverAnswers>();
+  auto& target = *owned;
+  auto opened = kj::newPromiseAndFulfiller<void>();
+  auto member = kj::heap<OnlyForwarded>(kj::mv(owned), kj::mv(opened.promise));
+  auto& asked = member->asked;
+  leadTo(kj::mv(member));
+  auto client = connect(0);
+  auto pending = bid(client, 1, 1, 100);
+  until("the connection to be asked for", [&]() { return asked; });
+  leadTo(gavel::testing::ownHost() + ":1");
+  opened.fulfiller->fulfill();
+  auto response = within(kj::mv(pending), "a refusal");
+  EXPECT_EQ(response.getOutcome().getException().getReason(), Reason::UNAVAILABLE);
+  EXPECT_EQ(target.calls, 0u);
 }
 
 // The chain is re-linked while a bid is under way at the head.
