@@ -11,10 +11,7 @@ namespace {
 using Type = kj::Exception::Type;
 
 constexpr auto OPEN_TIMEOUT = 500 * kj::MILLISECONDS;
-// Longer than a chain takes to be re-linked and to answer what has waited for that.
-constexpr auto ANSWER_TIMEOUT = 5 * kj::SECONDS;
-// The most that calls under way to one member may take, and what each takes besides its message.
-constexpr std::size_t MOST_HELD = 64 << 20;
+// What each call under way takes besides its message.
 constexpr std::size_t BYTES_PER_CALL = 4096;
 
 capnp::Request<capnp::AnyPointer, capnp::AnyPointer> requestFor(
@@ -51,7 +48,7 @@ kj::Promise<void> Forwarder::send(capnp::InterfaceSchema::Method method, Call ca
   auto size = params.targetSize();
   KJ_REQUIRE(size.capCount == 0, "no method takes capabilities");
   auto bytes = BYTES_PER_CALL + size.wordCount * sizeof(capnp::word);
-  if (route.held + bytes > MOST_HELD) {
+  if (route.held + bytes > limits.bytes) {
     writeFailure(method, params, call.getResults(), PassFailure::nothingRan,
                  "overloaded: too many calls are being passed on; try again later");
     return kj::READY_NOW;
@@ -64,7 +61,7 @@ kj::Promise<void> Forwarder::send(capnp::InterfaceSchema::Method method, Call ca
         call.getResults(response.targetSize()).set(response);
       });
   // Where a path dies in silence, the kernel would go on trying for a quarter of an hour.
-  auto late = timer.afterDelay(ANSWER_TIMEOUT).then([]() -> kj::Promise<void> {
+  auto late = timer.afterDelay(limits.answer).then([]() -> kj::Promise<void> {
     return KJ_EXCEPTION(DISCONNECTED, "no answer in time");
   });
   return route.calls.wrap(answered.exclusiveJoin(kj::mv(late)))

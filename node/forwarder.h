@@ -26,8 +26,15 @@ class Forwarder final: private kj::TaskSet::ErrorHandler {
 public:
   using Call = capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer>;
 
-  Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer)
-      : replica(replica), network(network), timer(timer), tasks(*this) {}
+  struct Limits {
+    // The most that calls under way to one member may take.
+    std::size_t bytes = 64 << 20;
+    // Longer than a chain takes to be re-linked and to answer what has waited for that.
+    kj::Duration answer = 5 * kj::SECONDS;
+  };
+
+  Forwarder(chain::Replica& replica, kj::Network& network, kj::Timer& timer, Limits limits)
+      : replica(replica), network(network), timer(timer), limits(limits), tasks(*this) {}
   KJ_DISALLOW_COPY(Forwarder);
 
   // `method` is one of Auctioneer's.  The member answers the call itself, or refuses it: it never
@@ -56,6 +63,7 @@ private:
   chain::Replica& replica;
   kj::Network& network;
   kj::Timer& timer;
+  const Limits limits;
   std::map<std::uint64_t, kj::Own<Route>> routes;  // By incarnation.
   kj::Canceler canceler;
   kj::TaskSet tasks;

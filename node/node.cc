@@ -37,7 +37,7 @@ Node::Node(kj::Network& network, kj::Timer& timer, const SystemClock& clock, Ran
       admission_(replica_, timer, time, options.limits),
       queries_(replica_, time),
       watchers_(replica_, queries_, feed, timer),
-      forwarder_(replica_, network, timer),
+      forwarder_(replica_, network, timer, {}),
       master(network, timer, random, options.masters, *this),
       anchor(*this) {
   setLinkPatience(options.replica.linkPatience);
