@@ -47,7 +47,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::gateBeforeBarrier, "gate-before-barrier", "R9", 1000, 108},
       {Bug::takeGateOfOldEpoch, "take-gate-of-old-epoch", "R9", 1000, 148},
       {Bug::truncateNothing, "truncate-nothing", "R9", 300, 14},
-      {Bug::restartUntold, "restart-untold", "R9", 1000, 312},
+      {Bug::restartUntold, "restart-untold", "R9", 3000, 312},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300, 2},
       {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000, 143},
       {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 1000, 2},
