@@ -49,7 +49,7 @@ const std::vector<Plant>& allPlants() {
       {Bug::truncateNothing, "truncate-nothing", "R9", 300, 14},
       {Bug::restartUntold, "restart-untold", "R9", 3000, 312},
       {Bug::readWithoutConfirm, "read-without-confirm", "R10", 300, 2},
-      {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000, 143},
+      {Bug::confirmByNeighbour, "confirm-by-neighbour", "R10", 3000, 518},
       {Bug::joinConfirmAsAsker, "join-confirm-as-asker", "R10", 1000, 2},
       {Bug::joinConfirmAsRelay, "join-confirm-as-relay", "R10", 300, 2},
       {Bug::joinerAsSource, "joiner-as-source", "R11", 300},
