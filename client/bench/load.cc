@@ -105,8 +105,9 @@ private:
 
   bool over(kj::TimePoint at) const {
     if (shared.stop.load(std::memory_order_relaxed)) return true;
-    return plan.bids == 0 && at >= shared.begin + plan.duration;
+    return plan.bids == 0 && at >= end();
   }
+  kj::TimePoint end() const { return shared.begin + plan.duration; }
 
   // The closed loop.
   kj::Promise<void> callAgain() {
@@ -126,6 +127,11 @@ private:
     }
     return timer.at(due).then([this]() { return room(); }).then([this, place, due]() {
       if (over(due)) return kj::Promise<void>(kj::READY_NOW);
+      if (plan.bids == 0 && now() >= end() + plan.timeout) {
+        auto left = double((end() - due) / kj::NANOSECONDS) * 1e-9;
+        seen.notMade += 1 + static_cast<std::uint64_t>(left * plan.callsPerSecond / plan.clients);
+        return kj::Promise<void>(kj::READY_NOW);
+      }
       tasks.add(call(due));
       return pace(place + 1);
     });
@@ -328,6 +334,7 @@ void Seen::add(Seen&& other) {
   failedResults += other.failedResults;
   if (refusal.empty()) refusal = other.refusal;
   late += other.late;
+  notMade += other.notMade;
   mostLate = std::max(mostLate, other.mostLate);
 }
 

@@ -62,7 +62,9 @@ struct Seen {
   std::vector<std::string> problems;  // Answers that cannot be true.
   std::string refusal;                // Why the first refused bid was refused.
   std::uint64_t late = 0;             // Calls that were late, as too many were under way.
-  std::int64_t mostLate = 0;          // The longest such delay, ns.
+  // Calls that were due, and not made until `timeout` after the end, for the same reason.
+  std::uint64_t notMade = 0;
+  std::int64_t mostLate = 0;  // The longest such delay, ns.
 
   void add(Seen&& other);
 };

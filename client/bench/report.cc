@@ -105,6 +105,7 @@ void printJson(Context& context, const BenchResult& result, const Summary& summa
   line.raw("kills", (kills + "]").c_str());
   if (plan.callsPerSecond > 0) {
     line.number("late", seen.late).number("mostLateNs", static_cast<std::uint64_t>(seen.mostLate));
+    line.number("notMade", seen.notMade);
   }
   if (result.cpuTime) line.number("cpuNs", static_cast<std::uint64_t>(*result.cpuTime));
   if (result.verdict) {
@@ -150,6 +151,10 @@ void printText(Context& context, const BenchResult& result, const Summary& summa
                                  : std::to_string(seen.late) + " calls were made up to " +
                                        milliseconds(seen.mostLate) +
                                        " after they were due, from where their latency counts");
+    if (seen.notMade > 0) {
+      print("not made", std::to_string(seen.notMade) +
+                            " calls that were due: too many others had " + "no answer");
+    }
   }
   print("longest gap", milliseconds(summary.gap.length()) + " without an accepted bid, " +
                            decimal(double(summary.gap.from) / 1e9, 3) + " s after the beginning");

@@ -49,7 +49,9 @@ private:
         .then([this, name, from, &check](HistoryPage page) -> kj::Promise<void> {
           if (page.get().hasFailure()) {
             complain("auction \"" + name + "\": its history cannot be read, so that nothing is " +
-                     "known of it: " + page.get().getFailure().getDetail().cStr());
+                     "known of it, nor of those that come after it: " +
+                     page.get().getFailure().getDetail().cStr());
+            next = end;  // Each would take as long as this one.
             return kj::READY_NOW;
           }
           auto following = from;

@@ -88,6 +88,14 @@ TEST_F(Bench, LosesNothingWhenItKillsEachRole) {
   EXPECT_EQ(left(), "") << "nothing stays of a chain that nobody asked to keep";
 }
 
+// All calls that were due would else be made, a few in each timeout.
+TEST_F(Bench, EndsWhereNobodyAnswersAnyMore) {
+  auto ran = bench({"--nodes", "1", "--spares", "0", "--rate", "5000", "--duration", "2s",
+                    "--warmup", "100ms", "--timeout", "1s", "--kill", "master@100ms", "--kill",
+                    "head@200ms", "--skip-check"});
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("the head, n1"), HasSubstr("calls that were due")));
+}
+
 TEST_F(Bench, TellsWhatItHasMeasuredWhenItIsInterrupted) {
   Cluster cluster(io, 1);
   Process process(io,
