@@ -131,7 +131,7 @@ kj::Promise<void> Forwarder::open(Route& route, const Member& member) {
 // A node without a master learns of a newer configuration this way (R1).
 void Forwarder::heed(schema::Rejection::Reader rejection) {
   if (rejection.getReason() == schema::Rejection::Reason::LOWER_EPOCH) {
-    // To adopt ends the routes, and one of them is running here.  So it happens in a later turn.
+    // To adopt may end this route, which is running here.  So it happens in a later turn.
     tasks.add(kj::evalLater([this, newer = Configuration::read(rejection.getConfiguration())]() {
       return replica.adopt(newer);
     }));

@@ -1,5 +1,7 @@
 #include "node/results.h"
 
+#include <vector>
+
 #include <capnp/dynamic.h>
 
 #include "node/local-desk.h"
@@ -16,9 +18,17 @@ bool has(capnp::StructSchema type, kj::StringPtr name) {
 
 }  // namespace
 
-bool isWrite(capnp::InterfaceSchema::Method method) {
-  auto type = method.getResultType();
-  return has(type, "outcome") || has(type, "outcomes");
+// Each bid asks, so the schema is searched once.
+bool isWrite(unsigned ordinal) {
+  static const auto WRITES = []() {
+    std::vector<bool> writes;
+    for (auto method: capnp::Schema::from<schema::Auctioneer>().getMethods()) {
+      auto type = method.getResultType();
+      writes.push_back(has(type, "outcome") || has(type, "outcomes"));
+    }
+    return writes;
+  }();
+  return WRITES.at(ordinal);
 }
 
 void writeFailure(capnp::InterfaceSchema::Method method, capnp::AnyPointer::Reader params,

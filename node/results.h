@@ -7,9 +7,9 @@
 // know of them.
 namespace gavel::node {
 
-// Whether a method of Auctioneer may change the state, and so is the head's (R4).  The others are
+// Whether Auctioneer's method of that ordinal may change the state, and so is the head's (R4).  The others are
 // queries (R10).
-bool isWrite(capnp::InterfaceSchema::Method method);
+bool isWrite(unsigned ordinal);
 
 // How a call failed that was passed on.
 enum class PassFailure : std::uint8_t {

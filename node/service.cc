@@ -24,13 +24,13 @@ capnp::Capability::Server::DispatchCallResult Service::dispatchCall(std::uint64_
   if (interface != auctioneer.getProto().getId() || ordinal >= auctioneer.getMethods().size()) {
     return schema::NodeService::Server::dispatchCall(interface, ordinal, call);
   }
-  auto method = auctioneer.getMethods()[ordinal];
-  bool write = isWrite(method);
+  bool write = isWrite(ordinal);
   auto& replica = node().replica();
   bool ours = write ? node().admission().takesCalls() : isServing(replica.role());
   if (ours) return desk.dispatchCall(interface, ordinal, call);
   if (!write) call.allowCancellation();
   auto& newest = replica.newest();
+  auto method = auctioneer.getMethods()[ordinal];
   return {node().forwarder().pass(method, call, write ? newest.head() : newest.tail()), false};
 }
 

@@ -163,8 +163,9 @@ TEST_F(Forward, SaysForEachMethodWhyItWasNotPassedOn) {
     auto text = kj::str(response);
     EXPECT_THAT(text.cStr(), HasSubstr("unavailable")) << method.getProto().getName().cStr();
     EXPECT_THAT(text.cStr(), HasSubstr("cannot reach n9"));
-    EXPECT_EQ(isWrite(method), response.getSchema().findFieldByName("outcome") != nullptr ||
-                                   response.getSchema().findFieldByName("outcomes") != nullptr);
+    EXPECT_EQ(isWrite(method.getOrdinal()),
+              response.getSchema().findFieldByName("outcome") != nullptr ||
+                  response.getSchema().findFieldByName("outcomes") != nullptr);
   }
 }
 
